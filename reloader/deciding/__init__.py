@@ -1,0 +1,1 @@
+"""What to do about what happened. Pure: no clock, no threads, no processes, no output."""

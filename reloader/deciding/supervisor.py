@@ -1,0 +1,222 @@
+"""One run: hints become comparisons, comparisons become restarts, signals become the end.
+
+Pure: an event and the time go in, effects come out, and `deadline` says when to call again.
+"""
+
+from __future__ import annotations
+
+import signal
+
+from reloader.deciding.debouncer import Debouncer
+from reloader.deciding.states import Goal, WorkerState
+from reloader.deciding.worker import Worker
+from reloader.effects import (
+    BeginWatching,
+    CannotRead,
+    ChangesMeanwhile,
+    CompareTree,
+    Effect,
+    EndingLeftovers,
+    FlushOutput,
+    NothingChanged,
+    OurFault,
+    ReapOrphans,
+    TakeBaseline,
+    Tell,
+    WatchFolders,
+    Watching,
+    WatchingByComparing,
+)
+from reloader.events import (
+    BaselineTaken,
+    Change,
+    DeadlinePassed,
+    Event,
+    FoldersChanged,
+    LeftoversFound,
+    OutputClosed,
+    OutputFlushed,
+    PathUnreadable,
+    SignalReceived,
+    SourceFailed,
+    StartFailed,
+    TreeCompared,
+    TreeTouched,
+    WatchingFailed,
+    WorkerExited,
+    WorkerReady,
+    WorkerStarted,
+)
+from reloader.settings import OnExit, Settings
+
+QUIT_SIGNALS = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGQUIT})
+# A terminal's Ctrl-C reaches a process manager and us at once, and the manager then sends its own
+# SIGTERM: a different signal this soon, in seconds, after the first is the same wish told twice.
+ECHO = 1.0
+# After a forced end nobody waits longer than this, in seconds, for a reader that does not read.
+FORCED_FLUSH = 1.0
+
+
+class Supervisor:
+    """Decides everything. Not before `finished` is the run over."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.worker = Worker(settings)
+        self.finished = False
+        self.died_by: int | None = None
+        """The signal that ended the run by force; the process shall die by it."""
+        self._debouncer = Debouncer(settings.debounce, settings.max_wait)
+        self._baseline_for = 0
+        self._seen: frozenset[Change] = frozenset()
+        self._quit_by: int | None = None
+        self._quit_at = 0.0
+        self._flushing = False
+        self._flush_deadline: float | None = None
+        self._faulty = False
+        self._watching = False
+
+    @property
+    def deadline(self) -> float | None:
+        """When to come back with DeadlinePassed at the latest; None when only an event matters."""
+        deadlines = (self.worker.deadline, self._debouncer.deadline, self._flush_deadline)
+        return min((d for d in deadlines if d is not None), default=None)
+
+    @property
+    def start_failure(self) -> StartFailed | None:
+        """The failed start that ends the run."""
+        return self.worker.start_failure if self._quit_by is None else None
+
+    @property
+    def exit_code(self) -> int:
+        """The status to end with, unless `died_by` or `start_failure` says more."""
+        if self._faulty:
+            return 1
+        if self.worker.killed:
+            return 1
+        if self._ended_with_worker:
+            return self.worker.status.code or 0
+        return 0
+
+    @property
+    def _ended_with_worker(self) -> bool:
+        return self.settings.on_exit is OnExit.QUIT and self._quit_by is None
+
+    def start(self, now: float) -> list[Effect]:
+        """Start the worker at once, and only then look at the tree."""
+        return [*self.worker.start(now), BeginWatching()]
+
+    def handle(self, event: Event, now: float) -> list[Effect]:
+        """Answer one event; raises nothing that an event of the system can cause."""
+        effects = self._react(event, now)
+        effects += self._look_at_the_clock(now)
+        effects += self._end(now)
+        return effects
+
+    def _react(self, event: Event, now: float) -> list[Effect]:
+        worker = self.worker
+        match event:
+            case TreeTouched(paths, age):
+                self._debouncer.touch(now, paths, age)
+            case TreeCompared(changes):
+                return self._compared(changes, now)
+            case BaselineTaken(generation):
+                self._seen = frozenset()
+                return worker.prepared(now, generation)
+            case FoldersChanged(folders, files, entered):
+                effects: list[Effect] = [WatchFolders(folders)]
+                if not self._watching:
+                    self._watching = True
+                    effects.append(Tell(Watching(entered, files)))
+                return effects
+            case PathUnreadable(path, reason):
+                return [Tell(CannotRead(path, reason))]
+            case WatchingFailed(reason, interval):
+                return [Tell(WatchingByComparing(reason, interval))]
+            case WorkerStarted(generation, pid):
+                return worker.started(now, generation, pid)
+            case StartFailed():
+                return worker.start_failed(now, event)
+            case WorkerReady(generation):
+                return worker.ready(now, generation)
+            case LeftoversFound(_, processes):
+                return [Tell(EndingLeftovers(processes))]
+            case WorkerExited(generation, status):
+                return worker.exited(now, generation, status)
+            case SignalReceived(number):
+                return self._signalled(number, now)
+            case OutputClosed():
+                return [] if self._quit_by is not None else self._quit(signal.SIGPIPE, now)
+            case OutputFlushed():
+                self.finished = self._flushing
+            case SourceFailed(source, error):
+                self._faulty = True
+                return [Tell(OurFault(source, error)), *self._quit(signal.SIGABRT, now)]
+            case DeadlinePassed():
+                pass
+        return []
+
+    def _compared(self, changes: tuple[Change, ...], now: float) -> list[Effect]:
+        if not changes:
+            return [Tell(NothingChanged())]
+        worker = self.worker
+        new = frozenset(changes) - self._seen
+        self._seen = frozenset(changes)
+        if worker.goal is not Goal.UP:
+            return []
+        if worker.state in (WorkerState.DRAINING, WorkerState.KILLING, WorkerState.PREPARING):
+            return [Tell(ChangesMeanwhile(tuple(sorted(new))))] if new else []
+        return worker.restart(now, changes)
+
+    def _signalled(self, number: int, now: float) -> list[Effect]:
+        if number == signal.SIGCHLD:
+            return [ReapOrphans()]
+        if number == signal.SIGHUP:
+            # The shell and the kernel may both send it for one closed terminal.
+            return [] if self._quit_by is not None else self._quit(number, now)
+        if self._quit_by in QUIT_SIGNALS:
+            if number != self._quit_by and now - self._quit_at < ECHO:
+                return []
+            return self._force(number, now)
+        return self._quit(number, now)
+
+    def _quit(self, number: int, now: float) -> list[Effect]:
+        self._quit_by = number
+        self._quit_at = now
+        return self.worker.stop(now, Goal.GONE)
+
+    def _force(self, number: int, now: float) -> list[Effect]:
+        self.died_by = number
+        if self._flushing:
+            self.finished = True
+            return []
+        return self.worker.force(now)
+
+    def _look_at_the_clock(self, now: float) -> list[Effect]:
+        effects: list[Effect] = []
+        worker = self.worker
+        if worker.deadline is not None and now >= worker.deadline:
+            effects += worker.deadline_passed(now)
+        settled = self._debouncer.deadline
+        if worker.state is WorkerState.PREPARING:
+            # Hints that are still coming belong to this start: wait until they have settled.
+            if worker.generation + 1 != self._baseline_for and (settled is None or now >= settled):
+                self._baseline_for = worker.generation + 1
+                effects.append(TakeBaseline(self._baseline_for, self._debouncer.settle()))
+        else:
+            self._baseline_for = 0
+            if settled is not None and now >= settled:
+                effects.append(CompareTree(self._debouncer.settle()))
+        if self._flush_deadline is not None and now >= self._flush_deadline:
+            self.finished = True
+        return effects
+
+    def _end(self, now: float) -> list[Effect]:
+        if not self.worker.finished or self._flushing or self.finished:
+            return []
+        self._flushing = True
+        if self._ended_with_worker and self.worker.status.signal is not None:
+            self.died_by = self.worker.status.signal
+        if self.died_by is not None:
+            self._flush_deadline = now + FORCED_FLUSH
+        return [FlushOutput()]

@@ -1,0 +1,287 @@
+"""The life of one worker: the steps that the table of states.py names.
+
+A restart is no state and no flag: the worker drains while the goal is still UP, so it starts again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from reloader.deciding.backoff import Backoff
+from reloader.deciding.states import TABLE, Goal, Happening, Impossible, WorkerState
+from reloader.effects import (
+    AssumedReady,
+    CannotStart,
+    Drained,
+    Draining,
+    Effect,
+    EndedItself,
+    Killing,
+    KillWorker,
+    Ready,
+    ReapWorker,
+    Started,
+    StartingAgain,
+    StartWorker,
+    StillDraining,
+    StopWorker,
+    Tell,
+    Unkillable,
+)
+from reloader.events import Change, ExitStatus, StartFailed
+from reloader.settings import OnExit, Settings
+
+# The snapshot before a start is awaited this long, in seconds; a file system that hangs must not
+# keep the worker from running.
+PREPARE_TIMEOUT = 5.0
+# Seconds of a drain at which the user is told that it goes on; then every last one again.
+REMINDERS = (2.0, 5.0, 10.0)
+# A worker that was at work for this long, in seconds, did not crash at its start.
+SETTLED = 30.0
+
+
+class Worker:
+    """One worker through all its generations. Methods take the time and return what to do."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.state = WorkerState.STOPPED
+        self.goal = Goal.DOWN
+        self.generation = 0
+        self.pid: int | None = None
+        self.finished = False
+        self.killed = False
+        """Whether the last generation was killed instead of drained."""
+        self.status = ExitStatus()
+        self.deadline: float | None = None
+        self._backoff = Backoff()
+        self._changes: tuple[Change, ...] = ()
+        self._asked_at = 0.0
+        self._stopped_at = 0.0
+        self._started_at = 0.0
+        self._drain_took: float | None = None
+        self._kill_at: float | None = None
+        self._killed_at = 0.0
+        self.start_failure: StartFailed | None = None
+        """Why the command could not be run at the last start."""
+
+    # --- what can happen --------------------------------------------------------------------------
+
+    def start(self, now: float) -> list[Effect]:
+        """The first start. There is no earlier snapshot to bring up to date, so none is awaited."""
+        self.goal = Goal.UP
+        self._asked_at = now
+        return self._launch(now)
+
+    def restart(self, now: float, changes: tuple[Change, ...] = ()) -> list[Effect]:
+        """The files changed, or the user asked."""
+        if self.goal is Goal.GONE:
+            return []
+        self.goal = Goal.UP
+        self._changes = changes
+        self._backoff.reset()
+        return self._meet(Happening.RESTART, now)
+
+    def stop(self, now: float, goal: Goal) -> list[Effect]:
+        """End the worker; with GONE for good."""
+        self.goal = max(self.goal, goal)
+        self._changes = ()
+        effects = self._meet(Happening.STOP, now)
+        return effects + self._finish_if_gone()
+
+    def force(self, now: float) -> list[Effect]:
+        """End it at once."""
+        self.goal = Goal.GONE
+        return self._meet(Happening.FORCE, now)
+
+    def prepared(self, now: float, generation: int) -> list[Effect]:
+        """The snapshot for the coming generation is in place."""
+        if generation != self.generation + 1:
+            return []
+        return self._meet(Happening.PREPARED, now)
+
+    def started(self, now: float, generation: int, pid: int) -> list[Effect]:
+        """The leader of this generation runs; only now its pid is known."""
+        if generation != self.generation:
+            return []
+        self.pid = pid
+        if self.settings.ready or self.state is not WorkerState.STARTING:
+            return []
+        return [Tell(Started(pid, now - self._asked_at, self._drain_took))]
+
+    def ready(self, now: float, generation: int) -> list[Effect]:
+        """The ready line came."""
+        if generation != self.generation:
+            return []
+        return self._meet(Happening.READY, now)
+
+    def start_failed(self, now: float, failure: StartFailed) -> list[Effect]:
+        """The command could not be run; no process exists."""
+        if failure.generation != self.generation:
+            raise Impossible(f"start of generation {failure.generation} failed in {self.generation}")
+        self.start_failure = failure
+        if failure.generation == 1:
+            # A command that has never run is a mistake on the command line, not code to be mended.
+            self.goal = Goal.GONE
+        return self._meet(Happening.FAILED, now) + self._finish_if_gone()
+
+    def exited(self, now: float, generation: int, status: ExitStatus) -> list[Effect]:
+        """The leader has ended and its tree is empty."""
+        if generation != self.generation:
+            raise Impossible(f"generation {generation} exited in {self.generation}")
+        self.status = status
+        effects = self._meet(Happening.EXITED, now)
+        self.pid = None
+        return [ReapWorker(generation), *effects, *self._finish_if_gone()]
+
+    def deadline_passed(self, now: float) -> list[Effect]:
+        """`deadline` is over."""
+        return self._meet(Happening.DEADLINE, now) + self._finish_if_gone()
+
+    # --- steps, as TABLE names them ---------------------------------------------------------------
+
+    def _meet(self, happening: Happening, now: float) -> list[Effect]:
+        name = TABLE[self.state][happening]
+        if name == "impossible":
+            raise Impossible(f"{happening.value} while {self.state.value}")
+        step: Callable[[float], list[Effect]] = getattr(self, f"_{name}")
+        return step(now)
+
+    def _ignore(self, _now: float) -> list[Effect]:
+        return []
+
+    def _stay(self, _now: float) -> list[Effect]:
+        return []
+
+    def _rest(self, _now: float) -> list[Effect]:
+        self._enter(WorkerState.STOPPED)
+        return []
+
+    def _abandon(self, _now: float) -> list[Effect]:
+        self._enter(WorkerState.STOPPED)
+        self.finished = True
+        return []
+
+    def _start_again(self, now: float) -> list[Effect]:
+        return [Tell(StartingAgain(self._changes)), *self._retry(now)]
+
+    def _retry(self, now: float) -> list[Effect]:
+        self._drain_took = None
+        self._asked_at = now
+        return self._prepare(now)
+
+    def _prepare(self, now: float) -> list[Effect]:
+        """Wait for the snapshot; Supervisor orders it as soon as the files are quiet."""
+        self._enter(WorkerState.PREPARING, now + PREPARE_TIMEOUT)
+        return []
+
+    def _launch(self, now: float) -> list[Effect]:
+        self.generation += 1
+        self.pid = None
+        self.killed = False
+        self.start_failure = None
+        self._started_at = now
+        self._enter(WorkerState.STARTING, now + self.settings.start_timeout)
+        return [StartWorker(self.generation)]
+
+    def _be_ready(self, now: float) -> list[Effect]:
+        self._enter(WorkerState.READY)
+        return [Tell(Ready(self.pid, now - self._asked_at, now - self._started_at, self._drain_took))]
+
+    def _assume_ready(self, _now: float) -> list[Effect]:
+        self._enter(WorkerState.READY)
+        if self.settings.ready is None:
+            return []
+        return [Tell(AssumedReady(self.settings.start_timeout))]
+
+    def _drain(self, now: float) -> list[Effect]:
+        self._asked_at = self._stopped_at = now
+        timeout = self.settings.stop_timeout
+        self._kill_at = None if timeout is None else now + timeout
+        self._enter(WorkerState.DRAINING, self._next_word(now))
+        quitting = self.goal is not Goal.UP
+        told = Draining(self.pid, self._changes, self.settings.stop_signal, timeout, quitting)
+        return [StopWorker(self.generation), Tell(told)]
+
+    def _wait_or_kill(self, now: float) -> list[Effect]:
+        if self._kill_at is not None and now >= self._kill_at:
+            return self._kill(now)
+        self.deadline = self._next_word(now)
+        left = None if self._kill_at is None else self._kill_at - now
+        return [Tell(StillDraining(self.pid, now - self._stopped_at, left))]
+
+    def _next_word(self, now: float) -> float | None:
+        """When a drain under way is told of again, or its stop timeout passes."""
+        elapsed = now - self._stopped_at
+        every = REMINDERS[-1]
+        reminder = next((r for r in REMINDERS if r > elapsed + 0.001), None)
+        if reminder is None:
+            reminder = ((elapsed + 0.001) // every + 1) * every
+        told_at = self._stopped_at + reminder
+        return told_at if self._kill_at is None else min(told_at, self._kill_at)
+
+    def _kill(self, now: float) -> list[Effect]:
+        forced = self.state is not WorkerState.DRAINING or self._kill_at is None or now < self._kill_at
+        timeout = None if forced else self.settings.stop_timeout
+        self.killed = True
+        self._killed_at = now
+        self._enter(WorkerState.KILLING, now + self.settings.kill_timeout)
+        return [KillWorker(self.generation), Tell(Killing(self.pid, timeout))]
+
+    def _complain(self, now: float) -> list[Effect]:
+        told: list[Effect] = [KillWorker(self.generation), Tell(Unkillable(now - self._killed_at))]
+        if self.goal is Goal.GONE:
+            return told + self._abandon(now)
+        self.deadline = now + self.settings.kill_timeout
+        return told
+
+    def _follow_goal(self, now: float) -> list[Effect]:
+        self._drain_took = now - self._stopped_at
+        if self.goal is Goal.UP:
+            return self._prepare(now)
+        told: list[Effect] = [] if self.killed else [Tell(Drained(self._drain_took))]
+        return told + self._rest(now)
+
+    def _end_itself(self, now: float) -> list[Effect]:
+        at_start = self.state is WorkerState.STARTING and self.status != ExitStatus(code=0)
+        alive = now - self._started_at
+        if alive >= SETTLED:
+            self._backoff.reset()
+        retry_in = self._after_the_end(now)
+        quitting = self.goal is Goal.GONE
+        return [Tell(EndedItself(self.status, alive, at_start, retry_in, quitting))]
+
+    def _fail(self, now: float) -> list[Effect]:
+        return self._tell_failure(self._after_the_end(now))
+
+    def _fail_late(self, now: float) -> list[Effect]:
+        """A stop was asked before the failed start was known."""
+        return [*self._tell_failure(None), *self._follow_goal(now)]
+
+    def _tell_failure(self, retry_in: float | None) -> list[Effect]:
+        failure = self.start_failure
+        if failure is None or self.goal is Goal.GONE:
+            return []  # the run ends with it: whoever started us is told instead
+        return [Tell(CannotStart(failure.reason, failure.remedy, retry_in))]
+
+    def _after_the_end(self, now: float) -> float | None:
+        """Follow --on-exit; return the seconds until the next start where there is one."""
+        if self.goal is Goal.GONE or self.settings.on_exit is OnExit.QUIT:
+            self.goal = Goal.GONE
+            self._enter(WorkerState.STOPPED)
+        elif self.settings.on_exit is OnExit.RESTART:
+            delay = self._backoff.next()
+            self._enter(WorkerState.BACKOFF, now + delay)
+            return delay
+        else:
+            self._enter(WorkerState.EXITED)
+        return None
+
+    def _enter(self, state: WorkerState, deadline: float | None = None) -> None:
+        self.state = state
+        self.deadline = deadline
+
+    def _finish_if_gone(self) -> list[Effect]:
+        if self.state is WorkerState.STOPPED and self.goal is Goal.GONE:
+            self.finished = True
+        return []

@@ -1,0 +1,181 @@
+"""Everything that can happen, in the past tense. The main loop reads nothing else."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+
+
+class Kind(enum.Enum):
+    """How a path differs from the snapshot of the last start."""
+
+    ADDED = "added"
+    CHANGED = "changed"
+    DELETED = "deleted"
+
+
+@dataclass(frozen=True, order=True)
+class Change:
+    """One path that differs from the snapshot of the last start."""
+
+    path: str
+    kind: Kind = field(compare=False)
+
+
+@dataclass(frozen=True)
+class ExitStatus:
+    """How a process ended: with an exit code, or by a signal (then the code is None)."""
+
+    code: int | None = None
+    signal: int | None = None
+
+
+@dataclass(frozen=True)
+class ProcessInfo:
+    """A process as it is told to the user."""
+
+    pid: int
+    name: str
+
+
+@dataclass(frozen=True)
+class TreeTouched:
+    """A hint: something that counts may have changed at these paths, or anywhere (None).
+
+    `age` is how many seconds ago, at least, the last of it happened.
+    """
+
+    paths: frozenset[str] | None
+    age: float = 0.0
+
+
+@dataclass(frozen=True)
+class TreeCompared:
+    """How the tree differs from the snapshot of the last start; nothing differs when empty."""
+
+    changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True)
+class BaselineTaken:
+    """The snapshot that generation's start shall be compared with is in place."""
+
+    generation: int
+
+
+@dataclass(frozen=True)
+class FoldersChanged:
+    """These folders, given with their identity on disk, are to be watched from now on."""
+
+    folders: frozenset[tuple[str, int, int]]
+    files: int
+    """How many files count."""
+    entered: int
+    """How many of the folders are entered; the others are watched for one path in them."""
+
+
+@dataclass(frozen=True)
+class PathUnreadable:
+    """A folder or file inside the tree cannot be read: changes in it go unnoticed."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class WatchingFailed:
+    """The system brings no events (for now); the tree is compared at intervals instead."""
+
+    reason: str
+    interval: float
+
+
+@dataclass(frozen=True)
+class WorkerStarted:
+    """The worker's leader runs."""
+
+    generation: int
+    pid: int
+
+
+@dataclass(frozen=True)
+class StartFailed:
+    """The worker could not be started at all."""
+
+    generation: int
+    reason: str
+    remedy: str
+    exit_code: int
+
+
+@dataclass(frozen=True)
+class WorkerReady:
+    """The worker printed its ready line."""
+
+    generation: int
+
+
+@dataclass(frozen=True)
+class LeftoversFound:
+    """The leader has ended and these processes of its tree have not; they are being ended."""
+
+    generation: int
+    processes: tuple[ProcessInfo, ...]
+
+
+@dataclass(frozen=True)
+class WorkerExited:
+    """The leader has ended and nothing of its tree is left."""
+
+    generation: int
+    status: ExitStatus
+
+
+@dataclass(frozen=True)
+class SignalReceived:
+    """The supervisor got this signal."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class OutputClosed:
+    """Whoever read our output is gone."""
+
+
+@dataclass(frozen=True)
+class OutputFlushed:
+    """Everything the worker printed has been passed on."""
+
+
+@dataclass(frozen=True)
+class SourceFailed:
+    """A helper thread met an error that it did not foresee."""
+
+    source: str
+    error: str
+
+
+@dataclass(frozen=True)
+class DeadlinePassed:
+    """Nothing came before Supervisor.deadline."""
+
+
+Event = (
+    TreeTouched
+    | TreeCompared
+    | BaselineTaken
+    | FoldersChanged
+    | PathUnreadable
+    | WatchingFailed
+    | WorkerStarted
+    | StartFailed
+    | WorkerReady
+    | LeftoversFound
+    | WorkerExited
+    | SignalReceived
+    | OutputClosed
+    | OutputFlushed
+    | SourceFailed
+    | DeadlinePassed
+)

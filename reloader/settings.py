@@ -1,0 +1,108 @@
+"""Everything that can be set, as one frozen value, and the parsers of durations and signal names.
+
+Nothing here reads files, options or the environment: `config.py` and `cli.py` do, and hand over text.
+"""
+
+from __future__ import annotations
+
+import difflib
+import enum
+import re
+import signal
+from dataclasses import dataclass
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
+_DURATION = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*(ms|s|m|h|)")
+
+# Ready is assumed after this long, in seconds, when no line tells it.
+ALIVE_IS_READY = 1.0
+# How long a ready line is awaited, in seconds, before the worker is taken as ready without it.
+START_TIMEOUT = 30.0
+
+
+class OnExit(enum.Enum):
+    """What to do when the worker ends by itself."""
+
+    WAIT = "wait"
+    RESTART = "restart"
+    QUIT = "quit"
+
+
+class Color(enum.Enum):
+    """Whether our prefix and lines are coloured."""
+
+    AUTO = "auto"
+    ALWAYS = "always"
+    NEVER = "never"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One run of `reloader`. Times are in seconds."""
+
+    command: tuple[str, ...]
+    name: str = "worker"
+    python: bool = False
+    """The worker is a Python program: code and configuration count, and its output is unbuffered."""
+    watch: tuple[str, ...] = (".",)
+    ignore: tuple[str, ...] = ()
+    include: tuple[str, ...] = ()
+    gitignore: bool = True
+    debounce: float = 0.05
+    max_wait: float = 2.0
+    stop_signal: int = signal.SIGTERM
+    stop_timeout: float | None = 10.0
+    """Seconds from the stop signal to SIGKILL; None waits for ever."""
+    kill_timeout: float = 5.0
+    on_exit: OnExit = OnExit.WAIT
+    ready: str | None = None
+    """A regular expression for the output line by which the worker is ready."""
+    prefix: bool = True
+    timestamps: bool = False
+    color: Color = Color.AUTO
+    verbosity: int = 0
+    """Below 0: only what needs the user's attention; above: why things were done or not."""
+
+    @property
+    def start_timeout(self) -> float:
+        """Seconds after which a started worker is taken as ready."""
+        return START_TIMEOUT if self.ready else ALIVE_IS_READY
+
+
+def parse_duration(text: str) -> float | None:
+    """Seconds of `200ms`, `5s`, `2m`, `1h` or a bare number of seconds; None for `none`.
+
+    Raises ValueError with a sentence for the user.
+    """
+    cleaned = text.strip().lower()
+    if cleaned == "none":
+        return None
+    match = _DURATION.fullmatch(cleaned)
+    if match is None:
+        raise ValueError(f"{text!r} is not a duration; write for example 200ms, 5s, 2m or none")
+    return float(match[1]) * _UNITS[match[2]]
+
+
+def parse_signal(text: str) -> int:
+    """The number of a signal given as `INT`, `SIGINT` or `2`.
+
+    Raises ValueError with a sentence for the user.
+    """
+    cleaned = text.strip().upper()
+    known = {member.name.removeprefix("SIG"): member.value for member in signal.Signals}
+    if cleaned.isdigit() and int(cleaned) in known.values():
+        return int(cleaned)
+    name = cleaned.removeprefix("SIG")
+    if name in known:
+        return known[name]
+    close = difflib.get_close_matches(name, known, n=1)
+    suggestion = f"did you mean {close[0]}?" if close else "write for example INT, TERM or HUP"
+    raise ValueError(f"{text!r} is not a signal; {suggestion}")
+
+
+def signal_name(number: int) -> str:
+    """`SIGINT` for 2; `signal 40` for one without a name."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
