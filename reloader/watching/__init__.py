@@ -1,0 +1,1 @@
+"""Files that changed: what counts, what is there, and the hints that something happened."""

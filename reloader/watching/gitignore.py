@@ -1,0 +1,86 @@
+"""Where Git keeps its ignore rules, read as layers: core.excludesFile, info/exclude, .gitignore files."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+
+from reloader.watching.patterns import Layer
+from reloader.watching.rules import layer
+
+GITIGNORE = ".gitignore"
+
+
+def layers_above(root: str) -> tuple[Layer, ...]:
+    """The layers that hold in `root` from outside of it, lowest first; its own .gitignore is not read."""
+    top = _repository_of(root)
+    if top is None:
+        return ()
+    layers = list(repository_layers(top))
+    if top != root:
+        folder = top
+        layers += layer_of(folder)
+        for part in os.path.relpath(os.path.dirname(root), top).split(os.sep):
+            if part != ".":
+                folder = os.path.join(folder, part)
+                layers += layer_of(folder)
+    return tuple(layers)
+
+
+def layer_of(folder: str) -> tuple[Layer, ...]:
+    """The rules of the folder's own .gitignore file, if it has one."""
+    return _read(os.path.join(folder, GITIGNORE), folder)
+
+
+def repository_layers(top: str) -> tuple[Layer, ...]:
+    """The rules that hold in the whole repository whose work tree is `top`."""
+    exclude = os.path.join(_git_folder(top), "info", "exclude")
+    return _read(_excludes_file(top), top) + _read(exclude, top)
+
+
+def _repository_of(path: str) -> str | None:
+    while True:
+        if os.path.lexists(os.path.join(path, ".git")):
+            return path
+        parent = os.path.dirname(path)
+        if parent == path:
+            return None
+        path = parent
+
+
+def _git_folder(top: str) -> str:
+    """The common .git folder; in a worktree or submodule .git is a file that leads there."""
+    git = os.path.join(top, ".git")
+    try:
+        with open(git, encoding="utf-8", errors="surrogateescape") as file:
+            git = os.path.join(top, file.read().removeprefix("gitdir:").strip())
+        with open(os.path.join(git, "commondir"), encoding="utf-8", errors="surrogateescape") as file:
+            git = os.path.join(git, file.read().strip())
+    except OSError:
+        pass  # .git is a folder, or the folder it leads to has no other in common
+    return git
+
+
+def _excludes_file(top: str) -> str:
+    """core.excludesFile as Git itself reads its configuration, or Git's default for it."""
+    command = ["git", "-C", top, "config", "--type=path", "--null", "--get", "core.excludesFile"]
+    try:
+        answer = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=5, check=False
+        ).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        answer = b""
+    if answer:
+        return os.fsdecode(answer.rstrip(b"\0"))
+    config = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
+    return os.path.join(config, "git", "ignore")
+
+
+def _read(path: str, base: str) -> tuple[Layer, ...]:
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape", newline="\n") as file:
+            lines = file.read().removeprefix("\ufeff").split("\n")
+    except OSError:
+        return ()  # not there, or not for us to read: Git ignores it as well
+    found = layer(base, lines, path)
+    return (found,) if found else ()

@@ -1,0 +1,158 @@
+"""One folder: its listing, judged by the rules, with the stat of every file in it that counts."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from reloader.watching import gitignore
+from reloader.watching.patterns import Layer
+from reloader.watching.rules import Verdict, View
+
+Stat = tuple[int, int, int]
+"""Modification time in nanoseconds, size in bytes, inode."""
+Files = dict[str, Stat]
+"""The files of one folder that count, by name."""
+Identity = tuple[int, int]
+"""Device and inode of a folder: a folder made anew at the same path is another one."""
+
+VENV_MARK = "pyvenv.cfg"
+# Stands for a .gitignore file that must be read again.
+FORGOTTEN: Stat = (0, 0, -1)
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder that is entered, as it was when last listed."""
+
+    view: View
+    identity: Identity
+    files: Files
+    subfolders: dict[str, tuple[int, Verdict]]
+    """Inode (negative for a symbolic link) and verdict of every subfolder that is to be entered."""
+    gitignore: Stat | None = None
+    verdicts: dict[tuple[str, bool], Verdict] = field(default_factory=dict)
+    """What was decided about each entry (name, is a folder), so that it is decided once."""
+
+
+class Lister:
+    """Lists folders. `named` are the paths that the user named: they count whatever they hold.
+
+    `report_unreadable(path, reason)` is called once for every path that cannot be read.
+    """
+
+    def __init__(
+        self,
+        named: frozenset[str],
+        single: dict[str, set[str]],
+        follow_git: bool,
+        report_unreadable: Callable[[str, str], None],
+    ) -> None:
+        self._named = named
+        self._single = single
+        self._follow_git = follow_git
+        self._report = report_unreadable
+        self._reported: set[str] = set()
+        self.since_ns = 0
+        self.recent: set[str] = set()
+        """Files not seen before whose status changed at or after `since_ns`."""
+        self.rules_changed = False
+        """A .gitignore file is not what it was."""
+
+    def list(self, path: str, outer: View, known: Folder | None) -> Folder | None:
+        """List one folder; None if it is not there or a virtual environment.
+
+        `outer` holds the rules from above; those of `known` are used again while they hold.
+        """
+        try:
+            identity = identity_of(path)
+            with os.scandir(path) as entries:
+                listed = {entry.name: entry for entry in entries}
+        except OSError as error:
+            if identity is None or isinstance(error, (FileNotFoundError, NotADirectoryError)):
+                return None
+            self._unreadable(path, error)
+            return known or Folder(outer, identity, {}, {})
+        if identity is None or (VENV_MARK in listed and path not in self._named):
+            return None
+        ignoring = self._stat(listed.get(gitignore.GITIGNORE)) if self._follow_git else None
+        if known is not None and known.gitignore == ignoring:
+            view, verdicts = known.view, known.verdicts
+        else:
+            self.rules_changed = self.rules_changed or (known is not None and known.gitignore != FORGOTTEN)
+            view, verdicts = self._view_inside(path, outer, listed), {}
+        files: Files = {}
+        subfolders: dict[str, tuple[int, Verdict]] = {}
+        before = known.files if known is not None else {}
+        for name, entry in listed.items():
+            is_folder = _is_folder(entry)
+            verdict = verdicts.get((name, is_folder))
+            if verdict is None:
+                below = os.path.join(path, name)
+                verdict = view.folder(below, name) if is_folder else view.file(below, name)
+                verdicts[name, is_folder] = verdict
+            if verdict is Verdict.SKIP:
+                continue
+            if is_folder:
+                subfolders[name] = (-entry.inode() if entry.is_symlink() else entry.inode(), verdict)
+            else:
+                self._take(files, path, name, before, entry)
+        for name in self._single.get(path, ()):
+            self._take(files, path, name, before)
+        if files == before:
+            files = before
+        return Folder(view, identity, files, subfolders, ignoring, verdicts)
+
+    def _take(
+        self, files: Files, path: str, name: str, before: Files, entry: os.DirEntry[str] | None = None
+    ) -> None:
+        try:
+            found = os.stat(os.path.join(path, name)) if entry is None else entry.stat()
+        except OSError:
+            return  # gone since it was listed, or a link that leads nowhere
+        if not stat.S_ISREG(found.st_mode):
+            return
+        files[name] = (found.st_mtime_ns, found.st_size, found.st_ino)
+        if name not in before and found.st_ctime_ns >= self.since_ns:
+            self.recent.add(os.path.join(path, name))
+
+    def _unreadable(self, path: str, error: OSError) -> None:
+        if path not in self._reported:
+            self._reported.add(path)
+            self._report(path, error.strerror or str(error))
+
+    @staticmethod
+    def _stat(entry: os.DirEntry[str] | None) -> Stat | None:
+        try:
+            found = entry.stat() if entry is not None else None
+        except OSError:
+            return None
+        return (found.st_mtime_ns, found.st_size, found.st_ino) if found is not None else None
+
+    def _view_inside(self, path: str, outer: View, listed: dict[str, os.DirEntry[str]]) -> View:
+        if not self._follow_git:
+            return outer
+        git: tuple[Layer, ...] = outer.git
+        if ".git" in listed and path not in self._named:
+            git = gitignore.repository_layers(path)
+        if gitignore.GITIGNORE in listed:
+            git += gitignore.layer_of(path)
+        return outer if git is outer.git else outer.with_git(git)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def identity_of(path: str) -> Identity | None:
+    """Device and inode of a folder; None if there is none."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return (found.st_dev, found.st_ino) if stat.S_ISDIR(found.st_mode) else None

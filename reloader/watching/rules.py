@@ -1,0 +1,116 @@
+"""Which files count and which folders are entered.
+
+Pure, and safe to ask from any thread. Rules of a higher layer win over those of a lower one, and
+within a layer the last rule that matches wins, from low to high: built-in ignores, core.excludesFile,
+.git/info/exclude, the .gitignore files from the repository's root down, settings and options
+(`ignore`), and last `include`. An ignored folder is not entered, unless an anchored include leads
+through it: then only what is included counts there.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from reloader.watching.patterns import Layer, Rule, parse
+
+BUILT_IN_IGNORES = (
+    # version control
+    *(".git", ".hg", ".svn", ".bzr", ".jj", ".sl", ".pijul", "_darcs", "CVS"),
+    # Python's own products, and virtual environments (most are found by their pyvenv.cfg)
+    *("__pycache__/", "*.py[cod]", "*.egg-info/", ".eggs/", "site-packages/", ".venv/", ".direnv/"),
+    # other languages' packages and build output
+    *("node_modules/", "bower_components/", "/build/", "/dist/", "/bazel-*", ".gradle/", ".terraform/"),
+    *(".next/", ".nuxt/", ".svelte-kit/", ".parcel-cache/", ".turbo/"),
+    # caches of tools
+    *(".mypy_cache/", ".ruff_cache/", ".pytest_cache/", ".tox/", ".nox/", ".hypothesis/", ".cache/"),
+    *(".ipynb_checkpoints/", ".pytype/", ".pyre/", ".sass-cache/", ".coverage", ".coverage.*", "htmlcov/"),
+    # editors: their folders, swap, lock, backup and temporary files
+    *(".idea/", ".vscode/", "4913", "*~", ".*.sw?", ".sw?", ".*.un~", ".#*", "\\#*#", "*___jb_*___"),
+    *(".goutputstream-*", ".fuse_hidden*", ".nfs????????????????*", ".DS_Store", "*.orig", "*.rej", "*.bak"),
+    # what a program writes while it runs
+    *("*.sqlite3*", "*.db-journal", "*.db-wal", "*.db-shm", "*.log", "*.pid", "*.sock", "*.tmp"),
+    *("celerybeat-schedule*", "dump.rdb", "nohup.out"),
+)
+
+COUNTED_FOR_PYTHON = (
+    *("*.py", "*.so", "*.pyd", "*.mo"),
+    *("*.toml", "*.yaml", "*.yml", "*.ini", "*.cfg", ".env", ".env.*", "*.env"),
+    *("*.html", "*.htm", "*.jinja", "*.jinja2", "*.j2", "*.djhtml", "*.mako", "**/templates/**"),
+)
+
+
+class Verdict(enum.Enum):
+    """What becomes of an entry of a folder."""
+
+    KEEP = "keep"
+    """A file counts, a folder is entered."""
+    WIDEN = "widen"
+    """An included folder is entered, and in it whatever is not ignored counts."""
+    PASS = "pass"
+    """An ignored folder is entered only for what an include names inside it."""
+    SKIP = "skip"
+
+
+def layer(base: str, lines: Sequence[str], source: str) -> Layer:
+    """The rules of these lines, relative to the folder `base`."""
+    parsed = (parse(line, source, number) for number, line in enumerate(lines, 1))
+    return Layer(base, [rule for rule in parsed if rule is not None])
+
+
+@dataclass(frozen=True)
+class View:
+    """The rules as they stand inside one folder."""
+
+    built_in: Layer
+    git: tuple[Layer, ...]
+    """From the lowest to the highest."""
+    options: Layer
+    counted: Layer | None
+    """What counts among all that is not ignored; None for everything."""
+    include: Layer
+    passing: bool = False
+    """The folder is ignored itself: only what an include names counts."""
+
+    def inside(self, verdict: Verdict) -> View:
+        """The rules inside a folder of this one that was entered with this verdict."""
+        if verdict is Verdict.WIDEN:
+            return replace(self, counted=None, passing=False)
+        return replace(self, passing=True) if verdict is Verdict.PASS else self
+
+    def with_git(self, git: tuple[Layer, ...]) -> View:
+        """The same rules with these layers of Git's."""
+        return replace(self, git=git)
+
+    def folder(self, path: str, name: str) -> Verdict:
+        """Whether the folder `path` is entered."""
+        rule = self.include.match(path, name, True)
+        if rule is not None and not rule.negated:
+            return Verdict.WIDEN
+        if not self.passing and not self._ignored(path, name, True):
+            return Verdict.KEEP
+        return Verdict.PASS if self.include.leads_through(path) else Verdict.SKIP
+
+    def file(self, path: str, name: str) -> Verdict:
+        """Whether the file `path` counts."""
+        rule = self.include.match(path, name, False)
+        if rule is not None:
+            return Verdict.SKIP if rule.negated else Verdict.KEEP
+        if self.passing or self._ignored(path, name, False):
+            return Verdict.SKIP
+        if self.counted is None or self.counted.match(path, name, False):
+            return Verdict.KEEP
+        return Verdict.SKIP
+
+    def _ignored(self, path: str, name: str, is_folder: bool) -> bool:
+        rule = self.deciding(path, name, is_folder)
+        return rule is not None and not rule.negated
+
+    def deciding(self, path: str, name: str, is_folder: bool) -> Rule | None:
+        """The ignore rule that has the last word on this entry."""
+        for candidate in (self.options, *reversed(self.git), self.built_in):
+            rule = candidate.match(path, name, is_folder)
+            if rule is not None:
+                return rule
+        return None

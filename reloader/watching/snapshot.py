@@ -1,0 +1,63 @@
+"""What differs between two snapshots, and what must go before changed Python files run again."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+from reloader.events import Change, Kind
+from reloader.watching.tree import Snapshot
+
+
+def compare(old: Snapshot, new: Snapshot) -> tuple[Change, ...]:
+    """The differences, sorted by path. Folders that share one dict are equal without a look inside."""
+    changes: list[Change] = []
+    for folder in old.keys() | new.keys():
+        before, after = old.get(folder), new.get(folder)
+        if before is after:
+            continue
+        before, after = before or {}, after or {}
+        for name in before.keys() | after.keys():
+            if before.get(name) == after.get(name):
+                continue
+            kind = Kind.ADDED if name not in before else Kind.DELETED if name not in after else Kind.CHANGED
+            changes.append(Change(os.path.join(folder, name), kind))
+    return tuple(sorted(changes))
+
+
+def remove_cached_bytecode(changes: Iterable[Change]) -> None:
+    """Remove what Python has cached of these files.
+
+    A .pyc is taken as fresh when the whole second of its source's modification time and its size are
+    the same (PEP 552): after two saves within a second Python may run the first. Nothing tells which
+    of them a .pyc was compiled from, so it goes whenever its source has changed.
+    """
+    for change in changes:
+        folder, name = os.path.split(change.path)
+        stem, extension = os.path.splitext(name)
+        if extension != ".py":
+            continue
+        for cache in _cache_folders(folder):
+            _remove_of(cache, stem)
+
+
+def _cache_folders(folder: str) -> list[str]:
+    folders = [os.path.join(folder, "__pycache__")]
+    prefix = os.environ.get("PYTHONPYCACHEPREFIX")
+    if prefix:
+        folders.append(os.path.join(os.path.abspath(prefix), folder.lstrip(os.sep)))
+    return folders
+
+
+def _remove_of(cache: str, stem: str) -> None:
+    try:
+        names = os.listdir(cache)
+    except OSError:
+        return  # nothing is cached
+    for name in names:
+        # <stem>.<cache tag>[.opt-<level>].pyc
+        if name.startswith(stem + ".") and name.endswith(".pyc") and name[len(stem) + 1 :].count(".") <= 2:
+            try:
+                os.unlink(os.path.join(cache, name))
+            except OSError:
+                pass  # gone already, or in a place that only others write

@@ -1,0 +1,224 @@
+"""The watched folders and the files in them that count: a pruned walk, kept up to date.
+
+The truth about a file is its modification time, size and inode. A Folder is replaced, never changed,
+and a survey puts its result in place at once, so other threads may ask `may_count` while the
+surveyor's thread, the only writer, is at work.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+
+from reloader.settings import Settings
+from reloader.watching import gitignore
+from reloader.watching.listing import FORGOTTEN, VENV_MARK, Files, Folder, Lister, identity_of
+from reloader.watching.patterns import Layer
+from reloader.watching.rules import BUILT_IN_IGNORES, COUNTED_FOR_PYTHON, Verdict, View, layer
+
+Snapshot = dict[str, Files]
+"""The files that count, by folder. Not to be changed: folders share it."""
+
+# Hints at more folders than this make a full survey the cheaper way to look.
+MANY = 64
+
+
+class Tree:
+    """Everything that is watched for one worker.
+
+    `report_unreadable(path, reason)` is called once for every path that cannot be read.
+    """
+
+    def __init__(self, settings: Settings, report_unreadable: Callable[[str, str], None]) -> None:
+        self._settings = settings
+        paths = sorted({os.path.abspath(given) for given in settings.watch})
+        self.roots = [path for path in paths if os.path.isdir(path)]
+        self.single: dict[str, set[str]] = {}
+        """Files watched by their own name, by folder."""
+        for path in paths:
+            if path not in self.roots:
+                self.single.setdefault(os.path.dirname(path), set()).add(os.path.basename(path))
+        named = frozenset(self.roots) | self.single.keys()
+        self.lister = Lister(named, self.single, settings.gitignore, report_unreadable)
+        self.folders: dict[str, Folder] = {}
+        self._views: dict[str, View] = {}
+
+    # --- asked by the watcher's thread ------------------------------------------------------------
+
+    def may_count(self, path: str) -> bool:
+        """Whether an event at this path deserves a look. Errs on the side of looking."""
+        if path in self.folders or path in self.roots:
+            return True
+        folder, name = os.path.split(path)
+        if name in self.single.get(folder, ()):
+            return True
+        known = self.folders.get(folder)
+        if known is None:
+            return False  # the parent of a root is watched for that root alone
+        if name == VENV_MARK or (name == gitignore.GITIGNORE and self._settings.gitignore):
+            return True
+        if known.view.file(path, name) is not Verdict.SKIP:
+            return True
+        if known.view.folder(path, name) is Verdict.SKIP:
+            return False
+        return name in known.subfolders or os.path.isdir(path)
+
+    # --- what is there ----------------------------------------------------------------------------
+
+    def snapshot(self) -> Snapshot:
+        """The files that count, as last seen."""
+        return {path: folder.files for path, folder in self.folders.items()}
+
+    def to_watch(self) -> frozenset[tuple[str, int, int]]:
+        """The folders whose events matter, with device and inode.
+
+        A root's parent is among them: nothing else tells that a root is moved away or comes back.
+        """
+        watched = {(path, *folder.identity) for path, folder in self.folders.items()}
+        for path in {os.path.dirname(root) for root in self.roots} - self.folders.keys():
+            identity = identity_of(path)
+            if identity is not None:
+                watched.add((path, *identity))
+        return frozenset(watched)
+
+    # --- looking ----------------------------------------------------------------------------------
+
+    def survey(self) -> None:
+        """Look at everything."""
+        fresh: dict[str, Folder] = {}
+        links: list[tuple[str, View]] = []
+        for root in self.roots:
+            if root not in fresh:
+                self._walk(root, self._view_of_root(root), fresh, links)
+        self._follow(links, fresh)
+        for path in self.single.keys() - fresh.keys():
+            lone = self.lister.list(path, _nothing_counts(path), self.folders.get(path))
+            if lone is not None:
+                fresh[path] = lone
+        self.folders = fresh
+
+    def look(self, paths: Iterable[str]) -> None:
+        """Look at what is hinted at only: list the nearest known folder of every path again."""
+        folders: set[str] = set()
+        for path in paths:
+            nearest = self._nearest(path)
+            if nearest is None or len(folders) > MANY:
+                self.survey()
+                return
+            folders.add(nearest)
+            if path in self.folders:
+                folders.add(path)
+        for path in sorted(folders):
+            self._list_again(path)
+
+    def forget_rules(self) -> None:
+        """Let the next survey read the rules anew."""
+        self._views.clear()
+        self.lister.rules_changed = False
+        self.folders = {
+            path: Folder(known.view, known.identity, known.files, {}, FORGOTTEN)
+            for path, known in self.folders.items()
+        }
+
+    def _nearest(self, path: str) -> str | None:
+        """The nearest known folder above `path`; None when only a survey can tell."""
+        if path in self.roots:
+            return None
+        parent = os.path.dirname(path)
+        while parent not in self.folders:
+            if parent == os.path.dirname(parent):
+                return None
+            parent = os.path.dirname(parent)
+        return parent
+
+    def _list_again(self, path: str) -> None:
+        known = self.folders.get(path)
+        if known is None:
+            return  # it went away with a folder that was listed before it
+        listed = self.lister.list(path, known.view, known)
+        if listed is None:
+            self._drop(path)
+            return
+        self.folders[path] = listed
+        for name in known.subfolders:
+            if listed.subfolders.get(name) != known.subfolders[name]:
+                self._drop(os.path.join(path, name))
+        links: list[tuple[str, View]] = []
+        for name in listed.subfolders:
+            if listed.subfolders[name] != known.subfolders.get(name):
+                self._enter(path, name, listed, self.folders, links)
+        self._follow(links, self.folders)
+
+    def _drop(self, path: str) -> None:
+        inside = path + os.sep
+        for gone in [p for p in self.folders if p == path or p.startswith(inside)]:
+            del self.folders[gone]
+
+    def _enter(
+        self, path: str, name: str, folder: Folder, into: dict[str, Folder], links: list[tuple[str, View]]
+    ) -> None:
+        below = os.path.join(path, name)
+        view = folder.view.inside(folder.subfolders[name][1])
+        if folder.subfolders[name][0] < 0:
+            links.append((below, view))
+        else:
+            self._walk(below, view, into, links)
+
+    def _walk(self, top: str, view: View, into: dict[str, Folder], links: list[tuple[str, View]]) -> None:
+        """Enter `top` and everything kept below it; symbolic links to folders are put off."""
+        todo = [(top, view)]
+        while todo:
+            path, outer = todo.pop()
+            if path in into:
+                continue
+            folder = self.lister.list(path, outer, self.folders.get(path))
+            if folder is None:
+                continue
+            into[path] = folder
+            for name, (inode, verdict) in folder.subfolders.items():
+                below = os.path.join(path, name)
+                inner = folder.view.inside(verdict)
+                if inode < 0:
+                    links.append((below, inner))
+                else:
+                    todo.append((below, inner))
+
+    def _follow(self, links: list[tuple[str, View]], into: dict[str, Folder]) -> None:
+        """Enter linked folders, each real folder once, and none that a root lies in."""
+        if not links:
+            return
+        seen = {folder.identity for folder in into.values()}
+        for root in self.roots:
+            parent = root
+            while parent != os.path.dirname(parent):
+                parent = os.path.dirname(parent)
+                seen.add(identity_of(parent) or (0, 0))
+        while links:
+            path, view = links.pop()
+            identity = identity_of(path)
+            if identity is None or identity in seen:
+                continue
+            before = set(into)
+            self._walk(path, view, into, links)
+            seen |= {into[new].identity for new in into.keys() - before}
+
+    # --- rules ------------------------------------------------------------------------------------
+
+    def _view_of_root(self, root: str) -> View:
+        if root not in self._views:
+            settings = self._settings
+            counted = layer(root, COUNTED_FOR_PYTHON, "what counts for Python") if settings.python else None
+            self._views[root] = View(
+                built_in=layer(root, BUILT_IN_IGNORES, "built-in"),
+                git=gitignore.layers_above(root) if settings.gitignore else (),
+                options=layer(root, settings.ignore, "--ignore"),
+                counted=counted,
+                include=layer(root, settings.include, "--include"),
+            )
+        return self._views[root]
+
+
+def _nothing_counts(path: str) -> View:
+    """The rules of a folder that is watched for single files in it."""
+    nothing = Layer(path, ())
+    return View(nothing, (), nothing, None, nothing, passing=True)
