@@ -1,0 +1,1 @@
+"""The worker's processes: starting, signalling, waiting, and leaving none behind."""

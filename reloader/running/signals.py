@@ -1,0 +1,52 @@
+"""Signals become events; dispositions are put back on exit."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+from reloader.events import Event, SignalReceived
+
+_WATCHED = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP, signal.SIGCHLD)
+# Python's subprocess module restores these in the child itself.
+_PYTHON_IGNORES = frozenset({signal.SIGPIPE, signal.SIGXFSZ})
+
+
+class Signals:
+    """Handlers for the signals that end a run, and for children.
+
+    A signal that is ignored or blocked would be so in the worker too, for exec keeps both; a handler
+    is reset by it. So whatever we found ignored (by `nohup`, or a shell's `&`) gets a handler that
+    does nothing: ignored by us as before, not by the worker, which must hear its stop signal.
+    """
+
+    def __init__(self, post: Callable[[Event], None]) -> None:
+        self._post = post
+        self._before: dict[int, Any] = {}
+
+    def install(self) -> None:
+        """Take the signals over. To be called in the main thread."""
+        for number in signal.valid_signals():
+            found = signal.getsignal(number)
+            if found is signal.SIG_IGN and number not in _PYTHON_IGNORES:
+                handler = self._tell if number == signal.SIGCHLD else self._disregard
+            elif number in _WATCHED:
+                handler = self._tell
+            else:
+                continue
+            self._before[number] = signal.signal(number, handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+    def restore(self) -> None:
+        """Put everything back."""
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before.clear()
+
+    def _tell(self, number: int, _frame: FrameType | None) -> None:
+        self._post(SignalReceived(number))
+
+    def _disregard(self, number: int, _frame: FrameType | None) -> None:
+        pass
