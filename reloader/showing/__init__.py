@@ -1,0 +1,1 @@
+"""What the user reads: the worker's bytes and our own lines."""

@@ -1,0 +1,136 @@
+"""Our own lines, and the prefixes of the worker's: what they look like and how they reach the sinks."""
+
+from __future__ import annotations
+
+import enum
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from queue import SimpleQueue
+from typing import Protocol
+
+from reloader.settings import Settings
+from reloader.showing import paint
+from reloader.showing.sink import Sink, SinkClosed
+
+OUR_NAME = "reloader"
+# How long a line about the worker's end waits, in seconds, for the worker's last lines to be shown.
+_AFTER = 0.5
+
+
+class Weight(enum.Enum):
+    """How much a line matters to who reads it."""
+
+    ROUTINE = "routine"
+    PLAIN = "plain"
+    STRONG = "strong"
+
+
+class Shown(Protocol):
+    """Something that is on its way to the screen, such as a Pump."""
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait until it has arrived; False if that took longer."""
+
+
+class Console:
+    """Writes our lines from a thread of its own: a reader that does not read must not stop a drain."""
+
+    def __init__(
+        self, settings: Settings, sink: Sink, environment: Mapping[str, str], closed: Callable[[], None]
+    ) -> None:
+        self._settings = settings
+        self._sink = sink
+        self._environment = environment
+        self._closed = closed
+        self._width = max(len(OUR_NAME), len(settings.name)) if settings.prefix else len(OUR_NAME)
+        self._queue: SimpleQueue[tuple[bytes, Sequence[Shown]] | None] = SimpleQueue()
+        self._ended = False
+
+    # --- from other threads -----------------------------------------------------------------------
+
+    def tell(self, text: str, weight: Weight, after: Sequence[Shown] = ()) -> None:
+        """Show lines of ours, once what they come after has been shown."""
+        self._queue.put((self._render(text, weight), after))
+
+    def end(self) -> None:
+        """Let the thread end when everything is told."""
+        self._queue.put(None)
+
+    def prefix_for(self, sink: Sink) -> Callable[[], bytes]:
+        """What makes the prefix of the worker's lines in this sink."""
+        settings = self._settings
+        text = f"{settings.name:<{self._width}} | " if settings.prefix else ""
+        coloured = paint.wanted(settings.color, sink.at_terminal, self._environment)
+        if text and coloured:
+            text = f"{paint.worker_colour(settings.name)}{text[:-1]}{paint.RESET} "
+        name = text.encode("utf-8", "surrogateescape")
+        if not settings.timestamps:
+            return lambda: name
+        start, end = (paint.DIM, paint.RESET) if coloured else ("", "")
+        return lambda: f"{start}{_clock()}{end} ".encode() + name
+
+    # --- the thread -------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Show lines until the end."""
+        while (item := self._queue.get()) is not None:
+            data, after = item
+            deadline = time.monotonic() + _AFTER
+            for shown in after:
+                shown.wait(max(0.0, deadline - time.monotonic()))
+            try:
+                self._sink.write(self, data)
+            except SinkClosed:
+                self._closed()
+                return
+
+    # --- what the sink asks -----------------------------------------------------------------------
+
+    def render(self, chunk: bytes) -> bytes:
+        """Our lines are rendered when they are told."""
+        return chunk
+
+    def break_line(self) -> None:
+        """Our lines are always whole."""
+
+    def _render(self, text: str, weight: Weight) -> bytes:
+        stamp = f"{_clock()} " if self._settings.timestamps else ""
+        mark = f"{OUR_NAME:<{self._width}} | "
+        lines = [f"{stamp}{mark}{line}" for line in text.split("\n")]
+        if paint.wanted(self._settings.color, self._sink.at_terminal, self._environment):
+            start = {Weight.ROUTINE: paint.DIM, Weight.PLAIN: paint.RESET, Weight.STRONG: paint.BOLD}[weight]
+            lines = [f"{start}{line}{paint.RESET}" for line in lines]
+        encoding = _encoding(self._environment)
+        return b"".join(_encode(line, encoding) + b"\n" for line in lines)
+
+
+def _clock() -> str:
+    return datetime.now().strftime("%H:%M:%S.%f")[:-3]
+
+
+def _encoding(environment: Mapping[str, str]) -> str:
+    """UTF-8, unless the locale says plainly that it is not."""
+    locale = environment.get("LC_ALL") or environment.get("LC_CTYPE") or environment.get("LANG") or ""
+    return "utf-8" if "." not in locale or "utf" in locale.lower() else "ascii"
+
+
+def _encode(line: str, encoding: str) -> bytes:
+    if encoding == "ascii":
+        line = line.replace("→", "->")
+        return line.encode("ascii", "backslashreplace")
+    return line.encode("utf-8", "surrogateescape")
+
+
+def printable(text: str) -> str:
+    """The text with whatever would disturb a terminal, or is no character at all, as escapes."""
+    return "".join(_escaped(char) for char in text)
+
+
+def _escaped(char: str) -> str:
+    if char.isprintable():
+        return char
+    if "\udc80" <= char <= "\udcff":
+        return f"\\x{os.fsencode(char)[0]:02x}"
+    return char.encode("unicode_escape").decode()

@@ -1,0 +1,74 @@
+"""One place that output goes to, shared by its writers: whole pieces, in order, each begun on a line."""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import threading
+from typing import Protocol
+
+_READER_IS_GONE = frozenset({errno.EPIPE, errno.EIO, errno.EBADF, errno.ENXIO})
+
+
+class SinkClosed(Exception):  # noqa: N818 - what happened, to be told as an event
+    """Whoever read our output is gone."""
+
+
+class Writer(Protocol):
+    """Whoever writes to a sink. Both methods are called while the sink is this writer's alone."""
+
+    def render(self, chunk: bytes) -> bytes:
+        """What is to be written for the chunk."""
+
+    def break_line(self) -> None:
+        """The writer's unfinished line has been ended for another writer."""
+
+
+class Sink:
+    """A descriptor for writing. Its lock is the only one of the program."""
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+        self.at_terminal = os.isatty(fd)
+        self._lock = threading.Lock()
+        self._unfinished: Writer | None = None
+
+    def write(self, writer: Writer, chunk: bytes) -> None:
+        """Write all of it; another writer's unfinished line is ended first.
+
+        Blocks while the reader does not read. Raises SinkClosed when there is none.
+        """
+        with self._lock:
+            if self._unfinished is not None and self._unfinished is not writer:
+                self._write_all(b"\n")
+                self._unfinished.break_line()
+            data = writer.render(chunk)
+            self._write_all(data)
+            self._unfinished = None if data.endswith(b"\n") else writer
+
+    def _write_all(self, data: bytes) -> None:
+        view = memoryview(data)
+        while view:
+            try:
+                view = view[os.write(self.fd, view) :]
+            except BlockingIOError:
+                # Somebody we share the terminal or pipe with has made it non-blocking.
+                select.select((), (self.fd,), ())
+            except OSError as error:
+                if error.errno in _READER_IS_GONE:
+                    raise SinkClosed from error
+                raise
+
+
+def make_sinks(stdout: int = 1, stderr: int = 2) -> tuple[Sink, Sink]:
+    """Sinks for both; one and the same if they lead to the same file."""
+    out = Sink(stdout)
+    return (out, out) if _same_file(stdout, stderr) else (out, Sink(stderr))
+
+
+def _same_file(one: int, other: int) -> bool:
+    try:
+        return os.path.samestat(os.fstat(one), os.fstat(other))
+    except OSError:
+        return False

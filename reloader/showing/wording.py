@@ -1,0 +1,186 @@
+"""Every sentence of ours that the user reads during a run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from reloader.effects import (
+    AssumedReady,
+    CannotRead,
+    CannotStart,
+    ChangesMeanwhile,
+    Drained,
+    Draining,
+    EndedItself,
+    EndingLeftovers,
+    Killing,
+    NothingChanged,
+    Notice,
+    OurFault,
+    Ready,
+    Started,
+    StartingAgain,
+    StillDraining,
+    Unkillable,
+    Watching,
+    WatchingByComparing,
+)
+from reloader.events import Change, ExitStatus, Kind, ProcessInfo
+from reloader.settings import Settings, signal_name
+from reloader.showing.console import Weight, printable
+
+# So many of the changed files are named; the rest are counted.
+_NAMED = 3
+
+
+def word(notice: Notice, settings: Settings) -> tuple[str, Weight]:
+    """The text, which may have several lines, and how much it matters."""
+    return _Words(settings).of(notice)
+
+
+def is_shown(weight: Weight, notice: Notice, verbosity: int) -> bool:
+    """Whether it is told at this verbosity."""
+    if isinstance(notice, NothingChanged):
+        return verbosity > 0
+    return verbosity >= 0 or weight is Weight.STRONG
+
+
+class _Words:
+    def __init__(self, settings: Settings) -> None:
+        self.name = printable(settings.name)
+        self.settings = settings
+
+    def of(self, notice: Notice) -> tuple[str, Weight]:
+        match notice:
+            case Watching(folders, files):
+                where = ", ".join(path_shown(path) for path in self.settings.watch)
+                sizes = f"{_count(files, 'file')} in {_count(folders, 'folder')}"
+                return f"watching {where} ({sizes})", Weight.ROUTINE
+            case Started(pid, total, None):
+                return f"{self.name} started (pid {pid})", Weight.PLAIN
+            case Started(pid, total, drain):
+                return f"{self.name} started in {total:.2f} s (drain {drain:.2f}, pid {pid})", Weight.PLAIN
+            case Ready(_, total, _, None):
+                return f"ready in {total:.2f} s", Weight.PLAIN
+            case Ready(_, total, start, drain):
+                return f"ready in {total:.2f} s (drain {drain:.2f}, start {start:.2f})", Weight.PLAIN
+            case AssumedReady(timeout):
+                text = f"no line matched {self.settings.ready!r} within {timeout:g} s; taken as ready"
+                return text, Weight.PLAIN
+            case Draining():
+                return self._draining(notice), Weight.STRONG
+            case StillDraining(_, elapsed, left):
+                limit = "no limit" if left is None else f"SIGKILL in {left:.0f} s"
+                return f"still draining {self.name} after {elapsed:.0f} s ({limit})", Weight.PLAIN
+            case Drained(elapsed):
+                return f"{self.name} ended after {elapsed:.2f} s", Weight.ROUTINE
+            case Killing(_, None):
+                return f"killing {self.name}", Weight.STRONG
+            case Killing(_, timeout):
+                text = f"{self.name} did not end within {timeout:g} s → SIGKILL to its whole process tree"
+                return f"{text}\nhint: --stop-timeout sets the limit, none waits for ever", Weight.STRONG
+            case Unkillable(seconds):
+                text = f"something of {self.name} survives SIGKILL since {seconds:.0f} s"
+                return (
+                    f"{text}\nhint: a process in state D in `ps -eo pid,stat,cmd` hangs in the kernel",
+                    Weight.STRONG,
+                )
+            case EndedItself():
+                return self._ended(notice), Weight.STRONG
+            case CannotStart():
+                return self._cannot_start(notice), Weight.STRONG
+            case StartingAgain(changes):
+                return f"{changed(changes)} → starting {self.name}" if changes else f"starting {self.name}", (
+                    Weight.STRONG
+                )
+            case ChangesMeanwhile(changes):
+                return f"{changed(changes)} as well; the restart under way takes it along", Weight.ROUTINE
+            case NothingChanged():
+                return "looked at the files: none that counts differs", Weight.ROUTINE
+            case EndingLeftovers(processes):
+                return f"ending what {self.name} left behind: {_processes(processes)}", Weight.PLAIN
+            case CannotRead(path, reason):
+                text = f"cannot watch {path_shown(path)}: {_lower(reason)}; changes in it go unnoticed"
+                return f"{text}\nhint: make it readable, or --ignore it", Weight.STRONG
+            case WatchingByComparing(reason, interval):
+                text = f"the system brings no change events: {reason}"
+                return f"{text}\nthe files are looked at every {interval:g} s instead", Weight.STRONG
+            case OurFault(source, error):
+                text = f"a fault of reloader itself, in {source}: {error}"
+                return f"{text}\nhint: please report it; the worker is drained now", Weight.STRONG
+
+    def _draining(self, notice: Draining) -> str:
+        pid = f" (pid {notice.pid})" if notice.pid is not None else ""
+        if not notice.quitting:
+            why = changed(notice.changes) if notice.changes else "restart asked"
+            return f"{why} → draining {self.name}{pid}"
+        limit = "for as long as it takes" if notice.timeout is None else f"for at most {notice.timeout:g} s"
+        return f"draining {self.name}{pid} {limit}; Ctrl-C again kills it"
+
+    def _ended(self, notice: EndedItself) -> str:
+        failed = notice.status != ExitStatus(code=0)
+        how = exit_shown(notice.status)
+        when = "at its start" if notice.crashed_at_start else f"after {_span(notice.after)}"
+        text = f"{self.name} {'crashed' if failed else 'ended by itself'} {when} ({how})"
+        return text + _then(notice.retry_in, notice.quitting)
+
+    def _cannot_start(self, notice: CannotStart) -> str:
+        text = notice.reason + _then(notice.retry_in, False)
+        return f"{text}\nhint: {notice.remedy}" if notice.remedy else text
+
+
+def _then(retry_in: float | None, quitting: bool) -> str:
+    if quitting:
+        return ""
+    if retry_in is not None:
+        return f" → starting again in {retry_in:g} s, or on the next change"
+    return " → waiting for a change"
+
+
+def changed(changes: Sequence[Change]) -> str:
+    """What changed, as the subject of a sentence: `tasks.py changed`."""
+    words = {Kind.ADDED: "added", Kind.CHANGED: "changed", Kind.DELETED: "deleted"}
+    kinds = {change.kind for change in changes}
+    verb = words[kinds.pop()] if len(kinds) == 1 else "changed"
+    named = [path_shown(change.path) for change in changes[:_NAMED]]
+    if len(changes) > len(named):
+        named.append(f"{len(changes) - len(named)} more")
+    joined = named[0] if len(named) == 1 else f"{', '.join(named[:-1])} and {named[-1]}"
+    return f"{joined} {verb}"
+
+
+def path_shown(path: str) -> str:
+    """The path as the user would write it, from the current folder, in characters that can be shown."""
+    try:
+        below = os.path.relpath(path)
+    except (OSError, ValueError):
+        return printable(path)
+    return printable(path if below.startswith("..") else below)
+
+
+def exit_shown(status: ExitStatus) -> str:
+    """`exit status 1`, or the signal's name."""
+    if status.signal is not None:
+        return signal_name(status.signal)
+    return f"exit status {status.code}"
+
+
+def _processes(processes: Sequence[ProcessInfo]) -> str:
+    return ", ".join(f"{printable(process.name)} (pid {process.pid})" for process in processes)
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
+def _span(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def _lower(reason: str) -> str:
+    return reason[:1].lower() + reason[1:]
