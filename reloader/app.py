@@ -1,0 +1,224 @@
+"""The wiring, and the one main loop: an event comes in, the supervisor decides, the shell performs."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from queue import Empty, SimpleQueue
+from time import monotonic
+
+from reloader.deciding.supervisor import Supervisor
+from reloader.effects import (
+    BeginWatching,
+    CompareTree,
+    Effect,
+    EndedItself,
+    FlushOutput,
+    KillWorker,
+    ReapOrphans,
+    ReapWorker,
+    StartWorker,
+    StopWorker,
+    TakeBaseline,
+    Tell,
+    WatchFolders,
+)
+from reloader.errors import ExitCode, ReloaderError
+from reloader.events import (
+    DeadlinePassed,
+    Event,
+    OutputClosed,
+    OutputFlushed,
+    SourceFailed,
+    StartFailed,
+    WorkerExited,
+    WorkerReady,
+    WorkerStarted,
+)
+from reloader.running import process, system
+from reloader.running.process import CannotRun, WorkerProcess
+from reloader.running.readiness import Readiness
+from reloader.running.signals import Signals
+from reloader.settings import Settings
+from reloader.showing.console import Console
+from reloader.showing.pump import Pump
+from reloader.showing.sink import make_sinks
+from reloader.showing.wording import is_shown, word
+from reloader.watching.surveyor import Surveyor
+from reloader.watching.watcher import Watcher
+
+
+def run(settings: Settings, environment: Mapping[str, str]) -> int:
+    """Run one worker until the end is asked for; returns the exit status, or dies by the signal.
+
+    Raises ReloaderError when the command cannot be run.
+    """
+    inbox: SimpleQueue[Event] = SimpleQueue()
+    supervisor = Supervisor(settings)
+    with Shell(settings, environment, inbox.put) as shell:
+        shell.perform(supervisor.start(monotonic()))
+        while not supervisor.finished:
+            event = next_event(inbox, supervisor.deadline)
+            shell.perform(supervisor.handle(event, monotonic()))
+    if supervisor.start_failure is not None:
+        failure = supervisor.start_failure
+        raise ReloaderError(failure.reason, failure.remedy, ExitCode(failure.exit_code))
+    if supervisor.died_by is not None:
+        signal.signal(supervisor.died_by, signal.SIG_DFL)
+        os.kill(os.getpid(), supervisor.died_by)
+    return supervisor.exit_code
+
+
+def next_event(inbox: SimpleQueue[Event], deadline: float | None) -> Event:
+    """The next event; DeadlinePassed as soon as the deadline is over, whatever else is waiting."""
+    if deadline is None:
+        return inbox.get()
+    left = deadline - monotonic()
+    if left <= 0:
+        return DeadlinePassed()
+    try:
+        return inbox.get(timeout=left)
+    except Empty:
+        return DeadlinePassed()
+
+
+class Shell:
+    """Performs effects with processes, threads and files; posts what becomes of them."""
+
+    def __init__(
+        self, settings: Settings, environment: Mapping[str, str], post: Callable[[Event], None]
+    ) -> None:
+        self._settings = settings
+        self._environment = environment
+        self._post = post
+        self._signals = Signals(post)
+        self._sinks = make_sinks()
+        self._console = Console(settings, self._sinks[1], environment, partial(post, OutputClosed()))
+        self._surveyor = Surveyor(settings, time.time_ns() - system.CLOCK_TICK_NS, post)
+        self._watcher = Watcher(self._surveyor.tree.may_count, post)
+        self._watching: threading.Thread | None = None
+        self._pass_files = system.inherited_files()
+        self._worker: WorkerProcess | None = None
+        self._pumps: tuple[Pump, ...] = ()
+        self._announcer = self._spawn("console", self._console.run)
+
+    def __enter__(self) -> Shell:
+        system.become_subreaper()
+        self._signals.install()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._watcher.close()
+        self._console.end()
+        if exception[0] is not None and self._worker is not None:
+            self._worker.kill()
+        if self._watching is not None:
+            # It must not be inside RustNotify while the interpreter ends.
+            self._watching.join(1.0)
+        self._signals.restore()
+
+    def perform(self, effects: list[Effect]) -> None:
+        """Carry out the effects in their order; none of them blocks."""
+        for effect in effects:
+            match effect:
+                case StartWorker(generation):
+                    self._start_worker(generation)
+                case StopWorker() if self._worker is not None:
+                    self._worker.stop(self._settings.stop_signal)
+                case KillWorker() if self._worker is not None:
+                    self._worker.kill()
+                case ReapWorker() if self._worker is not None:
+                    self._worker.reap()
+                    self._worker = None
+                case ReapOrphans():
+                    leader = frozenset[int]() if self._worker is None else frozenset({self._worker.pid})
+                    process.reap_orphans(keep=leader)
+                case BeginWatching():
+                    self._spawn("surveyor", self._surveyor.run)
+                    self._watching = self._spawn("watcher", self._watcher.run)
+                case CompareTree(paths):
+                    self._surveyor.compare(paths)
+                case TakeBaseline(generation, paths):
+                    self._surveyor.take_baseline(generation, paths)
+                case WatchFolders(folders):
+                    self._watcher.watch(folders)
+                case FlushOutput():
+                    self._spawn("flush", self._flush)
+                case Tell(notice):
+                    text, weight = word(notice, self._settings)
+                    if is_shown(weight, notice, self._settings.verbosity):
+                        # The worker's last lines come before the line that says it has ended.
+                        after = self._pumps if isinstance(notice, EndedItself) else ()
+                        self._console.tell(text, weight, after)
+
+    def _start_worker(self, generation: int) -> None:
+        settings = self._settings
+        one_pipe = self._sinks[0] is self._sinks[1]
+        pipes = [system.make_pipe() for _ in range(1 if one_pipe else 2)]
+        try:
+            self._worker = WorkerProcess(
+                generation,
+                settings.command,
+                process.environment(self._environment, generation, settings.python),
+                stdout=pipes[0][1],
+                stderr=pipes[-1][1],
+                pass_files=self._pass_files,
+            )
+        except CannotRun as failure:
+            for reading, _ in pipes:
+                os.close(reading)
+            self._post(StartFailed(generation, failure.reason, failure.remedy, failure.exit_code))
+            return
+        finally:
+            for _, writing in pipes:
+                os.close(writing)
+        self._post(WorkerStarted(generation, self._worker.pid))
+        self._carry(generation, [reading for reading, _ in pipes])
+        self._spawn("waiter", partial(self._await_end, self._worker, self._pumps))
+
+    def _carry(self, generation: int, sources: list[int]) -> None:
+        """Set up a pump for every stream, behind the last generation's."""
+        before = self._pumps or (None,) * len(sources)
+        pumps = []
+        for source, sink, previous in zip(sources, self._sinks, before, strict=False):
+            ready = partial(self._post, WorkerReady(generation))
+            observe = Readiness(self._settings.ready, ready).feed if self._settings.ready else _look_away
+            prefix = self._console.prefix_for(sink)
+            pump = Pump(source, sink, prefix, observe, partial(self._post, OutputClosed()), previous)
+            self._spawn("pump", pump.run)
+            pumps.append(pump)
+        self._pumps = tuple(pumps)
+
+    def _await_end(self, worker: WorkerProcess, pumps: tuple[Pump, ...]) -> None:
+        status = worker.wait(self._post)
+        for pump in pumps:
+            pump.worker_ended()
+        self._post(WorkerExited(worker.generation, status))
+
+    def _flush(self) -> None:
+        for pump in self._pumps:
+            pump.wait()
+        self._console.end()
+        self._announcer.join()
+        self._post(OutputFlushed())
+
+    def _spawn(self, name: str, work: Callable[[], None]) -> threading.Thread:
+        """A helper thread; an error that it did not foresee becomes an event."""
+
+        def guarded() -> None:
+            try:
+                work()
+            except BaseException as error:
+                self._post(SourceFailed(name, f"{type(error).__name__}: {error}"))
+
+        thread = threading.Thread(target=guarded, name=f"reloader-{name}", daemon=True)
+        thread.start()
+        return thread
+
+
+def _look_away(_chunk: bytes) -> None:
+    """Observe nothing: the worker has no ready line."""

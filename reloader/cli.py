@@ -1,0 +1,159 @@
+"""From the command line to a run: Settings are built, errors become a line or two and a status.
+
+Whatever a run needs is imported only when one begins.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+from typing import Any, NoReturn
+
+import click
+
+from reloader import config
+from reloader.errors import ExitCode, ReloaderError
+from reloader.help import EPILOG
+from reloader.options import PARAMS, Option
+from reloader.presets.recognise import recognise
+from reloader.settings import Color, OnExit, Settings, parse_signal
+
+
+class Reloader(click.Command):
+    """The command; our options end where the worker's command or module begins."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As click does, but `-m MODULE` ends our options as the first word of a command does."""
+        takes_value = {
+            name for p in self.params if isinstance(p, Option) and not p.is_flag for name in p.opts
+        }
+        takes_value -= {name for p in self.params if isinstance(p, Option) and p.count for name in p.opts}
+        position = 0
+        while position < len(args) and args[position].startswith("-") and args[position] not in ("-", "--"):
+            word = args[position]
+            if word in ("-m", "--module"):
+                args = [*args[: position + 2], "--", *args[position + 2 :]]
+                break
+            position += 2 if word in takes_value else 1
+        return super().parse_args(ctx, args)
+
+
+def _run(**given: Any) -> int:
+    from reloader.app import run
+    from reloader.running.system import ensure_standard_files
+
+    settings = build(given)
+    ensure_standard_files()
+    return run(settings, os.environ)
+
+
+COMMAND = Reloader(
+    "reloader",
+    params=PARAMS,
+    callback=_run,
+    help="Keep a worker running the code that was just saved.",
+    epilog=EPILOG,
+    add_help_option=False,
+    context_settings={"allow_interspersed_args": False, "auto_envvar_prefix": "RELOADER"},
+)
+
+
+def build(given: dict[str, Any]) -> Settings:
+    """Settings from the options and the environment, then a file, then a preset, then defaults.
+
+    Raises ReloaderError for what cannot be.
+    """
+    command = tuple(given["command"])
+    if given["module"]:
+        command = (_interpreter(), "-m", given["module"], *command)
+    if not command:
+        raise ReloaderError("no command given", "reloader -- python manage.py qcluster")
+    recognised = recognise(command)
+    preset = recognised.preset
+    values: dict[str, Any] = {
+        "name": recognised.name,
+        "python": recognised.python,
+        "stop_signal": parse_signal("INT" if recognised.python else "TERM"),
+    }
+    if preset is not None:
+        values |= {
+            "ready": preset.ready,
+            "stop_signal": preset.stop_signal,
+            "stop_timeout": preset.stop_timeout,
+        }
+    values |= {key: value for key, value in given.items() if value not in (None, ())}
+    for key in ("command", "module", "verbose", "quiet"):
+        values.pop(key, None)
+    values["on_exit"] = OnExit(values.get("on_exit", "wait"))
+    values["color"] = Color(values.get("color", "auto"))
+    if values.get("stop_timeout") == math.inf:
+        values["stop_timeout"] = None
+    if values.get("debounce") == math.inf:
+        raise ReloaderError("--debounce none would never restart", "write for example --debounce 50ms")
+    settings = Settings(command=command, verbosity=given["verbose"] - given["quiet"], **values)
+    for path in settings.watch:
+        _must_be_watchable(path)
+    return settings
+
+
+def _interpreter() -> str:
+    environment = os.environ.get("VIRTUAL_ENV")
+    inside = os.path.join(environment, "bin", "python") if environment else ""
+    return inside if inside and os.path.exists(inside) else sys.executable
+
+
+def _must_be_watchable(path: str) -> None:
+    from reloader.showing.wording import path_shown
+
+    shown = path_shown(path)
+    try:
+        os.stat(path)
+        if os.path.isdir(path):
+            os.listdir(path)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        remedy = "check the path after --watch; it is relative to the current folder"
+        if isinstance(error, PermissionError):
+            remedy = f"ls -ld {shown}"
+        raise ReloaderError(f"cannot watch {shown}: {reason}", remedy) from error
+
+
+def _defaults_from_file() -> dict[str, Any]:
+    path = config.find(os.getcwd())
+    if path is None:
+        return {}
+    kinds: dict[str, type] = {}
+    for param in PARAMS:
+        if isinstance(param, Option) and param.expose_value and param.name not in (None, "module"):
+            is_switch = param.is_flag and not param.count
+            kinds[str(param.name)] = list if param.multiple else bool if is_switch else str
+    found = config.check(config.read(path), path, kinds)
+    if "watch" in found:
+        found["watch"] = [
+            os.path.relpath(os.path.join(os.path.dirname(path), item)) for item in found["watch"]
+        ]
+    return found
+
+
+def _complain(what: str, remedy: str) -> None:
+    click.echo(f"reloader: {what}", err=True)
+    if remedy:
+        click.echo(f"hint: {remedy}", err=True)
+
+
+def main() -> NoReturn:
+    """The entry point: every error that a user can cause is a line or two and an exit status."""
+    try:
+        code = COMMAND.main(prog_name="reloader", standalone_mode=False, default_map=_defaults_from_file())
+    except ReloaderError as error:
+        _complain(error.what, error.remedy)
+        code = error.exit_code
+    except click.UsageError as error:
+        _complain(error.format_message(), "reloader -h shows the options")
+        code = ExitCode.USAGE
+    except FileNotFoundError:
+        # os.getcwd is the only thing here that can miss something that was not named.
+        _complain("the current folder does not exist any more", "cd to it again")
+        code = ExitCode.USAGE
+    sys.exit(int(code or ExitCode.OK))

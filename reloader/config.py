@@ -1,0 +1,95 @@
+"""Settings from pyproject.toml or reloader.toml, checked key by key."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from reloader.errors import ReloaderError
+
+FILES = ("reloader.toml", "pyproject.toml")
+
+
+def find(start: str) -> str | None:
+    """The nearest file, from the folder `start` upwards, that sets something for us.
+
+    Raises ReloaderError if a file on the way is not TOML.
+    """
+    folder = os.path.abspath(start)
+    while True:
+        for name in FILES:
+            path = os.path.join(folder, name)
+            if os.path.isfile(path) and (name == "reloader.toml" or read(path)):
+                return path
+        parent = os.path.dirname(folder)
+        if parent == folder or os.path.lexists(os.path.join(folder, ".git")):
+            return None
+        folder = parent
+
+
+def read(path: str) -> dict[str, Any]:
+    """The settings in the file; raises ReloaderError when it cannot be read or is not TOML."""
+    shown = os.path.relpath(path)
+    try:
+        with open(path, "rb") as file:
+            content = file.read()
+    except OSError as error:
+        raise ReloaderError(f"cannot read {shown}: {error.strerror}", f"ls -l {shown}") from error
+    if os.path.basename(path) == "pyproject.toml" and b"reloader" not in content:
+        return {}  # the common case, without the price of a parser
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    try:
+        parsed = tomllib.loads(content.decode())
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ReloaderError(
+            f"cannot read {shown}: {error}", "mend it; it is not TOML as it stands"
+        ) from error
+    if os.path.basename(path) != "pyproject.toml":
+        return parsed
+    section = parsed.get("tool", {}).get("reloader", {})
+    if not isinstance(section, dict):
+        raise ReloaderError(f"{shown}: tool.reloader is not a table", "write [tool.reloader] above the keys")
+    return section
+
+
+def check(settings: Mapping[str, Any], path: str, known: Mapping[str, type]) -> dict[str, Any]:
+    """The settings by option name; `known` maps each to list, bool or str.
+
+    Raises ReloaderError for a key that does not exist and a value of the wrong kind.
+    """
+    shown = os.path.relpath(path)
+    result: dict[str, Any] = {}
+    for key, value in settings.items():
+        name = key.replace("-", "_")
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            near = f"did you mean {close[0].replace('_', '-')}?" if close else f"known: {_listed(known)}"
+            raise ReloaderError(f"{shown}: unknown key {key!r}", near)
+        result[name] = _value(value, known[name], key, shown)
+    return result
+
+
+def _value(value: Any, kind: type, key: str, shown: str) -> Any:
+    wrong = f"{shown}: {key} = {value!r}"
+    if kind is bool:
+        if not isinstance(value, bool):
+            raise ReloaderError(wrong, "write true or false")
+        return value
+    if kind is list:
+        values = [value] if isinstance(value, str) else value
+        if not isinstance(values, list) or not all(isinstance(item, str) for item in values):
+            raise ReloaderError(wrong, "write a list of strings")
+        return values
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise ReloaderError(wrong, "write a string")
+    return str(value)
+
+
+def _listed(known: Mapping[str, type]) -> str:
+    return ", ".join(name.replace("_", "-") for name in known)

@@ -1,0 +1,89 @@
+"""The two helps: `-h` has one line an option, `--help` everything. Both are drawn from the options."""
+
+from __future__ import annotations
+
+import enum
+import shutil
+import textwrap
+from collections.abc import Iterator
+
+import click
+
+USAGE = """\
+Usage: reloader [OPTIONS] [--] COMMAND [ARGS]...
+       reloader [OPTIONS] -m MODULE [ARGS]..."""
+
+EPILOG = """\
+Examples:
+  reloader -- python manage.py qcluster
+  reloader -w src -w settings.toml -- python -m myproject.worker
+  reloader --include '*.proto' -s TERM -t 2m -n jobs -- ./run-jobs --fast
+
+Durations:
+  200ms, 5s, 2m, 1h, none; a bare number is seconds.
+
+Settings, from the weakest to the strongest:
+  defaults, what is known of the worker, [tool.reloader] in pyproject.toml or reloader.toml (the
+  nearest one upwards, within the repository), environment variables, options. Every option has a key
+  of its name (stop-timeout = "2m") and a variable (RELOADER_STOP_TIMEOUT=2m; several values in
+  RELOADER_WATCH, RELOADER_IGNORE and RELOADER_INCLUDE are separated by ':').
+
+In the worker's environment:
+  RELOADER=1, RELOADER_GENERATION (1 at the first start), and for Python PYTHONUNBUFFERED=1 unless set.
+
+Ending:
+  The first Ctrl-C or SIGTERM drains the worker, the second kills it; SIGHUP drains.
+
+Exit status:
+  0    asked to stop, and everything has been drained
+  1    a fault of reloader, or the worker had to be killed at the end of the stop timeout
+  2    a mistake in options, settings or watched paths
+  126  the command is not executable, 127  it was not found (at the first start)
+  With --on-exit quit the worker's own; when a second signal killed the worker, that signal."""
+
+
+class Section(enum.Enum):
+    """Where an option stands in the help."""
+
+    WATCHING = "Watching"
+    RESTARTING = "Restarting"
+    OUTPUT = "Output"
+    CONTROL = "Control"
+
+
+def short_help(command: click.Command) -> str:
+    """What `-h` shows."""
+    lines = [USAGE, "", command.help or ""]
+    for section in Section:
+        lines += ["", f"{section.value}:"]
+        lines += [f"  {_names(option):<34} {option.help}" for option in _options(command, section)]
+    return "\n".join(lines)
+
+
+def long_help(command: click.Command) -> str:
+    """What `--help` shows."""
+    width = min(shutil.get_terminal_size().columns, 100) - 2
+    lines = [USAGE, "", command.help or ""]
+    for section in Section:
+        lines += ["", f"{section.value}:"]
+        for option in _options(command, section):
+            text = f"{option.help} {getattr(option, 'details', '')}"
+            lines += [f"  {_names(option)}"]
+            lines += textwrap.wrap(text, width, initial_indent=" " * 6, subsequent_indent=" " * 6)
+    return "\n".join([*lines, "", command.epilog or ""])
+
+
+def _options(command: click.Command, section: Section) -> Iterator[click.Option]:
+    for param in command.params:
+        if isinstance(param, click.Option) and getattr(param, "section", None) is section:
+            yield param
+
+
+def _names(option: click.Option) -> str:
+    short = [name for name in option.opts if not name.startswith("--")]
+    long = [name for name in (*option.opts, *option.secondary_opts) if name.startswith("--")]
+    value = (
+        "" if option.is_flag or option.count else f" {option.make_metavar(click.Context(click.Command('')))}"
+    )
+    start = f"{short[0]}, " if short and long else short[0] if short else "    "
+    return f"{start}{' / '.join(long)}{value}"

@@ -1,0 +1,268 @@
+"""The options: their types, and both lengths of their help."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from reloader import __version__
+from reloader.help import Section, long_help, short_help
+from reloader.settings import Color, OnExit, parse_duration, parse_signal
+
+
+class Text(click.ParamType[str]):
+    """Text; in an environment variable several are separated as paths are (`:`)."""
+
+    name = "text"
+    envvar_list_splitter = os.pathsep
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The text as it is."""
+        return str(value)
+
+
+class Duration(click.ParamType[float]):
+    """Seconds; infinity for `none`."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Seconds from text."""
+        try:
+            seconds = parse_duration(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        return math.inf if seconds is None else seconds
+
+
+class SignalName(click.ParamType[int]):
+    """A signal's number."""
+
+    name = "signal"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The number from a name."""
+        try:
+            return parse_signal(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+class Pattern(click.ParamType[str]):
+    """A regular expression."""
+
+    name = "pattern"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The expression, if it is one."""
+        try:
+            re.compile(str(value).encode())
+        except re.error as error:
+            self.fail(f"{value!r} is not a regular expression: {error}", param, ctx)
+        return str(value)
+
+
+class Option(click.Option):
+    """An option with its section of the help, one line for `-h` and more for `--help`."""
+
+    def __init__(
+        self, *args: Any, section: Section = Section.CONTROL, details: str = "", **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.section = section
+        self.details = details
+
+
+def _print_and_exit(render: Callable[[click.Command], str]) -> Callable[..., None]:
+    def callback(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:
+        if wanted and not ctx.resilient_parsing:
+            click.echo(render(ctx.command))
+            ctx.exit()
+
+    return callback
+
+
+def _version(_command: click.Command) -> str:
+    from importlib.metadata import version
+
+    python = ".".join(map(str, sys.version_info[:3]))
+    return f"reloader {__version__} (Python {python}, watchfiles {version('watchfiles')})"
+
+
+PARAMS: list[click.Parameter] = [
+    Option(
+        ["-w", "--watch"],
+        section=Section.WATCHING,
+        metavar="PATH",
+        multiple=True,
+        type=Text(),
+        help="A folder or file to watch; repeatable. [default: .]",
+        details="Folders are watched with everything below them that is not ignored. A file named here counts "
+        "whatever the rules say. A path in a settings file is relative to that file.",
+    ),
+    Option(
+        ["-i", "--ignore"],
+        section=Section.WATCHING,
+        metavar="PATTERN",
+        multiple=True,
+        type=Text(),
+        help="Ignore what matches, in gitignore syntax; repeatable.",
+        details="Relative to each watched folder; the last rule that matches wins, and these come after the "
+        "built-in rules and those of Git, so --ignore '!generated.py' takes an ignore back. An ignored folder "
+        "is not entered and costs nothing.",
+    ),
+    Option(
+        ["--include"],
+        section=Section.WATCHING,
+        metavar="PATTERN",
+        multiple=True,
+        type=Text(),
+        help="Count what matches, whatever else says no; repeatable.",
+        details="In gitignore syntax, and stronger than every ignore. It widens what counts: by default, for a "
+        "Python command, that is code and configuration (*.py, *.toml, *.yaml, *.ini, *.cfg, .env*, templates, "
+        "*.mo, extension modules), and for any other command every file that is not ignored. A pattern with a "
+        "slash leads into ignored folders: --include 'build/gen/*.py'.",
+    ),
+    Option(
+        ["--gitignore/--no-gitignore"],
+        section=Section.WATCHING,
+        default=None,
+        help="Follow Git's ignore files or not. [default: follow]",
+        details="These are .gitignore in every folder, .git/info/exclude and core.excludesFile.",
+    ),
+    Option(
+        ["--debounce"],
+        section=Section.WATCHING,
+        metavar="DURATION",
+        type=Duration(),
+        help="Quiet period before changes are acted upon. [default: 50ms]",
+        details="Counted from the last change that matters; after 2 s of changes without a pause they are acted "
+        "upon all the same.",
+    ),
+    Option(
+        ["-s", "--stop-signal"],
+        section=Section.RESTARTING,
+        metavar="NAME",
+        type=SignalName(),
+        help="Signal that drains the worker. [default: INT for Python, else TERM]",
+        details="Sent once, to the worker's first process alone. Known workers have their own default.",
+    ),
+    Option(
+        ["-t", "--stop-timeout"],
+        section=Section.RESTARTING,
+        metavar="DURATION",
+        type=Duration(),
+        help="SIGKILL to the whole tree after this; none for never. [default: 10s]",
+        details="How long a task in flight may take to end. For qcluster the default is 60s.",
+    ),
+    Option(
+        ["--on-exit"],
+        metavar="wait|restart|quit",
+        section=Section.RESTARTING,
+        type=click.Choice([choice.value for choice in OnExit]),
+        help="When the worker ends by itself. [default: wait]",
+        details="wait: for the next change. restart: start it again after 0.5 s, then 1 s, 2 s, up to 30 s; a "
+        "change starts it at once. quit: end with the worker's exit status.",
+    ),
+    Option(
+        ["--ready"],
+        section=Section.RESTARTING,
+        metavar="PATTERN",
+        type=Pattern(),
+        help="Regular expression for the line by which the worker is ready.",
+        details="Known workers have their own. Without one, a worker is ready when it has lived for a second.",
+    ),
+    Option(
+        ["-m", "--module"],
+        section=Section.RESTARTING,
+        metavar="MODULE",
+        type=Text(),
+        help="Run this Python module; the rest are its arguments.",
+        details="As python -m, with the interpreter of the active virtual environment.",
+    ),
+    Option(
+        ["-n", "--name"],
+        section=Section.OUTPUT,
+        metavar="NAME",
+        type=Text(),
+        help="Prefix of the worker's lines. [default: from the command]",
+        details="The name also chooses the colour.",
+    ),
+    Option(
+        ["--prefix/--no-prefix"],
+        section=Section.OUTPUT,
+        default=None,
+        help="Prefix the worker's lines or not. [default: prefix]",
+        details="Without it the worker's bytes are passed on as they are.",
+    ),
+    Option(
+        ["--timestamps/--no-timestamps"],
+        section=Section.OUTPUT,
+        default=None,
+        help="Begin every line with the time. [default: no]",
+        details="The local time with milliseconds.",
+    ),
+    Option(
+        ["--color"],
+        metavar="auto|always|never",
+        section=Section.OUTPUT,
+        type=click.Choice([choice.value for choice in Color]),
+        help="Colour prefixes and our own lines. [default: auto]",
+        details="auto: at a terminal, unless NO_COLOR is set or TERM is dumb; FORCE_COLOR colours elsewhere too. "
+        "The worker's own colours are never touched.",
+    ),
+    Option(
+        ["-v", "--verbose"],
+        section=Section.OUTPUT,
+        count=True,
+        help="Say more.",
+        details="Also says when files were looked at and nothing that counts had changed.",
+    ),
+    Option(
+        ["-q", "--quiet"],
+        section=Section.OUTPUT,
+        count=True,
+        help="Say less.",
+        details="Only restarts and trouble. The worker's lines are never left out.",
+    ),
+    Option(
+        ["-V", "--version"],
+        section=Section.CONTROL,
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        allow_from_autoenv=False,
+        callback=_print_and_exit(_version),
+        help="Show the version.",
+        details="With those of Python and watchfiles.",
+    ),
+    Option(
+        ["-h", "short_help"],
+        section=Section.CONTROL,
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        allow_from_autoenv=False,
+        callback=_print_and_exit(short_help),
+        help="Show this, one line an option.",
+        details="The short form of this text.",
+    ),
+    Option(
+        ["--help", "long_help"],
+        section=Section.CONTROL,
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        allow_from_autoenv=False,
+        callback=_print_and_exit(long_help),
+        help="Show everything: details, files, environment, exit codes.",
+        details="The text that you are reading.",
+    ),
+    click.Argument(["command"], nargs=-1, type=click.UNPROCESSED),
+]

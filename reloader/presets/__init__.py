@@ -1,0 +1,1 @@
+"""What is known about a worker from its command line."""

@@ -1,0 +1,137 @@
+"""What a command line is: a Python program or not, which known worker, and how to call it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from reloader.presets.table import PRESETS, Preset
+
+_PYTHON = re.compile(r"(?:python|pypy)(?:\d+(?:\.\d+)*)?t?(?:\.exe)?")
+_ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=.*", re.DOTALL)
+# Programs that run another one: the words before it, and the options that take a value.
+_WRAPPERS: dict[tuple[str, ...], frozenset[str]] = {
+    ("env",): frozenset({"-u", "--unset", "-C", "--chdir"}),
+    ("exec",): frozenset(),
+    ("nice",): frozenset({"-n", "--adjustment"}),
+    ("time",): frozenset({"-f", "-o"}),
+    ("uv", "run"): frozenset(
+        {"--with", "--with-editable", "--with-requirements", "--extra", "--group", "--env-file", "--package"}
+        | {"--directory", "--project", "-p", "--python"}
+    ),
+    ("poetry", "run"): frozenset({"-C", "--directory", "-P", "--project"}),
+    ("pdm", "run"): frozenset({"-p", "--project"}),
+    ("hatch", "run"): frozenset(),
+    ("pipenv", "run"): frozenset(),
+    ("rye", "run"): frozenset(),
+}
+# Options of the interpreter that take a value of their own.
+_PYTHON_VALUES = frozenset({"-W", "-X", "--check-hash-based-pycs"})
+# Runners of one kind that set up nothing but a Python environment: what they run is Python unless told.
+_OF_PYTHON = frozenset({"uv", "poetry", "pdm", "hatch", "pipenv", "rye"})
+
+
+@dataclass(frozen=True)
+class Recognised:
+    """What could be told from the command alone."""
+
+    name: str
+    python: bool
+    preset: Preset | None
+
+
+def recognise(command: Sequence[str]) -> Recognised:
+    """Look at a command as given after `--`; nothing is run."""
+    inner, python = _unwrap(list(command))
+    if not inner:
+        return Recognised(_stem(command[0]), python, None)
+    program = inner[0]
+    arguments = inner[1:]
+    if _PYTHON.fullmatch(os.path.basename(program)):
+        python = True
+        name, arguments = _python_target(arguments)
+    else:
+        python = python or program.endswith(".py") or _runs_python(program)
+        name = _stem(program)
+    if name == "manage" or (name in ("django-admin", "django") and python):
+        verb = next((word for word in arguments if not word.startswith("-")), None)
+        if verb is not None:
+            return Recognised(verb, True, next((p for p in PRESETS if verb in p.verbs), None))
+    return Recognised(name or _stem(program), python, None)
+
+
+def _unwrap(words: list[str]) -> tuple[list[str], bool]:
+    """The command that wrappers such as `env` or `uv run` run in the end, and if it is surely Python."""
+    python = False
+    while words:
+        name = os.path.basename(words[0])
+        wrapper = next((w for w in _WRAPPERS if (name, *words[1 : len(w)]) == w), None)
+        if wrapper is None:
+            break
+        values = _WRAPPERS[wrapper]
+        rest = words[len(wrapper) :]
+        module = False
+        while rest:
+            word = rest[0]
+            if word in values:
+                rest = rest[2:]
+            elif wrapper[0] == "uv" and word in ("-m", "--module"):
+                module = True
+                rest = rest[1:]
+            elif word == "--":
+                rest = rest[1:]
+                break
+            elif word.startswith("-") or _ASSIGNMENT.fullmatch(word):
+                rest = rest[1:]
+            else:
+                break
+        words = ["python", "-m", *rest] if module else rest
+        python = python or module or (wrapper[0] in _OF_PYTHON and bool(rest) and rest[0].endswith(".py"))
+    return words, python
+
+
+def _python_target(arguments: Sequence[str]) -> tuple[str, list[str]]:
+    """The name of what the interpreter runs, and the arguments after it."""
+    rest = list(arguments)
+    while rest:
+        word = rest.pop(0)
+        if word == "-m" and rest:
+            module = rest.pop(0)
+            return module.removesuffix(".__main__").rpartition(".")[2], rest
+        if word.startswith("-m") and len(word) > 2 and not word.startswith("--"):
+            return word[2:].rpartition(".")[2], rest
+        if word.startswith("-c"):
+            return "", []
+        if word in _PYTHON_VALUES:
+            del rest[:1]
+        elif word == "-" or not word.startswith("-"):
+            return ("" if word == "-" else _stem(word)), rest
+    return "", []
+
+
+def _runs_python(program: str) -> bool:
+    """Whether the program is a script whose first line names a Python interpreter."""
+    path = program if os.path.dirname(program) else shutil.which(program)
+    if path is None:
+        return False
+    try:
+        with open(path, "rb") as file:
+            start = file.read(1024)
+    except (OSError, ValueError):
+        return False
+    if not start.startswith(b"#!"):
+        return False
+    # Installers write a shell header where the interpreter's path is too long or has spaces.
+    header = start.split(b"\n", 3)[:2]
+    return re.search(rb"(?:^|[/\s'\"])(?:python|pypy)[\d.]*t?(?:['\"\s]|$)", b"\n".join(header)) is not None
+
+
+def _stem(program: str) -> str:
+    base = os.path.basename(program.rstrip("/"))
+    stem, extension = os.path.splitext(base)
+    if stem == "__main__":
+        return os.path.basename(os.path.dirname(os.path.abspath(program)))
+    return stem if extension in (".py", ".sh", ".exe", ".js", ".rb", ".pl") else base
