@@ -198,15 +198,16 @@ class Supervisor:
         if worker.deadline is not None and now >= worker.deadline:
             effects += worker.deadline_passed(now)
         settled = self._debouncer.deadline
-        if worker.state is WorkerState.PREPARING:
+        pending = settled is not None and now < settled
+        if worker.state is WorkerState.PREPARING and worker.generation + 1 != self._baseline_for:
             # Hints that are still coming belong to this start: wait until they have settled.
-            if worker.generation + 1 != self._baseline_for and (settled is None or now >= settled):
+            if not pending:
                 self._baseline_for = worker.generation + 1
                 effects.append(TakeBaseline(self._baseline_for, self._debouncer.settle()))
-        else:
+        elif settled is not None and not pending:
+            effects.append(CompareTree(self._debouncer.settle()))
+        if worker.state is not WorkerState.PREPARING:
             self._baseline_for = 0
-            if settled is not None and now >= settled:
-                effects.append(CompareTree(self._debouncer.settle()))
         if self._flush_deadline is not None and now >= self._flush_deadline:
             self.finished = True
         return effects

@@ -130,6 +130,8 @@ class Worker:
         if generation != self.generation:
             raise Impossible(f"generation {generation} exited in {self.generation}")
         self.status = status
+        if self.finished:
+            return [ReapWorker(generation)]  # it was given up, and ended after all
         effects = self._meet(Happening.EXITED, now)
         self.pid = None
         return [ReapWorker(generation), *effects, *self._finish_if_gone()]

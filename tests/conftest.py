@@ -1,0 +1,58 @@
+"""What every test may use: `start` runs the command, and checks after the test that nothing is left."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from harness import Run, eventually
+
+WORKER = """
+import os, signal, sys, time
+import task
+
+def stop(number, frame):
+    print("got", signal.Signals(number).name, flush=True)
+    sys.exit(0)
+
+signal.signal(signal.SIGINT, stop)
+signal.signal(signal.SIGTERM, stop)
+print("ready", task.VERSION, "pid", os.getpid(), flush=True)
+while True:
+    time.sleep(60)
+"""
+
+
+def _nothing_left(run: Run) -> bool:
+    return not run.survivors()
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Run]]:
+    """Start `reloader` in the test's folder with the given arguments."""
+    runs: list[Run] = []
+
+    def begin(*arguments: str | bytes, **options: Any) -> Run:
+        run = Run(options.pop("folder", tmp_path), *arguments, **options)
+        runs.append(run)
+        return run
+
+    yield begin
+    try:
+        for run in runs:
+            if run.process.poll() is not None:
+                eventually(partial(_nothing_left, run), "the run's processes are gone", 2.0)
+    finally:
+        for run in runs:
+            run.close()
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A folder with a worker, `worker.py`, that says which VERSION of `task.py` it runs."""
+    (tmp_path / "worker.py").write_text(WORKER)
+    (tmp_path / "task.py").write_text("VERSION = 1\n")
+    return tmp_path

@@ -1,0 +1,205 @@
+"""Random sequences against a model of the world: processes, files and a surveyor that takes its time."""
+
+from __future__ import annotations
+
+import random
+import signal
+
+import pytest
+
+from reloader.deciding.states import Goal, WorkerState
+from reloader.deciding.supervisor import FORCED_FLUSH, Supervisor
+from reloader.deciding.worker import PREPARE_TIMEOUT
+from reloader.effects import (
+    CompareTree,
+    Effect,
+    FlushOutput,
+    KillWorker,
+    ReapWorker,
+    StartWorker,
+    StopWorker,
+    TakeBaseline,
+)
+from reloader.events import (
+    BaselineTaken,
+    Change,
+    DeadlinePassed,
+    Event,
+    ExitStatus,
+    Kind,
+    OutputFlushed,
+    SignalReceived,
+    StartFailed,
+    TreeCompared,
+    TreeTouched,
+    WorkerExited,
+    WorkerReady,
+    WorkerStarted,
+)
+from reloader.settings import OnExit, Settings
+
+SEQUENCES = 3000
+STEPS = 60
+
+
+class World:
+    """What the shell and the system do, with chance deciding how long each takes."""
+
+    def __init__(self, seed: int) -> None:
+        self.chance = random.Random(seed)
+        self.settings = Settings(
+            command=("w",),
+            ready=self.chance.choice([None, "ready"]),
+            on_exit=self.chance.choice(list(OnExit)),
+            stop_timeout=self.chance.choice([None, 3.0]),
+            stop_signal=signal.SIGINT,
+        )
+        self.supervisor = Supervisor(self.settings)
+        self.now = 0.0
+        self.version = 0
+        self.baseline = 0
+        self.loaded: int | None = None
+        self.generation = 0
+        self.running = False
+        self.ended = False
+        self.stops = 0
+        self.killed_at: float | None = None
+        self.due: list[tuple[float, int, Event]] = []
+        self.order = 0
+        self.surveyor_free_at = 0.0
+        self.quit_at: float | None = None
+
+    def later(self, delay: float, event: Event) -> None:
+        self.order += 1
+        self.due.append((self.now + delay, self.order, event))
+
+    def survey(self, event_of: Effect) -> None:
+        """The surveyor answers one request after the other."""
+        free = max(self.surveyor_free_at, self.now) + self.chance.uniform(0, 0.2)
+        self.surveyor_free_at = free
+        self.order += 1
+        self.due.append((free, self.order, event_of))  # type: ignore[arg-type]
+
+    def perform(self, effects: list[Effect]) -> None:
+        for effect in effects:
+            match effect:
+                case StartWorker(generation):
+                    assert not self.running, "two workers"
+                    assert generation == self.generation + 1
+                    self.generation = generation
+                    self.stops = 0
+                    self.killed_at = None
+                    if self.chance.random() < 0.1:
+                        self.later(0.0, StartFailed(generation, "no", "", 127))
+                        self.loaded = self.version
+                        continue
+                    self.running = True
+                    self.ended = False
+                    self.loaded = self.version
+                    self.later(0.0, WorkerStarted(generation, 100 + generation))
+                    if self.chance.random() < 0.8:
+                        self.later(self.chance.uniform(0, 3), WorkerReady(generation))
+                    if self.chance.random() < 0.2:
+                        self.end_in(self.chance.uniform(0, 5))
+                case StopWorker():
+                    self.stops += 1
+                    assert self.stops == 1, "a second stop signal"
+                    if self.chance.random() < 0.8:
+                        self.end_in(self.chance.uniform(0, 4))
+                case KillWorker():
+                    if self.running:
+                        self.killed_at = self.now
+                        self.end_in(self.chance.uniform(0, 0.1))
+                case ReapWorker():
+                    assert self.ended, "reaped alive"
+                    self.running = False
+                case TakeBaseline() | CompareTree():
+                    self.survey(effect)
+                case FlushOutput():
+                    self.later(self.chance.uniform(0, 0.1), OutputFlushed())
+
+    def end_in(self, delay: float) -> None:
+        if not any(isinstance(event, WorkerExited) and at <= self.now + delay for at, _, event in self.due):
+            self.due = [item for item in self.due if not isinstance(item[2], WorkerExited)]
+            status = ExitStatus(code=self.chance.choice([0, 1]))
+            self.later(delay, WorkerExited(self.generation, status))
+
+    def answer(self, request: Effect) -> Event:
+        """What the surveyor finds at the moment it looks."""
+        if isinstance(request, TakeBaseline):
+            self.baseline = self.version
+            return BaselineTaken(request.generation)
+        changed = self.version != self.baseline
+        return TreeCompared((Change(f"/p/{self.version}", Kind.CHANGED),) if changed else ())
+
+    def advance(self, until: float) -> None:
+        """Let time pass, with everything that is due in its order."""
+        while not self.supervisor.finished:
+            deadline = self.supervisor.deadline
+            coming = min(self.due, default=None)
+            nearest = min(x for x in (deadline, coming and coming[0], until) if x is not None)
+            if nearest >= until and (coming is None or coming[0] > until):
+                break
+            self.now = max(self.now, nearest)
+            if coming is not None and coming[0] <= self.now and not (deadline and deadline <= self.now):
+                self.due.remove(coming)
+                event = coming[2]
+                if isinstance(event, TakeBaseline | CompareTree):
+                    event = self.answer(event)
+                if isinstance(event, WorkerExited):
+                    self.ended = True
+                self.handle(event)
+            else:
+                self.handle(DeadlinePassed())
+        self.now = max(self.now, until)
+
+    def handle(self, event: Event) -> None:
+        self.perform(self.supervisor.handle(event, self.now))
+
+    def save(self) -> None:
+        self.version += 1
+        self.later(self.chance.uniform(0, 0.05), TreeTouched(frozenset({f"/p/{self.version}"})))
+
+    def quit(self, number: int) -> None:
+        self.quit_at = self.quit_at or self.now
+        self.handle(SignalReceived(number))
+
+
+@pytest.mark.parametrize("block", range(6))
+def test_random_sequences(block: int) -> None:
+    for seed in range(block * SEQUENCES // 6, (block + 1) * SEQUENCES // 6):
+        world = World(seed)
+        world.perform(world.supervisor.start(0.0))
+        for _ in range(STEPS):
+            if world.supervisor.finished:
+                break
+            world.advance(world.now + world.chance.expovariate(3))
+            if world.chance.random() < 0.7:
+                world.save()
+            elif world.chance.random() < 0.05:
+                world.quit(world.chance.choice([signal.SIGINT, signal.SIGTERM, signal.SIGHUP]))
+        check_that_it_settles(world, seed)
+
+
+def check_that_it_settles(world: World, seed: int) -> None:
+    supervisor = world.supervisor
+    worker = supervisor.worker
+    if not supervisor.finished and worker.goal is Goal.UP:
+        # Nothing lost: once all is quiet, what runs (or crashed) is the last version.
+        world.advance(world.now + 120)
+        if not supervisor.finished and worker.state is not WorkerState.DRAINING:
+            assert world.loaded == world.version, f"seed {seed}: a change was lost"
+            assert worker.state in (WorkerState.READY, WorkerState.EXITED, WorkerState.STARTING) or (
+                world.settings.on_exit is OnExit.RESTART
+            )
+    if not supervisor.finished:
+        world.quit(signal.SIGTERM)
+        if world.settings.stop_timeout is None:
+            world.advance(world.now + 10)
+            if not supervisor.finished:
+                world.quit(signal.SIGTERM)
+        limit = (world.settings.stop_timeout or 0) + world.settings.kill_timeout + PREPARE_TIMEOUT
+        world.advance(world.now + limit + FORCED_FLUSH)
+    assert supervisor.finished, f"seed {seed}: quitting takes too long ({worker.state})"
+    killed = world.killed_at is not None
+    assert killed or not world.running, f"seed {seed}: a worker is left"

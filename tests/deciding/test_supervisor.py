@@ -1,0 +1,261 @@
+"""Stories: what happens, line by line, and what must come out."""
+
+from __future__ import annotations
+
+import signal
+
+from reloader.deciding.states import WorkerState
+from reloader.deciding.supervisor import Supervisor
+from reloader.effects import (
+    BeginWatching,
+    ChangesMeanwhile,
+    CompareTree,
+    Drained,
+    Draining,
+    Effect,
+    FlushOutput,
+    Killing,
+    KillWorker,
+    NothingChanged,
+    OurFault,
+    ReapOrphans,
+    ReapWorker,
+    StartWorker,
+    StopWorker,
+    TakeBaseline,
+    Tell,
+    WatchFolders,
+    Watching,
+)
+from reloader.events import (
+    BaselineTaken,
+    Change,
+    DeadlinePassed,
+    ExitStatus,
+    FoldersChanged,
+    Kind,
+    OutputClosed,
+    OutputFlushed,
+    SignalReceived,
+    SourceFailed,
+    StartFailed,
+    TreeCompared,
+    TreeTouched,
+    WorkerExited,
+    WorkerReady,
+    WorkerStarted,
+)
+from reloader.settings import OnExit, Settings
+
+OK = ExitStatus(code=0)
+A = Change("/p/a.py", Kind.CHANGED)
+B = Change("/p/b.py", Kind.CHANGED)
+
+
+def at_work(**given: object) -> Supervisor:
+    """A supervisor whose first worker is ready at 1.0."""
+    settings = Settings(command=("w",), name="w", ready="ready", stop_signal=signal.SIGINT, **given)  # type: ignore[arg-type]
+    supervisor = Supervisor(settings)
+    assert supervisor.start(0.0) == [StartWorker(1), BeginWatching()]
+    supervisor.handle(WorkerStarted(1, 100), 0.1)
+    supervisor.handle(WorkerReady(1), 1.0)
+    assert supervisor.worker.state is WorkerState.READY
+    return supervisor
+
+
+def draining(*changes: Change, pid: int = 100, quitting: bool = False) -> Tell:
+    return Tell(Draining(pid, changes, signal.SIGINT, 10.0, quitting))
+
+
+def test_a_hint_is_compared_after_the_quiet_period_and_a_change_restarts() -> None:
+    supervisor = at_work()
+    assert supervisor.handle(TreeTouched(frozenset({"/p/a.py"})), 2.0) == []
+    assert supervisor.deadline == 2.05
+    assert supervisor.handle(DeadlinePassed(), 2.05) == [CompareTree(frozenset({"/p/a.py"}))]
+    assert supervisor.handle(TreeCompared((A,)), 2.06) == [StopWorker(1), draining(A)]
+    assert supervisor.handle(WorkerExited(1, OK), 2.5) == [ReapWorker(1), TakeBaseline(2, frozenset())]
+    assert supervisor.handle(BaselineTaken(2), 2.51) == [StartWorker(2)]
+
+
+def test_hints_that_change_nothing_restart_nothing() -> None:
+    supervisor = at_work()
+    supervisor.handle(TreeTouched(None), 2.0)
+    assert supervisor.handle(DeadlinePassed(), 2.05) == [CompareTree(None)]
+    assert supervisor.handle(TreeCompared(()), 2.06) == [Tell(NothingChanged())]
+    assert supervisor.worker.state is WorkerState.READY
+
+
+def test_every_hint_prolongs_the_quiet_period_up_to_the_cap() -> None:
+    supervisor = at_work()
+    for tick in range(50):
+        effects = supervisor.handle(TreeTouched(frozenset({f"/p/{tick}"})), 2.0 + tick * 0.04)
+        assert effects == []
+    assert supervisor.deadline == 4.0
+    (effect,) = supervisor.handle(DeadlinePassed(), 4.0)
+    assert isinstance(effect, CompareTree)
+    assert effect.paths is not None
+    assert len(effect.paths) == 50
+
+
+def test_a_change_during_the_drain_is_told_and_is_no_second_restart() -> None:
+    supervisor = at_work()
+    supervisor.handle(TreeCompared((A,)), 2.0)
+    supervisor.handle(TreeTouched(frozenset({"/p/b.py"})), 2.1)
+    assert supervisor.handle(DeadlinePassed(), 2.15) == [CompareTree(frozenset({"/p/b.py"}))]
+    assert supervisor.handle(TreeCompared((A, B)), 2.16) == [Tell(ChangesMeanwhile((B,)))]
+    assert supervisor.handle(TreeCompared((A, B)), 2.17) == []
+    assert supervisor.handle(WorkerExited(1, OK), 3.0) == [ReapWorker(1), TakeBaseline(2, frozenset())]
+
+
+def test_the_snapshot_waits_for_the_quiet_period_of_hints_that_still_come() -> None:
+    supervisor = at_work()
+    supervisor.handle(TreeCompared((A,)), 2.0)
+    supervisor.handle(TreeTouched(frozenset({"/p/b.py"})), 2.98)
+    assert supervisor.handle(WorkerExited(1, OK), 3.0) == [ReapWorker(1)]
+    assert supervisor.handle(DeadlinePassed(), 3.04) == [TakeBaseline(2, frozenset({"/p/b.py"}))]
+    assert supervisor.handle(BaselineTaken(2), 3.05) == [StartWorker(2)]
+
+
+def test_hints_after_the_snapshot_was_ordered_are_compared_with_it() -> None:
+    supervisor = at_work()
+    supervisor.handle(TreeCompared((A,)), 2.0)
+    supervisor.handle(WorkerExited(1, OK), 3.0)
+    supervisor.handle(TreeTouched(frozenset({"/p/b.py"})), 3.1)
+    assert supervisor.handle(DeadlinePassed(), 3.15) == [CompareTree(frozenset({"/p/b.py"}))]
+    assert supervisor.deadline == 8.0
+
+
+def test_a_snapshot_that_never_comes_does_not_keep_the_worker_from_starting() -> None:
+    supervisor = at_work()
+    supervisor.handle(TreeCompared((A,)), 2.0)
+    supervisor.handle(WorkerExited(1, OK), 3.0)
+    assert supervisor.deadline == 8.0
+    assert supervisor.handle(DeadlinePassed(), 8.0) == [StartWorker(2)]
+    assert supervisor.handle(BaselineTaken(2), 9.0) == []
+
+
+def test_a_change_during_the_start_drains_the_half_started_worker() -> None:
+    supervisor = at_work()
+    supervisor.handle(TreeCompared((A,)), 2.0)
+    supervisor.handle(WorkerExited(1, OK), 3.0)
+    supervisor.handle(BaselineTaken(2), 3.0)
+    supervisor.handle(WorkerStarted(2, 200), 3.0)
+    assert supervisor.handle(TreeCompared((B,)), 3.1) == [StopWorker(2), draining(B, pid=200)]
+
+
+def test_the_folders_to_watch_are_passed_on_and_told_once() -> None:
+    supervisor = at_work()
+    folders = frozenset({("/p", 1, 2)})
+    assert supervisor.handle(FoldersChanged(folders, 3, 1), 2.0) == [
+        WatchFolders(folders),
+        Tell(Watching(1, 3)),
+    ]
+    more = folders | {("/p/q", 1, 3)}
+    assert supervisor.handle(FoldersChanged(more, 4, 2), 3.0) == [WatchFolders(more)]
+
+
+def test_the_first_interrupt_drains_and_the_second_kills() -> None:
+    supervisor = at_work()
+    assert supervisor.handle(SignalReceived(signal.SIGINT), 2.0) == [StopWorker(1), draining(quitting=True)]
+    assert supervisor.handle(SignalReceived(signal.SIGINT), 2.5) == [KillWorker(1), Tell(Killing(100, None))]
+    killed = ExitStatus(signal=9)
+    assert supervisor.handle(WorkerExited(1, killed), 2.6) == [ReapWorker(1), FlushOutput()]
+    supervisor.handle(OutputFlushed(), 2.7)
+    assert supervisor.finished
+    assert supervisor.died_by == signal.SIGINT
+
+
+def test_a_drained_end_is_status_0_and_a_killed_one_is_not() -> None:
+    for drained in (True, False):
+        supervisor = at_work()
+        supervisor.handle(SignalReceived(signal.SIGTERM), 2.0)
+        if not drained:
+            supervisor.handle(DeadlinePassed(), 12.0)
+        effects = supervisor.handle(WorkerExited(1, OK), 12.5)
+        told: list[Effect] = [Tell(Drained(10.5))] if drained else []
+        assert effects == [ReapWorker(1), *told, FlushOutput()]
+        supervisor.handle(OutputFlushed(), 12.6)
+        assert supervisor.finished
+        assert (supervisor.exit_code, supervisor.died_by) == (0 if drained else 1, None)
+
+
+def test_a_hangup_drains_and_may_come_twice() -> None:
+    supervisor = at_work()
+    assert supervisor.handle(SignalReceived(signal.SIGHUP), 2.0) == [StopWorker(1), draining(quitting=True)]
+    assert supervisor.handle(SignalReceived(signal.SIGHUP), 2.1) == []
+    assert supervisor.handle(SignalReceived(signal.SIGTERM), 2.2) == []
+    assert supervisor.handle(SignalReceived(signal.SIGTERM), 2.3) == [KillWorker(1), Tell(Killing(100, None))]
+
+
+def test_a_managers_term_right_after_the_terminals_interrupt_is_the_same_wish() -> None:
+    supervisor = at_work()
+    supervisor.handle(SignalReceived(signal.SIGINT), 2.0)
+    assert supervisor.handle(SignalReceived(signal.SIGTERM), 2.1) == []
+    assert supervisor.handle(SignalReceived(signal.SIGTERM), 4.0) == [KillWorker(1), Tell(Killing(100, None))]
+
+
+def test_a_reader_that_does_not_read_can_be_left_by_a_second_interrupt() -> None:
+    supervisor = at_work()
+    supervisor.handle(SignalReceived(signal.SIGINT), 2.0)
+    supervisor.handle(WorkerExited(1, OK), 2.5)
+    assert not supervisor.finished
+    supervisor.handle(SignalReceived(signal.SIGINT), 9.0)
+    assert supervisor.finished
+
+
+def test_after_a_kill_output_is_not_waited_for_without_limit() -> None:
+    supervisor = at_work()
+    supervisor.handle(SignalReceived(signal.SIGINT), 2.0)
+    supervisor.handle(SignalReceived(signal.SIGINT), 2.1)
+    supervisor.handle(WorkerExited(1, OK), 2.5)
+    assert supervisor.deadline == 3.5
+    supervisor.handle(DeadlinePassed(), 3.5)
+    assert supervisor.finished
+
+
+def test_when_nobody_reads_the_output_the_worker_is_drained_and_all_is_well() -> None:
+    supervisor = at_work()
+    assert supervisor.handle(OutputClosed(), 2.0) == [StopWorker(1), draining(quitting=True)]
+    assert supervisor.handle(OutputClosed(), 2.0) == []
+    supervisor.handle(WorkerExited(1, OK), 2.5)
+    supervisor.handle(OutputFlushed(), 2.5)
+    assert (supervisor.finished, supervisor.exit_code, supervisor.died_by) == (True, 0, None)
+
+
+def test_a_fault_of_ours_drains_and_is_status_1() -> None:
+    supervisor = at_work()
+    assert supervisor.handle(SourceFailed("watcher", "boom"), 2.0) == [
+        Tell(OurFault("watcher", "boom")),
+        StopWorker(1),
+        draining(quitting=True),
+    ]
+    assert supervisor.exit_code == 1
+
+
+def test_on_exit_quit_passes_status_and_signal_on() -> None:
+    for status, code, died_by in ((ExitStatus(code=3), 3, None), (ExitStatus(signal=11), 0, 11)):
+        supervisor = at_work(on_exit=OnExit.QUIT)
+        supervisor.handle(WorkerExited(1, status), 2.0)
+        supervisor.handle(OutputFlushed(), 2.0)
+        assert supervisor.finished
+        assert (supervisor.exit_code, supervisor.died_by) == (code, died_by)
+
+
+def test_a_command_that_cannot_be_run_ends_the_run() -> None:
+    supervisor = Supervisor(Settings(command=("w",)))
+    supervisor.start(0.0)
+    failure = StartFailed(1, "cannot run w", "look", 127)
+    assert supervisor.handle(failure, 0.0) == [FlushOutput()]
+    supervisor.handle(OutputFlushed(), 0.0)
+    assert supervisor.finished
+    assert supervisor.start_failure == failure
+
+
+def test_ended_children_are_collected() -> None:
+    assert at_work().handle(SignalReceived(signal.SIGCHLD), 2.0) == [ReapOrphans()]
+
+
+def test_hints_after_the_quit_change_nothing() -> None:
+    supervisor = at_work()
+    supervisor.handle(SignalReceived(signal.SIGINT), 2.0)
+    assert supervisor.handle(TreeCompared((A,)), 2.1) == []

@@ -1,0 +1,288 @@
+"""The table, state by state, and the stories that lead through it."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+
+from reloader.deciding.states import TABLE, Goal, Happening, Impossible, WorkerState
+from reloader.deciding.worker import REMINDERS, Worker
+from reloader.effects import (
+    AssumedReady,
+    CannotStart,
+    Drained,
+    Draining,
+    Effect,
+    EndedItself,
+    Killing,
+    KillWorker,
+    Ready,
+    ReapWorker,
+    Started,
+    StartWorker,
+    StillDraining,
+    StopWorker,
+    Tell,
+    Unkillable,
+)
+from reloader.events import Change, ExitStatus, Kind, StartFailed
+from reloader.settings import OnExit, Settings
+
+S = WorkerState
+CHANGES = (Change("/p/tasks.py", Kind.CHANGED),)
+OK = ExitStatus(code=0)
+BROKEN = ExitStatus(code=1)
+
+
+def settings(**given: object) -> Settings:
+    return Settings(command=("worker",), stop_signal=signal.SIGINT, **given)  # type: ignore[arg-type]
+
+
+def worker_in(state: WorkerState, **given: object) -> Worker:
+    """A worker that came into the state by the way of the table."""
+    worker = Worker(settings(ready="ready", **given))
+    if state is S.STOPPED:
+        return worker
+    worker.start(0.0)
+    worker.started(0.0, 1, 100)
+    if state is S.STARTING:
+        return worker
+    if state in (S.EXITED, S.BACKOFF):
+        worker.settings = settings(
+            ready="ready", on_exit=OnExit.RESTART if state is S.BACKOFF else OnExit.WAIT, **given
+        )
+        worker.exited(1.0, 1, BROKEN)
+        return worker
+    worker.ready(1.0, 1)
+    if state is S.READY:
+        return worker
+    worker.restart(2.0, CHANGES)
+    if state is S.KILLING:
+        worker.deadline_passed(12.0)
+    if state is S.PREPARING:
+        worker.exited(3.0, 1, OK)
+    return worker
+
+
+def happen(worker: Worker, happening: Happening, now: float) -> list[Effect]:
+    match happening:
+        case Happening.RESTART:
+            return worker.restart(now, CHANGES)
+        case Happening.STOP:
+            return worker.stop(now, Goal.GONE)
+        case Happening.FORCE:
+            return worker.force(now)
+        case Happening.PREPARED:
+            return worker.prepared(now, worker.generation + 1)
+        case Happening.READY:
+            return worker.ready(now, worker.generation)
+        case Happening.FAILED:
+            return worker.start_failed(now, StartFailed(worker.generation, "no", "", 127))
+        case Happening.EXITED:
+            return worker.exited(now, worker.generation, OK)
+        case Happening.DEADLINE:
+            return worker.deadline_passed(now)
+
+
+# What follows; "gone" is STOPPED with the run over, "!" is impossible.
+EXPECTED = """
+            restart    quit      2nd quit  snapshot  ready     failed  exited     deadline
+STOPPED     PREPARING  gone      gone      STOPPED   STOPPED   !       !          STOPPED
+PREPARING   PREPARING  gone      gone      STARTING  PREPARING !       !          STARTING
+STARTING    DRAINING   DRAINING  KILLING   STARTING  READY     gone    EXITED     READY
+READY       DRAINING   DRAINING  KILLING   READY     READY     !       EXITED     READY
+DRAINING    DRAINING   DRAINING  KILLING   DRAINING  DRAINING  gone    PREPARING  KILLING
+KILLING     KILLING    KILLING   gone      KILLING   KILLING   gone    PREPARING  KILLING
+EXITED      PREPARING  gone      gone      EXITED    EXITED    !       !          EXITED
+BACKOFF     PREPARING  gone      gone      BACKOFF   BACKOFF   !       !          PREPARING
+"""
+ROWS = [line.split() for line in EXPECTED.strip().splitlines()[1:]]
+
+
+@pytest.mark.parametrize(
+    ("state", "happening", "expected"),
+    [
+        (WorkerState[row[0]], happening, word)
+        for row in ROWS
+        for happening, word in zip(Happening, row[1:], strict=True)
+    ],
+)
+def test_every_happening_in_every_state(state: WorkerState, happening: Happening, expected: str) -> None:
+    worker = worker_in(state)
+    assert worker.state is state
+    if expected == "!":
+        with pytest.raises(Impossible):
+            happen(worker, happening, 20.0)
+        assert worker.state is state
+        return
+    happen(worker, happening, 20.0)
+    assert ("gone" if worker.finished else worker.state.name) == expected
+
+
+def test_every_state_has_its_row() -> None:
+    assert [row[0] for row in ROWS] == [state.name for state in WorkerState]
+
+
+def test_the_table_answers_everything_with_a_step_that_exists() -> None:
+    for row in TABLE.values():
+        assert set(row) == set(Happening)
+        assert all(step == "impossible" or hasattr(Worker, f"_{step}") for step in row.values())
+
+
+def test_a_restart_drains_takes_the_snapshot_and_starts() -> None:
+    worker = worker_in(S.READY)
+    told = Draining(100, CHANGES, signal.SIGINT, 10.0, quitting=False)
+    assert worker.restart(5.0, CHANGES) == [StopWorker(1), Tell(told)]
+    assert worker.exited(5.5, 1, OK) == [ReapWorker(1)]
+    assert worker.prepared(5.75, 2) == [StartWorker(2)]
+    assert worker.started(5.75, 2, 200) == []
+    assert worker.ready(6.0, 2) == [Tell(Ready(200, 1.0, 0.25, 0.5))]
+
+
+def test_a_worker_without_a_ready_line_is_told_when_it_starts_and_ready_after_a_second() -> None:
+    worker = Worker(settings())
+    worker.start(0.0)
+    assert worker.started(0.1, 1, 100) == [Tell(Started(100, 0.1, None))]
+    assert worker.deadline == 1.0
+    assert worker.deadline_passed(1.0) == []
+    assert worker.state is S.READY
+
+
+def test_a_ready_line_that_never_comes_is_told() -> None:
+    worker = worker_in(S.STARTING)
+    assert worker.deadline_passed(30.0) == [Tell(AssumedReady(30.0))]
+
+
+def test_a_drain_is_told_of_now_and_then_and_ends_in_a_kill() -> None:
+    worker = worker_in(S.READY)
+    worker.restart(0.0, CHANGES)
+    for reminder in REMINDERS[:2]:
+        assert worker.deadline == reminder
+        assert worker.deadline_passed(reminder) == [Tell(StillDraining(100, reminder, 10.0 - reminder))]
+    assert worker.deadline == 10.0
+    assert worker.deadline_passed(10.0) == [KillWorker(1), Tell(Killing(100, 10.0))]
+    assert worker.killed
+
+
+def test_a_drain_without_a_limit_goes_on_for_ever() -> None:
+    worker = worker_in(S.READY, stop_timeout=None)
+    worker.restart(0.0, CHANGES)
+    for reminder in (*REMINDERS, 20.0, 30.0, 40.0):
+        assert worker.deadline == pytest.approx(reminder)
+        assert worker.deadline_passed(reminder) == [Tell(StillDraining(100, reminder, None))]
+    assert worker.state is S.DRAINING
+
+
+def test_quitting_during_a_drain_sends_no_second_signal() -> None:
+    worker = worker_in(S.DRAINING)
+    assert worker.stop(2.5, Goal.GONE) == []
+    assert worker.exited(3.0, 1, OK) == [ReapWorker(1), Tell(Drained(1.0))]
+    assert worker.finished
+
+
+def test_a_second_quit_kills_at_once() -> None:
+    worker = worker_in(S.READY)
+    worker.stop(2.0, Goal.GONE)
+    assert worker.force(2.1) == [KillWorker(1), Tell(Killing(100, None))]
+    assert worker.exited(2.2, 1, ExitStatus(signal=9)) == [ReapWorker(1)]
+    assert worker.finished
+
+
+def test_a_change_does_not_wake_a_worker_that_shall_be_gone() -> None:
+    worker = worker_in(S.READY)
+    worker.stop(2.0, Goal.GONE)
+    assert worker.restart(2.1, CHANGES) == []
+    assert worker.exited(3.0, 1, OK) == [ReapWorker(1), Tell(Drained(1.0))]
+    assert worker.state is S.STOPPED
+
+
+def test_what_survives_sigkill_is_told_and_killed_again() -> None:
+    worker = worker_in(S.KILLING)
+    assert worker.deadline_passed(17.0) == [KillWorker(1), Tell(Unkillable(5.0))]
+    assert worker.state is S.KILLING
+    worker.stop(18.0, Goal.GONE)
+    assert worker.deadline_passed(22.0) == [KillWorker(1), Tell(Unkillable(10.0))]
+    assert worker.finished
+
+
+def test_a_worker_that_was_given_up_may_end_after_all() -> None:
+    worker = worker_in(S.KILLING)
+    assert worker.force(13.0) == []
+    assert worker.finished
+    assert worker.exited(13.1, 1, ExitStatus(signal=9)) == [ReapWorker(1)]
+
+
+def test_a_crash_at_the_start_waits_for_a_change() -> None:
+    worker = worker_in(S.STARTING)
+    told = EndedItself(BROKEN, 1.0, crashed_at_start=True, retry_in=None, quitting=False)
+    assert worker.exited(1.0, 1, BROKEN) == [ReapWorker(1), Tell(told)]
+    assert worker.deadline is None
+    worker.restart(9.0, CHANGES)
+    assert worker.prepared(9.25, 2) == [StartWorker(2)]
+    assert worker.ready(9.5, 2) == [Tell(Ready(None, 0.5, 0.25, None))]
+
+
+def test_backoff_doubles_until_a_change_resets_it() -> None:
+    worker = worker_in(S.STARTING, on_exit=OnExit.RESTART)
+    now = 0.0
+    for delay in (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0):
+        worker.exited(now, worker.generation, BROKEN)
+        assert worker.deadline == now + delay
+        now += delay
+        worker.deadline_passed(now)
+        worker.prepared(now, worker.generation + 1)
+    worker.exited(now, worker.generation, BROKEN)
+    worker.restart(now, CHANGES)
+    worker.prepared(now, worker.generation + 1)
+    worker.exited(now, worker.generation, BROKEN)
+    assert worker.deadline == now + 0.5
+
+
+def test_a_worker_that_ran_for_long_begins_its_backoff_anew() -> None:
+    worker = worker_in(S.STARTING, on_exit=OnExit.RESTART)
+    worker.exited(0.1, 1, BROKEN)
+    worker.deadline_passed(0.6)
+    worker.prepared(0.6, 2)
+    worker.ready(1.0, 2)
+    worker.exited(100.0, 2, BROKEN)
+    assert worker.deadline == 100.5
+
+
+def test_on_exit_quit_ends_the_run_with_the_workers_status() -> None:
+    worker = worker_in(S.READY, on_exit=OnExit.QUIT)
+    worker.exited(3.0, 1, ExitStatus(code=7))
+    assert worker.finished
+    assert worker.status.code == 7
+
+
+def test_a_command_that_never_ran_ends_the_run_and_later_ones_wait() -> None:
+    worker = worker_in(S.STARTING)
+    assert worker.start_failed(0.1, StartFailed(1, "no", "do", 127)) == []
+    assert worker.finished
+
+    later = worker_in(S.PREPARING)
+    later.prepared(4.0, 2)
+    told = later.start_failed(4.0, StartFailed(2, "no", "do", 127))
+    assert told == [Tell(CannotStart("no", "do", None))]
+    assert later.state is S.EXITED
+    assert not later.finished
+
+
+def test_a_failed_start_that_was_to_be_drained_is_tried_again() -> None:
+    worker = worker_in(S.PREPARING)
+    worker.prepared(4.0, 2)
+    worker.restart(4.0, CHANGES)
+    assert worker.start_failed(4.0, StartFailed(2, "no", "do", 127)) == [Tell(CannotStart("no", "do", None))]
+    assert worker.state is S.PREPARING
+
+
+def test_late_news_of_an_older_generation_is_ignored_or_impossible() -> None:
+    worker = worker_in(S.READY)
+    assert worker.ready(2.0, 0) == []
+    assert worker.started(2.0, 0, 99) == []
+    assert worker.prepared(2.0, 1) == []
+    with pytest.raises(Impossible):
+        worker.exited(2.0, 0, OK)
+    with pytest.raises(Impossible):
+        worker.start_failed(2.0, StartFailed(0, "", "", 127))

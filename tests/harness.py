@@ -1,0 +1,180 @@
+"""Running the real command: started as a user would, read line by line, and nothing left of it after."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+RELOADER = str(Path(sys.executable).with_name("reloader"))
+SLOWDOWN = float(os.environ.get("RELOADER_TEST_SLOWDOWN", "1"))
+# Every wait for something that must come ends here, in seconds; only a bug takes this long.
+LIMIT = 15.0 * SLOWDOWN
+
+
+def eventually(condition: Callable[[], object], what: str, limit: float = LIMIT) -> None:
+    """Return once the condition holds; fail with what the caller gives when it never does."""
+    deadline = time.monotonic() + limit
+    pause = threading.Event()
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"never: {what}")
+        pause.wait(0.01)
+
+
+@dataclass
+class Stream:
+    """What came out of one descriptor, readable while it comes."""
+
+    data: bytearray = field(default_factory=bytearray)
+    changed: threading.Condition = field(default_factory=threading.Condition)
+    ended: bool = False
+    _seen: int = 0
+
+    def read_from(self, fd: int) -> None:
+        """Collect until the end of the file."""
+        while True:
+            try:
+                chunk = os.read(fd, 1 << 16)
+            except OSError:
+                chunk = b""  # a pseudo-terminal whose other side is closed
+            with self.changed:
+                self.data += chunk
+                self.ended = not chunk
+                self.changed.notify_all()
+            if not chunk:
+                return
+
+    @property
+    def text(self) -> str:
+        """Everything so far."""
+        return bytes(self.data).decode("utf-8", "backslashreplace")
+
+    def wait_for(self, pattern: str, limit: float = LIMIT) -> re.Match[bytes]:
+        """Wait until the pattern matches somewhere after the last match that was waited for."""
+        expression = re.compile(pattern.encode(), re.MULTILINE)
+        deadline = time.monotonic() + limit
+        with self.changed:
+            while True:
+                found = expression.search(bytes(self.data), self._seen)
+                if found is not None:
+                    self._seen = found.end()
+                    return found
+                left = deadline - time.monotonic()
+                if left <= 0 or self.ended:
+                    raise AssertionError(f"no match for {pattern!r} in:\n{self.text}")
+                self.changed.wait(left)
+
+    def wait_for_end(self, limit: float = LIMIT) -> None:
+        """Wait until whoever wrote has closed it."""
+        with self.changed:
+            assert self.changed.wait_for(lambda: self.ended, limit), f"still open:\n{self.text}"
+
+
+class Run:
+    """One run of the command. `out` is its standard output, `err` its standard error."""
+
+    def __init__(
+        self,
+        folder: Path | bytes,
+        *arguments: str | bytes,
+        env: dict[str, str] | None = None,
+        launcher: Sequence[str] = (),
+        stdin: int = subprocess.DEVNULL,
+        merged: bool = False,
+        preexec: Callable[[], None] | None = None,
+    ) -> None:
+        self.mark = uuid.uuid4().hex
+        environment = {k: v for k, v in os.environ.items() if not k.startswith(("RELOADER", "FORCE_COLOR"))}
+        environment |= {"MARK": self.mark, "PYTHONUNBUFFERED": "1"} | (env or {})
+        self.process = subprocess.Popen(
+            [*launcher, RELOADER, *arguments],
+            cwd=folder,
+            env=environment,
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT if merged else subprocess.PIPE,
+            preexec_fn=preexec,
+        )
+        self.out = Stream()
+        self.err = self.out if merged else Stream()
+        self._readers = []
+        for stream, pipe in ((self.out, self.process.stdout), (self.err, self.process.stderr)):
+            if pipe is not None:
+                reader = threading.Thread(target=stream.read_from, args=(pipe.fileno(),), daemon=True)
+                reader.start()
+                self._readers.append(reader)
+
+    def send(self, number: int) -> None:
+        """Send a signal to the supervisor."""
+        self.process.send_signal(number)
+
+    def wait(self, limit: float = LIMIT) -> int:
+        """Wait for the end; the exit status, negative for a signal."""
+        try:
+            status = self.process.wait(limit)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"still running:\n{self.out.text}\n{self.err.text}") from None
+        for reader in self._readers:
+            reader.join(limit)
+        return status
+
+    def stop(self, number: int = signal.SIGINT) -> int:
+        """Ask for the end and wait for it."""
+        self.send(number)
+        return self.wait()
+
+    def survivors(self) -> list[int]:
+        """The processes that this run has started and that are alive."""
+        return marked(self.mark)
+
+    def close(self) -> None:
+        """Kill whatever a failed test has left."""
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        for pid in self.survivors():
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        for reader in self._readers:
+            reader.join(LIMIT)
+        for pipe in (self.process.stdout, self.process.stderr):
+            if pipe is not None:
+                pipe.close()
+
+
+def marked(mark: str) -> list[int]:
+    """The live processes that carry this mark in their environment, zombies left out."""
+    found = []
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                environ = Path(f"/proc/{entry}/environ").read_bytes()
+            except OSError:
+                continue
+            if f"MARK={mark}".encode() in environ.split(b"\0"):
+                found.append(int(entry))
+    return found
+
+
+def alive(pid: int) -> bool:
+    """Whether the process runs; a zombie does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def save(path: Path, text: str) -> None:
+    """Save as an editor does that replaces the file's content in place."""
+    path.write_text(text)
