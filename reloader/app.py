@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -39,10 +38,9 @@ from reloader.events import (
     WorkerReady,
     WorkerStarted,
 )
-from reloader.running import process, system
+from reloader.running import process, signals, system
 from reloader.running.process import CannotRun, WorkerProcess
 from reloader.running.readiness import Readiness
-from reloader.running.signals import Signals
 from reloader.settings import Settings
 from reloader.showing.console import Console
 from reloader.showing.pump import Pump
@@ -68,8 +66,7 @@ def run(settings: Settings, environment: Mapping[str, str]) -> int:
         failure = supervisor.start_failure
         raise ReloaderError(failure.reason, failure.remedy, ExitCode(failure.exit_code))
     if supervisor.died_by is not None:
-        signal.signal(supervisor.died_by, signal.SIG_DFL)
-        os.kill(os.getpid(), supervisor.died_by)
+        signals.die_by(supervisor.died_by)
     return supervisor.exit_code
 
 
@@ -95,7 +92,7 @@ class Shell:
         self._settings = settings
         self._environment = environment
         self._post = post
-        self._signals = Signals(post)
+        self._signals = signals.Signals(post)
         self._sinks = make_sinks()
         self._console = Console(settings, self._sinks[1], environment, partial(post, OutputClosed()))
         self._surveyor = Surveyor(settings, time.time_ns() - system.CLOCK_TICK_NS, post)

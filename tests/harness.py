@@ -41,17 +41,20 @@ class Stream:
 
     def read_from(self, fd: int) -> None:
         """Collect until the end of the file."""
-        while True:
-            try:
-                chunk = os.read(fd, 1 << 16)
-            except OSError:
-                chunk = b""  # a pseudo-terminal whose other side is closed
-            with self.changed:
-                self.data += chunk
-                self.ended = not chunk
-                self.changed.notify_all()
-            if not chunk:
-                return
+        while self.read_once(fd):
+            pass
+
+    def read_once(self, fd: int) -> bool:
+        """Collect what comes next; False at the end of the file."""
+        try:
+            chunk = os.read(fd, 1 << 16)
+        except OSError:
+            chunk = b""  # a pseudo-terminal whose other side is closed
+        with self.changed:
+            self.data += chunk
+            self.ended = not chunk
+            self.changed.notify_all()
+        return bool(chunk)
 
     @property
     def text(self) -> str:
@@ -178,3 +181,19 @@ def alive(pid: int) -> bool:
 def save(path: Path, text: str) -> None:
     """Save as an editor does that replaces the file's content in place."""
     path.write_text(text)
+
+
+def settle(run: Run, path: Path) -> None:
+    """Wait until everything that happened to the files before this call has been looked at.
+
+    Needs `-v`. A changed mode is a hint without a difference; of two answers to two such hints, the
+    second cannot be older than the first hint.
+    """
+    for mode in (0o600, 0o644):
+        path.chmod(mode)
+        run.err.wait_for("none that counts differs")
+
+
+def restarts(run: Run) -> int:
+    """How many restarts have been told so far."""
+    return len(re.findall("→ draining", run.err.text))

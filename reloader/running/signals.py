@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import resource
 import signal
 from collections.abc import Callable
 from types import FrameType
@@ -12,6 +14,15 @@ from reloader.events import Event, SignalReceived
 _WATCHED = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP, signal.SIGCHLD)
 # Python's subprocess module restores these in the child itself.
 _PYTHON_IGNORES = frozenset({signal.SIGPIPE, signal.SIGXFSZ})
+
+
+def die_by(number: int) -> None:
+    """End this process by the signal, so that whoever waits for us sees what ended the run."""
+    # The worker may have left a core file; ours would hold nothing of interest.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    if number != signal.SIGKILL:
+        signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
 
 
 class Signals:

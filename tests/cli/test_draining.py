@@ -1,0 +1,248 @@
+"""The worker is drained by one signal to its leader, and nothing of its tree sees the next start."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from harness import LIMIT, Run, alive, eventually, save
+
+Start = Callable[..., Run]
+PYTHON = sys.executable
+
+# Begins by saying which processes of the last generation, noted in the file `pids`, are still there.
+FAMILY = """
+import os, pathlib, signal, subprocess, sys, time, task
+
+def alive(pid):
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+def note(pid):
+    with open("pids", "a") as file:
+        file.write(f"{pid}\\n")
+
+old = pathlib.Path("pids").read_text().split() if os.path.exists("pids") else []
+print("still there:", [pid for pid in old if alive(pid)], "of", len(old), flush=True)
+open("pids", "w").close()
+
+def stop(number, frame):
+    print("got", signal.Signals(number).name, flush=True)
+    sys.exit(0)
+
+signal.signal(signal.SIGINT, stop)
+note(os.getpid())
+"""
+CHILD = "import signal, time; {ignore}; time.sleep(600)"
+IGNORE = "[signal.signal(s, signal.SIG_IGN) for s in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)]"
+
+FAMILIES = {
+    "alone": "",
+    "child": "note(subprocess.Popen([sys.executable, '-c', CHILD]).pid)",
+    "deaf child": "note(subprocess.Popen([sys.executable, '-c', DEAF]).pid)",
+    "child in its own group": "note(subprocess.Popen([sys.executable, '-c', CHILD], process_group=0).pid)"
+    if sys.version_info >= (3, 11)
+    else "note(subprocess.Popen([sys.executable, '-c', CHILD], preexec_fn=os.setpgrp).pid)",
+    "child in its own session": "note(subprocess.Popen([sys.executable, '-c', CHILD], start_new_session=True).pid)",
+    "daemon": """
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        note(os.getpid())
+        os.execv(sys.executable, [sys.executable, "-c", DEAF])
+    os._exit(0)
+os.wait()
+while len(open("pids").read().split()) < 2:
+    time.sleep(0.01)
+""",
+    "stopped child": """
+child = subprocess.Popen([sys.executable, '-c', CHILD])
+note(child.pid)
+os.kill(child.pid, signal.SIGSTOP)
+""",
+    "grandchildren": """
+shell = subprocess.Popen(["/bin/sh", "-c", "sleep 600 & echo $! >> pids; sleep 601 & echo $! >> pids; wait"])
+note(shell.pid)
+while len(open("pids").read().split()) < 4:
+    time.sleep(0.01)
+""",
+}
+REST = """
+print("ready", task.VERSION, flush=True)
+while True:
+    time.sleep(60)
+"""
+
+
+def write_family(project: Path, family: str) -> None:
+    deaf = CHILD.format(ignore=IGNORE)
+    code = f"CHILD = {CHILD.format(ignore='pass')!r}\nDEAF = {deaf!r}\n"
+    (project / "worker.py").write_text(FAMILY + code + family + REST)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_nothing_of_the_tree_sees_the_next_start(project: Path, start: Start, family: str) -> None:
+    write_family(project, FAMILIES[family])
+    run = start("--", PYTHON, "worker.py")
+    run.out.wait_for("ready 1")
+    run.err.wait_for("watching")
+    count = len((project / "pids").read_text().split())
+    save(project / "task.py", "VERSION = 2\n")
+    run.out.wait_for("got SIGINT")
+    run.out.wait_for(rf"still there: \[\] of {count}")
+    run.out.wait_for("ready 2")
+    if family != "alone":
+        run.err.wait_for(r"ending what worker left behind: .*\(pid \d+\)")
+    pids = [int(pid) for pid in (project / "pids").read_text().split()]
+    assert run.stop() == 0
+    assert not any(alive(pid) for pid in pids)
+    assert run.out.text.count("got SIGINT") == 2
+
+
+def test_a_drain_takes_as_long_as_it_needs(project: Path, start: Start) -> None:
+    slow = FAMILY.replace("    sys.exit(0)", "    time.sleep(1.5); print('finished', flush=True); sys.exit(0)")
+    (project / "worker.py").write_text(slow + REST)
+    run = start("--", PYTHON, "worker.py")
+    run.out.wait_for("ready 1")
+    run.err.wait_for("watching")
+    save(project / "task.py", "VERSION = 2\n")
+    run.out.wait_for("got SIGINT")
+    run.out.wait_for("finished")
+    run.out.wait_for(r"still there: \[\]")
+    run.out.wait_for("ready 2")
+    run.err.wait_for(r"worker started in \d\.\d\d s \(drain 1\.\d\d, pid \d+\)")
+    assert run.stop() == 0
+
+
+def test_a_worker_that_ignores_the_signal_is_killed_with_its_tree(project: Path, start: Start) -> None:
+    deaf = "signal.signal(signal.SIGINT, lambda *_: print('got SIGINT', flush=True))\n"
+    write_family(project, FAMILIES["deaf child"] + "\n" + deaf)
+    run = start("-t", "300ms", "--", PYTHON, "worker.py")
+    run.out.wait_for("ready 1")
+    run.err.wait_for("watching")
+    save(project / "task.py", "VERSION = 2\n")
+    run.out.wait_for("got SIGINT")
+    run.err.wait_for("did not end within 0.3 s → SIGKILL to its whole process tree")
+    run.out.wait_for(r"still there: \[\] of 2")
+    run.out.wait_for("ready 2")
+    assert run.stop() == 1
+    run.err.wait_for("SIGKILL")
+
+
+def test_a_stopped_worker_drains(project: Path, start: Start) -> None:
+    write_family(project, "")
+    run = start("--", PYTHON, "worker.py")
+    run.out.wait_for("ready 1")
+    run.err.wait_for("watching")
+    os.kill(int((project / "pids").read_text()), signal.SIGSTOP)
+    save(project / "task.py", "VERSION = 2\n")
+    run.out.wait_for("got SIGINT")
+    run.out.wait_for("ready 2")
+    assert run.stop() == 0
+
+
+def test_the_output_of_the_last_moment_is_shown_before_the_next_start(project: Path, start: Start) -> None:
+    chatty = FAMILY.replace("    sys.exit(0)", "    print('last words ' * 1000, flush=True); os._exit(0)")
+    (project / "worker.py").write_text(chatty + REST)
+    run = start("--", PYTHON, "worker.py")
+    run.out.wait_for("ready 1")
+    run.err.wait_for("watching")
+    save(project / "task.py", "VERSION = 2\n")
+    run.out.wait_for("(last words ){1000}\n.*still there")
+    run.out.wait_for("ready 2")
+    assert run.stop() == 0
+
+
+def test_a_child_that_keeps_the_pipe_open_from_outside_holds_nothing_up(project: Path, start: Start) -> None:
+    """The descriptor is handed to a process that is not the worker's: the output's end never comes."""
+    holder = """
+import array, socket
+peer = socket.socket(socket.AF_UNIX)
+peer.connect("holder")
+peer.sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [1, 2]))])
+"""
+    import socket
+
+    write_family(project, holder)
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(os.path.relpath(project / "holder"))
+        server.listen()
+        run = start("--", PYTHON, "worker.py")
+        connection, _ = server.accept()
+        with connection:
+            _, held, _, _ = socket.recv_fds(connection, 1, 2)
+            run.out.wait_for("ready 1")
+            run.err.wait_for("watching")
+            save(project / "task.py", "VERSION = 2\n")
+            more, _ = server.accept()
+            with more:
+                _, again, _, _ = socket.recv_fds(more, 1, 2)
+                run.out.wait_for("ready 2")
+                assert run.stop() == 0
+        for fd in (*held, *again):
+            os.close(fd)
+
+
+def test_a_restart_resets_ignored_and_blocked_signals(project: Path, start: Start) -> None:
+    """As under `nohup` or a shell's `&`: the worker must hear its stop signal all the same."""
+
+    def as_a_shell_does() -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGQUIT, signal.SIG_IGN)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+
+    (project / "worker.py").write_text(
+        "import signal\nstatus = open('/proc/self/status').read()\n"
+        "print([line for line in status.splitlines() if line[:6] in ('SigBlk', 'SigIgn')], flush=True)\n"
+        + FAMILY
+        + REST
+    )
+    run = start("--", PYTHON, "worker.py", preexec=as_a_shell_does)
+    # Python itself ignores SIGPIPE and SIGXFSZ in the worker.
+    run.out.wait_for(r"'SigBlk:\\t0000000000000000', 'SigIgn:\\t0000000001001000'")
+    run.out.wait_for("ready 1")
+    run.err.wait_for("watching")
+    run.send(signal.SIGINT)
+    run.send(signal.SIGHUP)
+    save(project / "task.py", "VERSION = 2\n")
+    run.out.wait_for("got SIGINT")
+    run.out.wait_for("ready 2")
+    assert run.stop(signal.SIGTERM) == 0
+
+
+def test_what_the_worker_inherits(project: Path, start: Start) -> None:
+    (project / "worker.py").write_text(
+        "import os, sys\n"
+        "print(sorted(int(f) for f in os.listdir('/proc/self/fd')), os.getcwd(), os.getsid(0) == os.getpid())\n"
+        "print([f'{k}={v}' for k, v in sorted(os.environ.items()) if 'RELOADER' in k or 'UNBUF' in k])\n"
+        "print(os.umask(0), sys.stdin.read() == '', flush=True)\n"
+    )
+    reading, writing = os.pipe()
+    os.set_inheritable(writing, True)
+    try:
+        run = start("--", PYTHON, "worker.py", preexec=lambda: os.umask(0o27), env={"PYTHONUNBUFFERED": ""})
+        run.out.wait_for(rf"\[0, 1, 2, 3\] {project} True")
+        run.out.wait_for(r"\['PYTHONUNBUFFERED=', 'RELOADER=1', 'RELOADER_GENERATION=1'\]")
+        run.out.wait_for("23 True")
+        run.err.wait_for("ended by itself")
+        assert run.stop() == 0
+    finally:
+        os.close(reading)
+        os.close(writing)
+
+
+def test_zombies_of_the_tree_do_not_pile_up(project: Path, start: Start) -> None:
+    orphan = "\nif os.fork() == 0:\n    if os.fork() == 0:\n        time.sleep(0.2)\n    os._exit(0)\nos.wait()\n"
+    write_family(project, orphan)
+    run = start("--", PYTHON, "worker.py")
+    run.out.wait_for("ready 1")
+    children = Path(f"/proc/{run.process.pid}/task/{run.process.pid}/children")
+    eventually(lambda: len(children.read_text().split()) == 1, "only the worker is our child", LIMIT)
+    assert run.stop() == 0

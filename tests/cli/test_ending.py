@@ -1,0 +1,255 @@
+"""Asked to end once, all is drained; asked twice, all is killed; and nothing survives either."""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from harness import LIMIT, RELOADER, Run, Stream, alive, eventually, marked, save
+
+Start = Callable[..., Run]
+PYTHON = sys.executable
+
+STUBBORN = """
+import os, pathlib, signal, subprocess, sys, time
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+def stop(number, frame):
+    print("got", signal.Signals(number).name, flush=True)
+    while not pathlib.Path("release").exists():
+        time.sleep(0.01)
+    print("drained", flush=True)
+    sys.exit(0)
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    signal.signal(number, stop)
+print("ready", os.getpid(), child.pid, flush=True)
+while True:
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def stubborn(project: Path) -> Path:
+    """A worker that drains until the file `release` exists, and has a child that does not."""
+    (project / "worker.py").write_text(STUBBORN)
+    return project
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP])
+def test_one_signal_drains(stubborn: Path, start: Start, number: int) -> None:
+    run = start("--", PYTHON, "worker.py")
+    run.out.wait_for("ready")
+    run.send(number)
+    run.out.wait_for("got SIGINT")
+    run.err.wait_for(r"draining worker \(pid \d+\) for at most 10 s; Ctrl-C again kills it")
+    (stubborn / "release").touch()
+    assert run.wait() == 0
+    assert "drained" in run.out.text
+    assert run.out.text.count("got") == 1
+    assert not run.survivors()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_two_signals_kill(stubborn: Path, start: Start, number: int) -> None:
+    run = start("--", PYTHON, "worker.py")
+    run.out.wait_for("ready")
+    run.send(number)
+    run.out.wait_for("got SIGINT")
+    run.send(number)
+    assert run.wait() == -number
+    assert "drained" not in run.out.text
+    assert not run.survivors()
+
+
+def test_a_hangup_may_come_twice(stubborn: Path, start: Start) -> None:
+    run = start("--", PYTHON, "worker.py")
+    run.out.wait_for("ready")
+    run.send(signal.SIGHUP)
+    run.out.wait_for("got SIGINT")
+    run.send(signal.SIGHUP)
+    (stubborn / "release").touch()
+    assert run.wait() == 0
+    assert "drained" in run.out.text
+
+
+def test_quitting_during_the_drain_of_a_restart_is_no_second_signal(stubborn: Path, start: Start) -> None:
+    run = start("--", PYTHON, "worker.py")
+    run.out.wait_for("ready")
+    run.err.wait_for("watching")
+    save(stubborn / "task.py", "VERSION = 2\n")
+    run.out.wait_for("got SIGINT")
+    run.send(signal.SIGINT)
+    (stubborn / "release").touch()
+    assert run.wait() == 0
+    assert run.out.text.count("got") == 1
+    assert run.out.text.count("ready") == 1
+
+
+def test_a_stop_timeout_at_the_end_is_status_1(stubborn: Path, start: Start) -> None:
+    run = start("-t", "0.2", "--", PYTHON, "worker.py")
+    run.out.wait_for("ready")
+    assert run.stop() == 1
+    assert "did not end within 0.2 s" in run.err.text
+
+
+def test_the_stop_signal_can_be_chosen(stubborn: Path, start: Start) -> None:
+    run = start("--stop-signal", "hup", "--", PYTHON, "worker.py")
+    run.out.wait_for("ready")
+    run.send(signal.SIGINT)
+    run.out.wait_for("got SIGHUP")
+    (stubborn / "release").touch()
+    assert run.wait() == 0
+
+
+class Terminal:
+    """A run in the foreground of a pseudo-terminal, as a shell would start it."""
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        self.mark = f"terminal-{os.getpid()}-{id(self)}"
+        environment = dict(os.environ) | {"MARK": self.mark, "TERM": "xterm-256color"}
+        environment.pop("NO_COLOR", None)
+        ours, theirs = pty.openpty()
+        self.fd = ours
+        self.process = subprocess.Popen(
+            [PYTHON, "-c", _IN_FOREGROUND, RELOADER, *arguments],
+            cwd=folder,
+            env=environment,
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+        )
+        os.close(theirs)
+        self.screen = Stream()
+        self._wake, self._hang_up = os.pipe()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        """Show what comes until we hang up: a descriptor that is being read from cannot be closed."""
+        while self._wake not in select.select((self.fd, self._wake), (), ())[0]:
+            if not self.screen.read_once(self.fd):
+                return
+
+    def hang_up(self) -> None:
+        """Close the terminal."""
+        os.close(self._hang_up)
+        self._reader.join()
+        os.close(self.fd)
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        for pid in marked(self.mark):
+            os.kill(pid, signal.SIGKILL)
+
+
+# The session's leader takes the terminal, then becomes the command.
+_IN_FOREGROUND = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
+
+
+@pytest.fixture
+def terminal(stubborn: Path) -> Iterator[Terminal]:
+    """The stubborn worker in a terminal, ready."""
+    one = Terminal(stubborn, "--", PYTHON, "worker.py")
+    yield one
+    one.close()
+
+
+def test_ctrl_c_at_a_terminal_drains(terminal: Terminal, stubborn: Path) -> None:
+    terminal.screen.wait_for("ready")
+    os.write(terminal.fd, b"\x03")
+    terminal.screen.wait_for("Ctrl-C again kills it")
+    eventually(lambda: "got SIGINT" in terminal.screen.text, "the worker has the signal")
+    (stubborn / "release").touch()
+    terminal.screen.wait_for("drained")
+    assert terminal.process.wait(LIMIT) == 0
+    assert terminal.screen.text.count("got SIG") == 1
+    eventually(lambda: not marked(terminal.mark), "nothing is left")
+
+
+def test_ctrl_c_twice_at_a_terminal_kills(terminal: Terminal) -> None:
+    terminal.screen.wait_for("ready")
+    os.write(terminal.fd, b"\x03")
+    terminal.screen.wait_for("got SIGINT")
+    os.write(terminal.fd, b"\x03")
+    assert terminal.process.wait(LIMIT) == -signal.SIGINT
+    assert terminal.screen.text.count("got SIG") == 1
+    eventually(lambda: not marked(terminal.mark), "nothing is left")
+
+
+def test_a_closed_terminal_drains(terminal: Terminal, stubborn: Path) -> None:
+    pid = int(terminal.screen.wait_for(r"ready (\d+)")[1])
+    terminal.hang_up()
+    (stubborn / "release").touch()
+    assert terminal.process.wait(LIMIT) == 0
+    assert not alive(pid)
+    eventually(lambda: not marked(terminal.mark), "nothing is left")
+
+
+def test_a_crash_waits_for_a_change_and_runs_again(project: Path, start: Start) -> None:
+    save(project / "task.py", "VERSION = 1 / 0\n")
+    run = start("--", PYTHON, "worker.py")
+    run.err.wait_for(r"worker crashed at its start \(exit status 1\) → waiting for a change")
+    assert "ZeroDivisionError" in run.err.text
+    save(project / "task.py", "VERSION = undefined\n")
+    run.err.wait_for("task.py changed → starting worker")
+    run.err.wait_for("NameError")
+    run.err.wait_for("crashed at its start")
+    save(project / "task.py", "VERSION = 3\n")
+    run.out.wait_for("ready 3")
+    assert run.stop() == 0
+
+
+def test_the_line_about_the_end_comes_after_the_workers_last_line(project: Path, start: Start) -> None:
+    (project / "worker.py").write_text("for i in range(2000): print('line', i)\nraise SystemExit(3)\n")
+    run = start("--", PYTHON, "worker.py", merged=True)
+    run.out.wait_for("exit status 3")
+    lines = run.out.text.splitlines()
+    assert lines.index("worker   | line 1999") < next(i for i, line in enumerate(lines) if "status 3" in line)
+    assert run.stop() == 0
+
+
+def test_an_end_without_a_fault_waits_too(project: Path, start: Start) -> None:
+    (project / "worker.py").write_text("print('done')\n")
+    run = start("--", PYTHON, "worker.py")
+    run.err.wait_for(r"worker ended by itself after 0\.\d s \(exit status 0\) → waiting for a change")
+    assert run.stop() == 0
+
+
+def test_on_exit_restart_backs_off_and_a_change_starts_at_once(project: Path, start: Start) -> None:
+    (project / "worker.py").write_text("import os, task\nprint('began', os.environ['RELOADER_GENERATION'])\n")
+    run = start("--on-exit", "restart", "--", PYTHON, "worker.py")
+    run.err.wait_for("starting again in 0.5 s, or on the next change")
+    run.out.wait_for("began 2")
+    run.err.wait_for("starting again in 1 s")
+    run.err.wait_for("starting again in 2 s")
+    save(project / "task.py", "VERSION = 2\n")
+    run.err.wait_for("task.py changed → starting worker")
+    run.err.wait_for("starting again in 0.5 s")
+    assert run.stop() == 0
+
+
+@pytest.mark.parametrize(
+    ("code", "status"), [("import sys; sys.exit(7)", 7), ("import os; os.kill(os.getpid(), 9)", -9), ("", 0)]
+)
+def test_on_exit_quit_passes_the_workers_status_on(project: Path, start: Start, code: str, status: int) -> None:
+    run = start("--on-exit", "quit", "--", PYTHON, "-c", code)
+    assert run.wait() == status
+
+
+def test_a_leader_that_dies_leaves_no_workers_behind(project: Path, start: Start) -> None:
+    (project / "worker.py").write_text(STUBBORN.replace('print("ready"', 'os.kill(os.getpid(), 9); print("ready"'))
+    run = start("--", PYTHON, "worker.py")
+    run.err.wait_for("ending what worker left behind")
+    run.err.wait_for(r"worker crashed at its start \(SIGKILL\)")
+    eventually(lambda: run.survivors() == [run.process.pid], "only the supervisor is left")
+    assert run.stop() == 0
