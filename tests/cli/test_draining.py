@@ -106,7 +106,9 @@ def test_nothing_of_the_tree_sees_the_next_start(project: Path, start: Start, fa
 
 
 def test_a_drain_takes_as_long_as_it_needs(project: Path, start: Start) -> None:
-    slow = FAMILY.replace("    sys.exit(0)", "    time.sleep(1.5); print('finished', flush=True); sys.exit(0)")
+    slow = FAMILY.replace(
+        "    sys.exit(0)", "    time.sleep(1.5); print('finished', flush=True); sys.exit(0)"
+    )
     (project / "worker.py").write_text(slow + REST)
     run = start("--", PYTHON, "worker.py")
     run.out.wait_for("ready 1")
@@ -239,7 +241,9 @@ def test_what_the_worker_inherits(project: Path, start: Start) -> None:
 
 
 def test_zombies_of_the_tree_do_not_pile_up(project: Path, start: Start) -> None:
-    orphan = "\nif os.fork() == 0:\n    if os.fork() == 0:\n        time.sleep(0.2)\n    os._exit(0)\nos.wait()\n"
+    orphan = (
+        "\nif os.fork() == 0:\n    if os.fork() == 0:\n        time.sleep(0.2)\n    os._exit(0)\nos.wait()\n"
+    )
     write_family(project, orphan)
     run = start("--", PYTHON, "worker.py")
     run.out.wait_for("ready 1")

@@ -241,13 +241,17 @@ def test_on_exit_restart_backs_off_and_a_change_starts_at_once(project: Path, st
 @pytest.mark.parametrize(
     ("code", "status"), [("import sys; sys.exit(7)", 7), ("import os; os.kill(os.getpid(), 9)", -9), ("", 0)]
 )
-def test_on_exit_quit_passes_the_workers_status_on(project: Path, start: Start, code: str, status: int) -> None:
+def test_on_exit_quit_passes_the_workers_status_on(
+    project: Path, start: Start, code: str, status: int
+) -> None:
     run = start("--on-exit", "quit", "--", PYTHON, "-c", code)
     assert run.wait() == status
 
 
 def test_a_leader_that_dies_leaves_no_workers_behind(project: Path, start: Start) -> None:
-    (project / "worker.py").write_text(STUBBORN.replace('print("ready"', 'os.kill(os.getpid(), 9); print("ready"'))
+    (project / "worker.py").write_text(
+        STUBBORN.replace('print("ready"', 'os.kill(os.getpid(), 9); print("ready"')
+    )
     run = start("--", PYTHON, "worker.py")
     run.err.wait_for("ending what worker left behind")
     run.err.wait_for(r"worker crashed at its start \(SIGKILL\)")

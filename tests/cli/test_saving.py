@@ -47,7 +47,19 @@ def by_vim_with_backup_and_swap(path: Path, text: str) -> None:
     if shutil.which("vim") is None:
         pytest.skip("vim is not installed")
     options = "set backup writebackup swapfile backupcopy=no"
-    command = ["vim", "-u", "NONE", "-es", "-c", options, "-c", f"%s/.*/{text.strip()}/", "-c", "wq", str(path)]
+    command = [
+        "vim",
+        "-u",
+        "NONE",
+        "-es",
+        "-c",
+        options,
+        "-c",
+        f"%s/.*/{text.strip()}/",
+        "-c",
+        "wq",
+        str(path),
+    ]
     subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
 
 
@@ -258,7 +270,14 @@ def test_what_is_ignored_neither_restarts_nor_is_entered(project: Path, start: S
     (project / ".gitignore").write_text("/generated/\n*.local.py\n")
     (project / "nested").mkdir()
     (project / "nested" / ".gitignore").write_text("secret.py\n")
-    ignored = ["node_modules/a/x.py", "generated/x.py", "a.local.py", "nested/secret.py", "x.log", "README.md"]
+    ignored = [
+        "node_modules/a/x.py",
+        "generated/x.py",
+        "a.local.py",
+        "nested/secret.py",
+        "x.log",
+        "README.md",
+    ]
     ignored += [".venv/pyvenv.cfg", ".venv/lib/x.py", "__pycache__/x.py", "mine/x.py", ".hidden.py.swp"]
     for name in ignored:
         (project / name).parent.mkdir(parents=True, exist_ok=True)
@@ -282,7 +301,18 @@ def test_options_that_choose_files(project: Path, start: Start) -> None:
     (project / ".gitignore").write_text("generated/\n")
     subprocess.run(["git", "init", "-q", project], check=True)
     (project / "settings.conf").write_text("")
-    arguments = ["-w", "src", "-w", "settings.conf", "-w", "generated", "--include", "*.proto", "--ignore", "x*"]
+    arguments = [
+        "-w",
+        "src",
+        "-w",
+        "settings.conf",
+        "-w",
+        "generated",
+        "--include",
+        "*.proto",
+        "--ignore",
+        "x*",
+    ]
     run = start("-v", *arguments, "--", PYTHON, "worker.py")
     run.out.wait_for("ready")
     run.err.wait_for("watching src, settings.conf, generated")
@@ -333,7 +363,9 @@ def test_a_changed_gitignore_changes_the_rules_and_restarts_nothing(project: Pat
 
 
 def test_any_other_command_counts_every_file(project: Path, start: Start) -> None:
-    (project / "run.sh").write_text("#!/bin/sh\ntrap 'echo got TERM; exit 0' TERM\necho ready $(cat data)\nsleep 100 & wait\n")
+    (project / "run.sh").write_text(
+        "#!/bin/sh\ntrap 'echo got TERM; exit 0' TERM\necho ready $(cat data)\nsleep 100 & wait\n"
+    )
     (project / "run.sh").chmod(0o755)
     (project / "data").write_text("one")
     run = start("--", "./run.sh")
@@ -348,13 +380,20 @@ def test_any_other_command_counts_every_file(project: Path, start: Start) -> Non
 
 @pytest.mark.parametrize(
     "name",
-    [b"with space", b"with\nnewline", "ünïcode 漢字".encode(), b"not-utf8-\xff\xfe", b"-dash", b"$HOME 'quoted\" *"],
+    [
+        b"with space",
+        b"with\nnewline",
+        "ünïcode 漢字".encode(),
+        b"not-utf8-\xff\xfe",
+        b"-dash",
+        b"$HOME 'quoted\" *",
+    ],
 )
 def test_paths_of_any_bytes(tmp_path: Path, start: Start, project: Path, name: bytes) -> None:
     folder = os.path.join(os.fsencode(tmp_path), b"root " + name)
     os.makedirs(os.path.join(folder, name))
-    for file in ("worker.py", "task.py"):
-        shutil.copy(project / file, os.path.join(folder, os.fsencode(file)))
+    for copied in ("worker.py", "task.py"):
+        shutil.copy(os.fsencode(project / copied), os.path.join(folder, os.fsencode(copied)))
     target = os.path.join(folder, name, name + b".py")
     with open(target, "w") as file:
         file.write("x = 1")
