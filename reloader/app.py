@@ -106,6 +106,7 @@ class Shell:
     def __enter__(self) -> Shell:
         system.become_subreaper()
         self._signals.install()
+        self._spawn("signals", self._signals.listen)
         return self
 
     def __exit__(self, *exception: object) -> None:

@@ -31,23 +31,30 @@ class Signals:
     A signal that is ignored or blocked would be so in the worker too, for exec keeps both; a handler
     is reset by it. So whatever we found ignored (by `nohup`, or a shell's `&`) gets a handler that
     does nothing: ignored by us as before, not by the worker, which must hear its stop signal.
+
+    What happens is told by the wakeup descriptor, which the interpreter's own C handler writes to, and
+    not by a Python handler. That would run in the main thread alone, and nothing wakes this when the
+    signal came just before it went to sleep in the queue, or on another thread.
     """
 
     def __init__(self, post: Callable[[Event], None]) -> None:
         self._post = post
         self._before: dict[int, Any] = {}
+        self._ignored: set[int] = set()
+        self._heard, self._hear = os.pipe()
+        os.set_blocking(self._hear, False)
 
     def install(self) -> None:
         """Take the signals over. To be called in the main thread."""
+        signal.set_wakeup_fd(self._hear, warn_on_full_buffer=False)
         for number in signal.valid_signals():
             found = signal.getsignal(number)
             if found is signal.SIG_IGN and number not in _PYTHON_IGNORES:
-                handler = self._tell if number == signal.SIGCHLD else self._disregard
-            elif number in _WATCHED:
-                handler = self._tell
-            else:
+                if number != signal.SIGCHLD:
+                    self._ignored.add(number)
+            elif number not in _WATCHED:
                 continue
-            self._before[number] = signal.signal(number, handler)
+            self._before[number] = signal.signal(number, _do_nothing)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
     def restore(self) -> None:
@@ -55,9 +62,15 @@ class Signals:
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._before.clear()
+        signal.set_wakeup_fd(-1)
 
-    def _tell(self, number: int, _frame: FrameType | None) -> None:
-        self._post(SignalReceived(number))
+    def listen(self) -> None:
+        """Block, and post every signal that is heard. Ends never."""
+        while True:
+            for number in os.read(self._heard, 1024):
+                if number not in self._ignored:
+                    self._post(SignalReceived(number))
 
-    def _disregard(self, number: int, _frame: FrameType | None) -> None:
-        pass
+
+def _do_nothing(_number: int, _frame: FrameType | None) -> None:
+    """A handler that is there to be called, and to be reset by exec."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import pty
 import select
@@ -13,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from harness import LIMIT, RELOADER, Run, Stream, alive, eventually, marked, save
+from harness import LIMIT, RELOADER, Run, Stream, alive, eventually, marked, save, settle
 
 Start = Callable[..., Run]
 PYTHON = sys.executable
@@ -66,6 +67,20 @@ def test_two_signals_kill(stubborn: Path, start: Start, number: int) -> None:
     assert run.wait() == -number
     assert "drained" not in run.out.text
     assert not run.survivors()
+
+
+def test_a_signal_that_lands_on_a_helper_thread_is_heard(stubborn: Path, start: Start) -> None:
+    """The kernel may deliver a signal to any thread; the main one can be asleep, or about to be."""
+    run = start("-v", "--ready", "ready", "--", PYTHON, "worker.py")
+    eventually(lambda: "watching" in run.err.text and "ready in" in run.err.text, "all is up")
+    # From here on there is nothing that would wake the main thread by itself.
+    settle(run, stubborn / "task.py")
+    threads = [int(tid) for tid in os.listdir(f"/proc/{run.process.pid}/task")]
+    helper = max(tid for tid in threads if tid != run.process.pid)
+    assert ctypes.CDLL(None).tgkill(run.process.pid, helper, int(signal.SIGINT)) == 0
+    run.out.wait_for("got SIGINT")
+    (stubborn / "release").touch()
+    assert run.wait() == 0
 
 
 def test_a_hangup_may_come_twice(stubborn: Path, start: Start) -> None:
