@@ -60,9 +60,9 @@ def short_help(command: click.Command) -> str:
     return "\n".join(lines)
 
 
-def long_help(command: click.Command) -> str:
-    """What `--help` shows."""
-    width = min(shutil.get_terminal_size().columns, 100) - 2
+def long_help(command: click.Command, columns: int | None = None) -> str:
+    """What `--help` shows, in that many columns or as many as the terminal has, up to 100."""
+    width = (columns or min(shutil.get_terminal_size().columns, 100)) - 2
     lines = [USAGE, "", command.help or ""]
     for section in Section:
         lines += ["", f"{section.value}:"]

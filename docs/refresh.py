@@ -1,0 +1,82 @@
+"""Renews what the docs take from the code: the two helps, and the table of states.
+
+Each stands between `<!-- NAME -->` and `<!-- end of NAME -->`. `python docs/refresh.py` writes them anew;
+a test fails where one is stale.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from reloader.cli import COMMAND
+from reloader.deciding.states import TABLE, Happening, WorkerState
+from reloader.help import long_help, short_help
+
+ROOT = Path(__file__).parent.parent
+# How the steps of the table are said to a reader.
+STEPS = {
+    "stay": "–",
+    "ignore": "–",
+    "impossible": "impossible",
+    "prepare": "PREPARING",
+    "retry": "PREPARING",
+    "start_again": "PREPARING",
+    "launch": "STARTING",
+    "drain": "DRAINING",
+    "kill": "KILLING",
+    "rest": "finished",
+    "abandon": "finished",
+    "be_ready": "READY",
+    "assume_ready": "READY (assumed)",
+    "fail": "follow `--on-exit`",
+    "fail_late": "follow the goal",
+    "end_itself": "follow `--on-exit`",
+    "follow_goal": "follow the goal",
+    "wait_or_kill": "KILLING",
+    "complain": "told; finished if quitting",
+}
+WANTED = [h for h in Happening if h not in (Happening.PREPARED, Happening.FAILED)]
+# The width, in columns, of the long help in the docs.
+WIDTH = 100
+
+
+def _block(text: str) -> str:
+    return f"```\n{text.rstrip()}\n```"
+
+
+def states() -> str:
+    """The state table of a worker, in Markdown."""
+    head = ["state", *(happening.value for happening in WANTED)]
+    rows = [head, ["---"] * len(head)]
+    for state in WorkerState:
+        cells = [STEPS[TABLE[state][happening]] for happening in WANTED]
+        rows.append([state.name, *cells])
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+PARTS: dict[tuple[str, str], Callable[[], str]] = {
+    ("README.md", "reloader -h"): lambda: _block(short_help(COMMAND)),
+    ("docs/reference.md", "reloader --help"): lambda: _block(long_help(COMMAND, WIDTH)),
+    ("docs/concepts.md", "state table"): states,
+}
+
+
+def renewed(file: str) -> str:
+    """The file's text with its parts as they should be."""
+    text = (ROOT / file).read_text(encoding="utf-8")
+    for (of, name), make in PARTS.items():
+        if of == file:
+            start, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
+            pattern = re.compile(f"{re.escape(start)}.*?{re.escape(end)}", re.DOTALL)
+            found = pattern.search(text)
+            if found is None:
+                raise SystemExit(f"{file} has no place for {name}")
+            text = f"{text[: found.start()]}{start}\n{make()}\n{end}{text[found.end() :]}"
+    return text
+
+
+if __name__ == "__main__":
+    for file in sorted({file for file, _ in PARTS}):
+        (ROOT / file).write_text(renewed(file), encoding="utf-8")
