@@ -120,7 +120,11 @@ def _must_be_watchable(path: str) -> None:
 
 
 def _defaults_from_file() -> dict[str, Any]:
-    path = config.find(os.getcwd())
+    try:
+        here = os.getcwd()
+    except FileNotFoundError as error:
+        raise ReloaderError("the current folder does not exist any more", "cd to one that does") from error
+    path = config.find(here)
     if path is None:
         return {}
     kinds: dict[str, type] = {}
@@ -151,9 +155,5 @@ def main() -> NoReturn:
         code = error.exit_code
     except click.UsageError as error:
         _complain(error.format_message(), "reloader -h shows the options")
-        code = ExitCode.USAGE
-    except FileNotFoundError:
-        # os.getcwd is the only thing here that can miss something that was not named.
-        _complain("the current folder does not exist any more", "cd to it again")
         code = ExitCode.USAGE
     sys.exit(int(code or ExitCode.OK))

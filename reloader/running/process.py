@@ -123,8 +123,6 @@ def reap_orphans(keep: frozenset[int]) -> None:
 
 def _explain(program: str, error: OSError) -> CannotRun:
     cannot = f"cannot run {program}"
-    if not os.path.isdir(os.getcwd()):
-        return CannotRun(f"{cannot}: the current folder is gone", "cd to it again", ExitCode.NOT_FOUND)
     if isinstance(error, (FileNotFoundError, NotADirectoryError)):
         if os.path.isfile(program):
             reason = f"{cannot}: the interpreter named in its first line does not exist"

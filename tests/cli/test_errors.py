@@ -133,6 +133,16 @@ def test_a_command_that_goes_away_later_is_told_and_waited_for(project: Path, st
     assert run.stop() == 0
 
 
+def test_the_current_folder_is_gone(tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    command = ["sh", "-c", f"rmdir ../gone; exec '{RELOADER}' -- true"]
+    result = subprocess.run(command, cwd=gone, capture_output=True, timeout=LIMIT, check=False, text=True)
+    assert result.returncode == 2
+    assert result.stderr.splitlines()[0] == "reloader: the current folder does not exist any more"
+    assert "Traceback" not in result.stderr
+
+
 def without_the_right_to_read_everything() -> None:
     """Root reads what it may not, by capabilities that a process can drop for what it executes."""
     libc = ctypes.CDLL(None, use_errno=True)
