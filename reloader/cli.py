@@ -127,12 +127,25 @@ def _defaults_from_file() -> dict[str, Any]:
     path = config.find(here)
     if path is None:
         return {}
-    kinds: dict[str, type] = {}
-    for param in PARAMS:
-        if isinstance(param, Option) and param.expose_value and param.name not in (None, "module"):
-            is_switch = param.is_flag and not param.count
-            kinds[str(param.name)] = list if param.multiple else bool if is_switch else str
+    options = {
+        str(param.name): param
+        for param in PARAMS
+        if isinstance(param, Option) and param.expose_value and param.name not in (None, "module")
+    }
+    kinds: dict[str, type] = {
+        name: list if option.multiple else bool if option.is_flag and not option.count else str
+        for name, option in options.items()
+    }
     found = config.check(config.read(path), path, kinds)
+    context = click.Context(COMMAND)
+    for name, value in found.items():
+        try:
+            options[name].type_cast_value(context, value)
+        except click.BadParameter as error:
+            key = name.replace("_", "-")
+            raise ReloaderError(
+                f"{os.path.relpath(path)}: {key}: {error.message}", f"reloader -h tells what --{key} takes"
+            ) from error
     if "watch" in found:
         found["watch"] = [
             os.path.relpath(os.path.join(os.path.dirname(path), item)) for item in found["watch"]

@@ -52,7 +52,8 @@ def read(path: str) -> dict[str, Any]:
         ) from error
     if os.path.basename(path) != "pyproject.toml":
         return parsed
-    section = parsed.get("tool", {}).get("reloader", {})
+    tool = parsed.get("tool", {})
+    section = tool.get("reloader", {}) if isinstance(tool, dict) else tool
     if not isinstance(section, dict):
         raise ReloaderError(f"{shown}: tool.reloader is not a table", "write [tool.reloader] above the keys")
     return section

@@ -90,7 +90,7 @@ def parse_signal(text: str) -> int:
     """
     cleaned = text.strip().upper()
     known = {member.name.removeprefix("SIG"): member.value for member in signal.Signals}
-    if cleaned.isdigit() and int(cleaned) in known.values():
+    if cleaned.isdecimal() and int(cleaned) in known.values():
         return int(cleaned)
     name = cleaned.removeprefix("SIG")
     if name in known:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from reloader.presets.table import PRESETS, Preset
 
 _PYTHON = re.compile(r"(?:python|pypy)(?:\d+(?:\.\d+)*)?t?(?:\.exe)?")
+_NAMES_PYTHON = re.compile(rb"(?:^|[/\s'\"])(?:python|pypy)[\d.]*t?(?:['\"\s]|$)")
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=.*", re.DOTALL)
 # Programs that run another one: the words before it, and the options that take a value.
 _WRAPPERS: dict[tuple[str, ...], frozenset[str]] = {
@@ -98,11 +99,9 @@ def _python_target(arguments: Sequence[str]) -> tuple[str, list[str]]:
     rest = list(arguments)
     while rest:
         word = rest.pop(0)
-        if word == "-m" and rest:
-            module = rest.pop(0)
+        if word.startswith("-m") and (word != "-m" or rest):
+            module = word[2:] or rest.pop(0)
             return module.removesuffix(".__main__").rpartition(".")[2], rest
-        if word.startswith("-m") and len(word) > 2 and not word.startswith("--"):
-            return word[2:].rpartition(".")[2], rest
         if word.startswith("-c"):
             return "", []
         if word in _PYTHON_VALUES:
@@ -122,11 +121,15 @@ def _runs_python(program: str) -> bool:
             start = file.read(1024)
     except (OSError, ValueError):
         return False
-    if not start.startswith(b"#!"):
+    first, _, rest = start.partition(b"\n")
+    if not first.startswith(b"#!"):
         return False
-    # Installers write a shell header where the interpreter's path is too long or has spaces.
-    header = start.split(b"\n", 3)[:2]
-    return re.search(rb"(?:^|[/\s'\"])(?:python|pypy)[\d.]*t?(?:['\"\s]|$)", b"\n".join(header)) is not None
+    # Installers write a shell header, which is a string to Python, where the interpreter's path is too
+    # long or has spaces.
+    second = rest.partition(b"\n")[0]
+    return any(
+        _NAMES_PYTHON.search(line) for line in (first, second if second.startswith(b"'''exec'") else b"")
+    )
 
 
 def _stem(program: str) -> str:

@@ -104,10 +104,10 @@ class _Words:
                 text = f"cannot watch {path_shown(path)}: {_lower(reason)}; changes in it go unnoticed"
                 return f"{text}\nhint: make it readable, or --ignore it", Weight.STRONG
             case WatchingByComparing(reason, interval):
-                text = f"the system brings no change events: {reason}"
+                text = f"the system brings no change events: {printable(reason)}"
                 return f"{text}\nthe files are looked at every {interval:g} s instead", Weight.STRONG
             case OurFault(source, error):
-                text = f"a fault of reloader itself, in {source}: {error}"
+                text = f"a fault of reloader itself, in {source}: {printable(error)}"
                 return f"{text}\nhint: please report it; the worker is drained now", Weight.STRONG
 
     def _draining(self, notice: Draining) -> str:
@@ -126,8 +126,8 @@ class _Words:
         return text + _then(notice.retry_in, notice.quitting)
 
     def _cannot_start(self, notice: CannotStart) -> str:
-        text = notice.reason + _then(notice.retry_in, False)
-        return f"{text}\nhint: {notice.remedy}" if notice.remedy else text
+        text = printable(notice.reason) + _then(notice.retry_in, False)
+        return f"{text}\nhint: {printable(notice.remedy)}" if notice.remedy else text
 
 
 def _then(retry_in: float | None, quitting: bool) -> str:
@@ -156,7 +156,8 @@ def path_shown(path: str) -> str:
         below = os.path.relpath(path)
     except (OSError, ValueError):
         return printable(path)
-    return printable(path if below.startswith("..") else below)
+    outside = below == os.pardir or below.startswith(os.pardir + os.sep)
+    return printable(path if outside else below)
 
 
 def exit_shown(status: ExitStatus) -> str:

@@ -66,16 +66,19 @@ class Lister:
 
         `outer` holds the rules from above; those of `known` are used again while they hold.
         """
+        identity = known.identity if known is not None else None
         try:
-            identity = identity_of(path)
+            found = os.stat(path)
+            identity = (found.st_dev, found.st_ino)
             with os.scandir(path) as entries:
                 listed = {entry.name: entry for entry in entries}
+        except (FileNotFoundError, NotADirectoryError):
+            return None
         except OSError as error:
-            if identity is None or isinstance(error, (FileNotFoundError, NotADirectoryError)):
-                return None
             self._unreadable(path, error)
-            return known or Folder(outer, identity, {}, {})
-        if identity is None or (VENV_MARK in listed and path not in self._named):
+            # What cannot be seen is not taken for deleted.
+            return known or (Folder(outer, identity, {}, {}) if identity is not None else None)
+        if VENV_MARK in listed and path not in self._named:
             return None
         ignoring = self._stat(listed.get(gitignore.GITIGNORE)) if self._follow_git else None
         if known is not None and known.gitignore == ignoring:
@@ -108,15 +111,20 @@ class Lister:
     def _take(
         self, files: Files, path: str, name: str, before: Files, entry: os.DirEntry[str] | None = None
     ) -> None:
+        below = os.path.join(path, name)
         try:
-            found = os.stat(os.path.join(path, name)) if entry is None else entry.stat()
+            found = os.stat(below) if entry is None else entry.stat()
+        except PermissionError as error:
+            through_link = entry is not None and entry.is_symlink()
+            self._unreadable(below if through_link else path, error)
+            return
         except OSError:
             return  # gone since it was listed, or a link that leads nowhere
         if not stat.S_ISREG(found.st_mode):
             return
         files[name] = (found.st_mtime_ns, found.st_size, found.st_ino)
         if name not in before and found.st_ctime_ns >= self.since_ns:
-            self.recent.add(os.path.join(path, name))
+            self.recent.add(below)
 
     def _unreadable(self, path: str, error: OSError) -> None:
         if path not in self._reported:

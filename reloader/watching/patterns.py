@@ -51,7 +51,7 @@ def parse(text: str, source: str, line: int) -> Rule | None:
     negated = pattern.startswith("!")
     if negated:
         pattern = pattern[1:]
-    folders_only = pattern.endswith("/") and not pattern.endswith("\\/")
+    folders_only = pattern.endswith("/")  # which no backslash quotes
     if folders_only:
         pattern = pattern[:-1]
     anchored = "/" in pattern
@@ -82,10 +82,10 @@ def translate(glob: str) -> str | None:
             stars = i
             while i < end and glob[i] == "*":
                 i += 1
-            whole = (stars == 0 or glob[stars - 1] == "/") and (i == end or glob[i] == "/")
+            whole = (stars == 0 or glob[stars - 1] == "/") and (i == end or glob.startswith(("/", "\\/"), i))
             if i - stars < 2 or not whole:
                 parts.append("[^/]*")
-            elif i == end:
+            elif i == end or glob[i] == "\\":
                 parts.append(".*")
             else:
                 parts.append("(?:.*/)?")

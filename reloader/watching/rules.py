@@ -19,7 +19,7 @@ BUILT_IN_IGNORES = (
     # version control
     *(".git", ".hg", ".svn", ".bzr", ".jj", ".sl", ".pijul", "_darcs", "CVS"),
     # Python's own products, and virtual environments (most are found by their pyvenv.cfg)
-    *("__pycache__/", "*.py[cod]", "*.egg-info/", ".eggs/", "site-packages/", ".venv/", ".direnv/"),
+    *("__pycache__/", "*.py[co]", "*.egg-info/", ".eggs/", "site-packages/", ".venv/", ".direnv/"),
     # other languages' packages and build output
     *("node_modules/", "bower_components/", "/build/", "/dist/", "/bazel-*", ".gradle/", ".terraform/"),
     *(".next/", ".nuxt/", ".svelte-kit/", ".parcel-cache/", ".turbo/"),

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 
 from reloader.events import Change, Kind
 from reloader.watching.tree import Snapshot
+
+# What follows the module's name: a cache tag and a level of optimization (PEP 488).
+_CACHED = re.compile(r"\.[^.]+(?:\.opt-[^.]+)?\.pyc")
 
 
 def compare(old: Snapshot, new: Snapshot) -> tuple[Change, ...]:
@@ -55,8 +59,7 @@ def _remove_of(cache: str, stem: str) -> None:
     except OSError:
         return  # nothing is cached
     for name in names:
-        # <stem>.<cache tag>[.opt-<level>].pyc
-        if name.startswith(stem + ".") and name.endswith(".pyc") and name[len(stem) + 1 :].count(".") <= 2:
+        if name.startswith(stem + ".") and _CACHED.fullmatch(name, len(stem)):
             try:
                 os.unlink(os.path.join(cache, name))
             except OSError:

@@ -8,16 +8,19 @@ surveyor's thread, the only writer, is at work.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from reloader.settings import Settings
 from reloader.watching import gitignore
-from reloader.watching.listing import FORGOTTEN, VENV_MARK, Files, Folder, Lister, identity_of
+from reloader.watching.listing import FORGOTTEN, VENV_MARK, Files, Folder, Identity, Lister, identity_of
 from reloader.watching.patterns import Layer
 from reloader.watching.rules import BUILT_IN_IGNORES, COUNTED_FOR_PYTHON, Verdict, View, layer
 
 Snapshot = dict[str, Files]
 """The files that count, by folder. Not to be changed: folders share it."""
+
+Todo = list[tuple[str, View]]
+"""Folders to be entered, each with the rules from above."""
 
 # Hints at more folders than this make a full survey the cheaper way to look.
 MANY = 64
@@ -42,6 +45,7 @@ class Tree:
         self.lister = Lister(named, self.single, settings.gitignore, report_unreadable)
         self.folders: dict[str, Folder] = {}
         self._views: dict[str, View] = {}
+        self._has_links = False
 
     # --- asked by the watcher's thread ------------------------------------------------------------
 
@@ -86,10 +90,11 @@ class Tree:
     def survey(self) -> None:
         """Look at everything."""
         fresh: dict[str, Folder] = {}
-        links: list[tuple[str, View]] = []
+        links: Todo = []
         for root in self.roots:
             if root not in fresh:
-                self._walk(root, self._view_of_root(root), fresh, links)
+                links += self._walk([(root, self._view_of_root(root))], fresh)
+        self._has_links = bool(links)
         self._follow(links, fresh)
         for path in self.single.keys() - fresh.keys():
             lone = self.lister.list(path, _nothing_counts(path), self.folders.get(path))
@@ -108,8 +113,8 @@ class Tree:
             folders.add(nearest)
             if path in self.folders:
                 folders.add(path)
-        for path in sorted(folders):
-            self._list_again(path)
+        if not all(self._list_again(path) for path in sorted(folders)):
+            self.survey()
 
     def forget_rules(self) -> None:
         """Let the next survey read the rules anew."""
@@ -131,42 +136,45 @@ class Tree:
             parent = os.path.dirname(parent)
         return parent
 
-    def _list_again(self, path: str) -> None:
+    def _list_again(self, path: str) -> bool:
+        """List one folder, enter what is new in it; False when only a survey can tell what that is.
+
+        Where there are links to folders, what comes or goes at one place may be entered at another.
+        """
         known = self.folders.get(path)
         if known is None:
-            return  # it went away with a folder that was listed before it
+            return True  # it went away with a folder that was listed before it
         listed = self.lister.list(path, known.view, known)
         if listed is None:
             self._drop(path)
-            return
+            return not self._has_links
         self.folders[path] = listed
-        for name in known.subfolders:
-            if listed.subfolders.get(name) != known.subfolders[name]:
-                self._drop(os.path.join(path, name))
-        links: list[tuple[str, View]] = []
-        for name in listed.subfolders:
-            if listed.subfolders[name] != known.subfolders.get(name):
-                self._enter(path, name, listed, self.folders, links)
-        self._follow(links, self.folders)
+        todo: Todo = []
+        gone = [name for name in known.subfolders if listed.subfolders.get(name) != known.subfolders[name]]
+        for name in gone:
+            self._drop(os.path.join(path, name))
+        came = listed.subfolders.keys() - known.subfolders.keys()
+        for below, is_link, view in _subfolders(path, listed):
+            # A virtual environment that has become a folder like others was listed before, not entered.
+            if is_link:
+                self._has_links = True
+            elif below not in self.folders:
+                todo.append((below, view))
+        if self._walk(todo, self.folders):
+            self._has_links = True
+        return not (self._has_links and (gone or came))
 
     def _drop(self, path: str) -> None:
         inside = path + os.sep
         for gone in [p for p in self.folders if p == path or p.startswith(inside)]:
             del self.folders[gone]
 
-    def _enter(
-        self, path: str, name: str, folder: Folder, into: dict[str, Folder], links: list[tuple[str, View]]
-    ) -> None:
-        below = os.path.join(path, name)
-        view = folder.view.inside(folder.subfolders[name][1])
-        if folder.subfolders[name][0] < 0:
-            links.append((below, view))
-        else:
-            self._walk(below, view, into, links)
+    def _walk(self, todo: Todo, into: dict[str, Folder], seen: set[Identity] | None = None) -> Todo:
+        """Enter these folders, and everything kept below them that is not `seen`.
 
-    def _walk(self, top: str, view: View, into: dict[str, Folder], links: list[tuple[str, View]]) -> None:
-        """Enter `top` and everything kept below it; symbolic links to folders are put off."""
-        todo = [(top, view)]
+        What is entered is added to both. Returns the symbolic links to folders, which are put off.
+        """
+        links: Todo = []
         while todo:
             path, outer = todo.pop()
             if path in into:
@@ -174,16 +182,16 @@ class Tree:
             folder = self.lister.list(path, outer, self.folders.get(path))
             if folder is None:
                 continue
+            if seen is not None:
+                if folder.identity in seen:
+                    continue
+                seen.add(folder.identity)
             into[path] = folder
-            for name, (inode, verdict) in folder.subfolders.items():
-                below = os.path.join(path, name)
-                inner = folder.view.inside(verdict)
-                if inode < 0:
-                    links.append((below, inner))
-                else:
-                    todo.append((below, inner))
+            for below, is_link, view in _subfolders(path, folder):
+                (links if is_link else todo).append((below, view))
+        return links
 
-    def _follow(self, links: list[tuple[str, View]], into: dict[str, Folder]) -> None:
+    def _follow(self, links: Todo, into: dict[str, Folder]) -> None:
         """Enter linked folders, each real folder once, and none that a root lies in."""
         if not links:
             return
@@ -194,13 +202,7 @@ class Tree:
                 parent = os.path.dirname(parent)
                 seen.add(identity_of(parent) or (0, 0))
         while links:
-            path, view = links.pop()
-            identity = identity_of(path)
-            if identity is None or identity in seen:
-                continue
-            before = set(into)
-            self._walk(path, view, into, links)
-            seen |= {into[new].identity for new in into.keys() - before}
+            links += self._walk([links.pop()], into, seen)
 
     # --- rules ------------------------------------------------------------------------------------
 
@@ -216,6 +218,12 @@ class Tree:
                 include=layer(root, settings.include, "--include"),
             )
         return self._views[root]
+
+
+def _subfolders(path: str, folder: Folder) -> Iterator[tuple[str, bool, View]]:
+    """Path, whether it is a link, and the rules, of every subfolder that is to be entered."""
+    for name, (inode, verdict) in folder.subfolders.items():
+        yield os.path.join(path, name), inode < 0, folder.view.inside(verdict)
 
 
 def _nothing_counts(path: str) -> View:

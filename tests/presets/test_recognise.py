@@ -1,0 +1,253 @@
+"""What a command line is: the name of the worker, Python or not, and which known worker."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import signal
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reloader.presets.recognise import recognise
+from reloader.presets.table import PRESETS, Preset
+
+# Command line; name of the worker, whether it is Python, known queue.
+CASES: list[tuple[str, str, bool, str | None]] = [
+    # Django's management commands
+    ("python manage.py qcluster", "qcluster", True, "django-q2"),
+    ("python3 manage.py qcluster", "qcluster", True, "django-q2"),
+    ("python3.12 -Wd -X dev manage.py qcluster --cluster-name x", "qcluster", True, "django-q2"),
+    ("python -u ./manage.py qcluster", "qcluster", True, "django-q2"),
+    ("python -W error -X importtime manage.py qcluster", "qcluster", True, "django-q2"),
+    ("python src/manage.py qcluster --settings=config.settings", "qcluster", True, "django-q2"),
+    ("/usr/bin/python3 /srv/app/manage.py qcluster", "qcluster", True, "django-q2"),
+    ("./manage.py qcluster", "qcluster", True, "django-q2"),
+    ("../manage.py qcluster", "qcluster", True, "django-q2"),
+    ("manage.py qcluster", "qcluster", True, "django-q2"),
+    ("python -m django qcluster", "qcluster", True, "django-q2"),
+    ("python -m manage qcluster", "qcluster", True, "django-q2"),
+    ("pypy3.10 manage.py qcluster", "qcluster", True, "django-q2"),
+    ("python3.13t manage.py qcluster", "qcluster", True, "django-q2"),
+    ("python manage.py --traceback qcluster", "qcluster", True, "django-q2"),
+    ("python manage.py runserver", "runserver", True, None),
+    ("python manage.py db_worker", "db_worker", True, None),
+    ("python manage.py", "manage", True, None),
+    ("python manage.py --version", "manage", True, None),
+    # The same behind programs that run another one
+    ("uv run python manage.py qcluster", "qcluster", True, "django-q2"),
+    ("uv run manage.py qcluster", "qcluster", True, "django-q2"),
+    ("uv run -- python manage.py qcluster", "qcluster", True, "django-q2"),
+    ("uv run --frozen --with rich python manage.py qcluster", "qcluster", True, "django-q2"),
+    ("uv run --python 3.12 --env-file .env manage.py qcluster", "qcluster", True, "django-q2"),
+    ("uv run -m django qcluster", "qcluster", True, "django-q2"),
+    ("poetry run python manage.py qcluster", "qcluster", True, "django-q2"),
+    ("poetry run ./manage.py qcluster", "qcluster", True, "django-q2"),
+    ("pdm run python manage.py qcluster", "qcluster", True, "django-q2"),
+    ("pipenv run python manage.py qcluster", "qcluster", True, "django-q2"),
+    ("hatch run python manage.py qcluster", "qcluster", True, "django-q2"),
+    ("rye run python manage.py qcluster", "qcluster", True, "django-q2"),
+    ("env DJANGO_SETTINGS_MODULE=p.settings python manage.py qcluster", "qcluster", True, "django-q2"),
+    ("env -i -u HOME A= python manage.py qcluster", "qcluster", True, "django-q2"),
+    ("/usr/bin/env python manage.py qcluster", "qcluster", True, "django-q2"),
+    ("nice -n 10 python manage.py qcluster", "qcluster", True, "django-q2"),
+    ("nice -10 python manage.py qcluster", "qcluster", True, "django-q2"),
+    ("time python manage.py qcluster", "qcluster", True, "django-q2"),
+    ("exec python manage.py qcluster", "qcluster", True, "django-q2"),
+    ("env A=1 nice uv run python manage.py qcluster", "qcluster", True, "django-q2"),
+    # Other Python programs
+    ("poetry run python -m celery -A p worker", "celery", True, None),
+    ("env A=1 B=2 python -m rq worker", "rq", True, None),
+    ("uv run -m app.worker", "worker", True, None),
+    ("uv run --module app.worker --fast", "worker", True, None),
+    ("uv run worker.py", "worker", True, None),
+    ("python -m app.worker", "worker", True, None),
+    ("python -mapp.worker", "worker", True, None),
+    ("python -m app.worker.__main__", "worker", True, None),
+    ("python -mapp.worker.__main__", "worker", True, None),
+    ("python -m celery --app p worker", "celery", True, None),
+    ("python -c x", "python", True, None),
+    ("python -c 'import a; a.main()' manage qcluster", "python", True, None),
+    ("python3 -cpass", "python3", True, None),
+    ("python", "python", True, None),
+    ("python -", "python", True, None),
+    ("python -m", "python", True, None),
+    ("python -i", "python", True, None),
+    ("python worker.py --fast", "worker", True, None),
+    ("python app/__main__.py", "app", True, None),
+    ("python app/", "app", True, None),
+    ("python worker.py qcluster", "worker", True, None),
+    ("python -X dev worker.py", "worker", True, None),
+    ("python --check-hash-based-pycs always worker.py", "worker", True, None),
+    ("worker.py", "worker", True, None),
+    ("./jobs/worker.py -v", "worker", True, None),
+    # What is not Python
+    ("node server.js", "node", False, None),
+    ("sh -c 'python manage.py qcluster'", "sh", False, None),
+    ("bash run.sh", "bash", False, None),
+    ("env A=1 node server.js", "node", False, None),
+    ("uv run node server.js", "node", False, None),
+    ("./not-there.sh", "not-there", False, None),
+    ("./not-there", "not-there", False, None),
+    ("bin/worker.rb", "worker", False, None),
+    ("env", "env", False, None),
+    ("env A=1", "env", False, None),
+    ("uv", "uv", False, None),
+    ("uv sync", "uv", False, None),
+    ("poetry install", "poetry", False, None),
+    ("pythonic", "pythonic", False, None),
+    ("qcluster", "qcluster", False, None),
+]
+
+
+@pytest.fixture(autouse=True)
+def _a_system_with_no_other_programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only what a test installs is found by name or in the current folder."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", str(folder))
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize(("line", "name", "python", "queue"), CASES, ids=[case[0] for case in CASES])
+def test_a_command_line_is_recognised(line: str, name: str, python: bool, queue: str | None) -> None:
+    found = recognise(shlex.split(line))
+    assert found.name == name
+    assert found.python is python
+    assert (found.preset.queue if found.preset else None) == queue
+
+
+# --- programs that say in their first lines what they are -----------------------------------------
+
+PYTHON_SCRIPTS = {
+    "an absolute interpreter": b"#!/venv/bin/python\nimport sys\n",
+    "a version": b"#!/venv/bin/python3.12\n",
+    "no newline after it": b"#!/usr/bin/python3",
+    "an option": b"#!/usr/bin/python3 -I\n",
+    "env": b"#!/usr/bin/env python3\n",
+    "env with options": b"#!/usr/bin/env -S python3 -u\n",
+    "pypy": b"#!/opt/pypy/bin/pypy3\n",
+    "free threads": b"#!/venv/bin/python3.13t\n",
+    "a space in its path": b"#!/bin/sh\n'''exec' \"/my venv/bin/python3\" \"$0\" \"$@\"\n' '''\nimport sys\n",
+    "a path that is too long": b"#!/bin/sh\n'''exec' /" + b"x" * 200 + b"/bin/python \"$0\" \"$@\"\n' '''\n",
+    "Windows line ends": b"#!/usr/bin/env python3\r\n",
+}
+OTHER_PROGRAMS = {
+    "a shell script": b"#!/bin/sh\nset -e\nexec python3 -m app\n",
+    "a shell script that calls Python at once": b"#!/bin/sh\ncd app && python3 -m setup\nexec ./serve\n",
+    "a shell script with a remark on Python": b"#!/bin/bash\n# no python here\nexec ./serve\n",
+    "a shell script that only speaks of Python": b"#!/bin/sh\n# starts the pythonic worker\n",
+    "node": b"#!/usr/bin/env node\n",
+    "an interpreter of a similar name": b"#!/usr/bin/pythonista\n",
+    "a binary": b"\x7fELF\x02\x01\x01" + bytes(50) + b"/usr/bin/python3\n",
+    "no first line": b"import sys\n",
+    "nothing": b"",
+}
+
+
+def _installed(tmp_path: Path, name: str, content: bytes) -> str:
+    path = tmp_path / "bin" / name
+    path.write_bytes(content)
+    path.chmod(0o755)
+    return str(path)
+
+
+@pytest.mark.parametrize("content", PYTHON_SCRIPTS.values(), ids=PYTHON_SCRIPTS)
+def test_a_script_with_the_first_line_of_python_is_python(tmp_path: Path, content: bytes) -> None:
+    path = _installed(tmp_path, "celery", content)
+    for program in (path, "celery", "bin/celery", "./bin/celery"):
+        found = recognise([program, "-A", "p", "worker"])
+        assert (found.name, found.python, found.preset) == ("celery", True, None)
+
+
+@pytest.mark.parametrize("content", OTHER_PROGRAMS.values(), ids=OTHER_PROGRAMS)
+def test_a_program_with_another_beginning_is_not_python(tmp_path: Path, content: bytes) -> None:
+    path = _installed(tmp_path, "run", content)
+    for program in (path, "run"):
+        assert not recognise([program]).python
+
+
+def test_a_shell_script_is_told_by_its_name_without_the_ending(tmp_path: Path) -> None:
+    _installed(tmp_path, "run.sh", OTHER_PROGRAMS["a shell script"])
+    found = recognise(["./bin/run.sh", "--fast"])
+    assert (found.name, found.python, found.preset) == ("run", False, None)
+
+
+def test_django_admin_runs_the_known_worker_if_it_is_a_python_script(tmp_path: Path) -> None:
+    assert recognise(["django-admin", "qcluster"]).preset is None
+    path = _installed(tmp_path, "django-admin", b"#!/venv/bin/python\n")
+    for program in ("django-admin", path):
+        found = recognise([program, "qcluster"])
+        assert found.preset is not None
+        assert (found.name, found.python, found.preset.queue) == ("qcluster", True, "django-q2")
+
+
+def test_a_console_script_behind_a_wrapper_is_looked_at(tmp_path: Path) -> None:
+    _installed(tmp_path, "rq", b"#!/venv/bin/python\n")
+    found = recognise(["env", "A=1", "rq", "worker"])
+    assert (found.name, found.python) == ("rq", True)
+
+
+def test_a_folder_and_what_cannot_be_read_are_not_python(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    assert not recognise(["./folder"]).python
+    assert not recognise(["./nul\0byte"]).python
+
+
+def test_looking_at_a_command_runs_nothing(tmp_path: Path) -> None:
+    _installed(tmp_path, "celery", b"#!/bin/sh\ntouch ran\n")
+    recognise(["celery"])
+    recognise(["python", "celery"])
+    assert os.listdir(tmp_path) == ["bin"]
+
+
+_words = st.one_of(
+    st.sampled_from(
+        ["env", "uv", "run", "poetry", "nice", "python", "manage.py", "qcluster", "django-admin"]
+    ),
+    st.sampled_from(["-n", "--", "-m", "-mx", "-c", "-", "--with", "-X", "-W", "A=1"]),
+    st.sampled_from(["", "/", ".", "..", "__main__.py", "a\n", "\udcff"]),
+)
+
+
+@settings(max_examples=500, deadline=None)
+@given(command=st.lists(_words, min_size=1, max_size=8))
+def test_any_command_is_recognised_as_something(command: list[str]) -> None:
+    found = recognise(command)
+    assert isinstance(found.name, str)
+    if found.preset is not None:
+        assert found.python
+        assert found.name in found.preset.verbs
+
+
+# --- the table ------------------------------------------------------------------------------------
+
+
+def test_every_verb_belongs_to_one_worker() -> None:
+    verbs = [verb for preset in PRESETS for verb in preset.verbs]
+    assert len(set(verbs)) == len(verbs)
+
+
+@pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: preset.queue)
+def test_what_is_known_of_a_worker_can_be_used(preset: Preset) -> None:
+    re.compile(preset.ready.encode())
+    assert preset.stop_signal in set(signal.Signals)
+    assert preset.stop_timeout > 0
+    assert preset.verbs
+
+
+@pytest.mark.parametrize(
+    ("queue", "line", "is_ready"),
+    [
+        ("django-q2", "12:00:00 [Q] INFO Q Cluster november-sierra-five-two running.", True),
+        ("django-q2", "12:00:00 [Q] INFO Q Cluster november-sierra-five-two starting.", False),
+        ("django-q2", "12:00:00 [Q] INFO Process-1:1 ready for work at 4711", False),
+        ("django-q2", "12:00:00 [Q] INFO Q Cluster november-sierra-five-two stopping.", False),
+    ],
+)
+def test_the_line_by_which_a_known_worker_is_ready(queue: str, line: str, is_ready: bool) -> None:
+    (preset,) = (known for known in PRESETS if known.queue == queue)
+    assert bool(re.search(preset.ready, line)) is is_ready

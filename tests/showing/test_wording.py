@@ -1,0 +1,309 @@
+"""What the user reads: every notice has words, and no name or path can disturb the terminal."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reloader.effects import (
+    AssumedReady,
+    CannotRead,
+    CannotStart,
+    ChangesMeanwhile,
+    Drained,
+    Draining,
+    EndedItself,
+    EndingLeftovers,
+    Killing,
+    NothingChanged,
+    Notice,
+    OurFault,
+    Ready,
+    Started,
+    StartingAgain,
+    StillDraining,
+    Unkillable,
+    Watching,
+    WatchingByComparing,
+)
+from reloader.events import Change, ExitStatus, Kind, ProcessInfo
+from reloader.settings import Settings
+from reloader.showing.console import Weight, printable
+from reloader.showing.wording import changed, exit_shown, is_shown, path_shown, word
+
+SETTINGS = Settings(command=("worker",), name="qcluster", ready="running", stop_signal=signal.SIGINT)
+EDIT = (Change("tasks.py", Kind.CHANGED),)
+CRASH = ExitStatus(code=1)
+
+# Every notice, in every form that it comes in, and its words.
+WORDS: list[tuple[Notice, str]] = [
+    (Watching(1, 1), "watching . (1 file in 1 folder)"),
+    (Watching(12, 2345), "watching . (2,345 files in 12 folders)"),
+    (Started(4711, 0.1, None), "qcluster started (pid 4711)"),
+    (Started(4711, 1.25, 0.5), "qcluster started in 1.25 s (drain 0.50, pid 4711)"),
+    (Ready(4711, 1.25, 1.25, None), "ready in 1.25 s"),
+    (Ready(None, 1.75, 1.25, 0.5), "ready in 1.75 s (drain 0.50, start 1.25)"),
+    (AssumedReady(30.0), "no line matched 'running' within 30 s; taken as ready"),
+    (Draining(4711, EDIT, signal.SIGINT, 10.0, False), "tasks.py changed → draining qcluster (pid 4711)"),
+    (Draining(None, EDIT, signal.SIGINT, 10.0, False), "tasks.py changed → draining qcluster"),
+    (Draining(4711, (), signal.SIGINT, 10.0, False), "restart asked → draining qcluster (pid 4711)"),
+    (
+        Draining(4711, (), signal.SIGINT, 10.0, True),
+        "draining qcluster (pid 4711) for at most 10 s; Ctrl-C again kills it",
+    ),
+    (
+        Draining(4711, (), signal.SIGINT, None, True),
+        "draining qcluster (pid 4711) for as long as it takes; Ctrl-C again kills it",
+    ),
+    (StillDraining(4711, 5.0, 5.0), "still draining qcluster after 5 s (SIGKILL in 5 s)"),
+    (StillDraining(4711, 60.0, None), "still draining qcluster after 60 s (no limit)"),
+    (Drained(0.5), "qcluster ended after 0.50 s"),
+    (Killing(4711, None), "killing qcluster"),
+    (
+        Killing(4711, 10.0),
+        "qcluster did not end within 10 s → SIGKILL to its whole process tree\n"
+        "hint: --stop-timeout sets the limit, none waits for ever",
+    ),
+    (
+        Unkillable(5.0),
+        "something of qcluster survives SIGKILL since 5 s\n"
+        "hint: a process in state D in `ps -eo pid,stat,cmd` hangs in the kernel",
+    ),
+    (
+        EndedItself(CRASH, 0.2, True, None, False),
+        "qcluster crashed at its start (exit status 1) → waiting for a change",
+    ),
+    (
+        EndedItself(ExitStatus(signal=signal.SIGSEGV), 90.0, False, 0.5, False),
+        "qcluster crashed after 1 min 30 s (SIGSEGV) → starting again in 0.5 s, or on the next change",
+    ),
+    (
+        EndedItself(ExitStatus(code=0), 7260.0, False, None, True),
+        "qcluster ended by itself after 2 h 1 min (exit status 0)",
+    ),
+    (
+        CannotStart("cannot run x: not found", "install it", None),
+        "cannot run x: not found → waiting for a change\nhint: install it",
+    ),
+    (
+        CannotStart("cannot run x: not found", "", 2.0),
+        "cannot run x: not found → starting again in 2 s, or on the next change",
+    ),
+    (StartingAgain(EDIT), "tasks.py changed → starting qcluster"),
+    (StartingAgain(()), "starting qcluster"),
+    (ChangesMeanwhile(EDIT), "tasks.py changed as well; the restart under way takes it along"),
+    (NothingChanged(), "looked at the files: none that counts differs"),
+    (
+        EndingLeftovers((ProcessInfo(1, "sh"), ProcessInfo(22, "sleep"))),
+        "ending what qcluster left behind: sh (pid 1), sleep (pid 22)",
+    ),
+    (
+        CannotRead("secret", "Permission denied"),
+        "cannot watch secret: permission denied; changes in it go unnoticed\n"
+        "hint: make it readable, or --ignore it",
+    ),
+    (
+        WatchingByComparing("limit reached", 1.0),
+        "the system brings no change events: limit reached\nthe files are looked at every 1 s instead",
+    ),
+    (
+        OurFault("pump", "ValueError: x"),
+        "a fault of reloader itself, in pump: ValueError: x\n"
+        "hint: please report it; the worker is drained now",
+    ),
+]
+
+
+def test_every_notice_has_an_example() -> None:
+    assert {type(notice) for notice, _ in WORDS} == set(get_args(Notice))
+
+
+@pytest.mark.parametrize(("notice", "words"), WORDS, ids=lambda value: type(value).__name__)
+def test_a_notice_is_told_in_these_words(notice: Notice, words: str) -> None:
+    assert word(notice, SETTINGS)[0] == words
+
+
+# --- names that would disturb a terminal ----------------------------------------------------------
+
+NASTY = {
+    "a newline": ("a\nb", "a\\nb"),
+    "a return": ("a\rb", "a\\rb"),
+    "an escape": ("a\x1b[2Jb", "a\\x1b[2Jb"),
+    "a bell": ("a\x07b", "a\\x07b"),
+    "a byte that is not UTF-8": (os.fsdecode(b"caf\xe9"), "caf\\xe9"),
+    "a mark that turns the direction": ("a\u202eb", "a\\u202eb"),
+    "a character of eight bits that controls": ("a\x9bb", "a\\x9bb"),
+}
+_BY_NASTINESS = pytest.mark.parametrize(("raw", "escaped"), NASTY.values(), ids=NASTY)
+
+
+@_BY_NASTINESS
+def test_what_would_disturb_a_terminal_is_escaped(raw: str, escaped: str) -> None:
+    assert printable(raw) == escaped
+    assert path_shown(raw) == escaped
+    assert path_shown(os.path.join("/nowhere/at/all", raw)) == f"/nowhere/at/all/{escaped}"
+    assert changed([Change(raw, Kind.ADDED)]) == f"{escaped} added"
+
+
+@pytest.mark.parametrize("text", ["tasks.py", "café", "日本", "a b", "→", "\\", ""])
+def test_ordinary_text_is_shown_as_it_is(text: str) -> None:
+    assert printable(text) == text
+
+
+@settings(max_examples=200, deadline=None)
+@given(text=st.text() | st.binary().map(os.fsdecode))
+def test_any_text_is_made_printable(text: str) -> None:
+    assert printable(text).isprintable()
+    printable(text).encode()
+
+
+def _with_text(value: Any, text: str) -> Iterator[Any]:
+    """The value with one text in it, however deep, replaced; once for each."""
+    if isinstance(value, str):
+        yield text
+    elif isinstance(value, tuple):
+        for position, item in enumerate(value):
+            for other in _with_text(item, text):
+                yield (*value[:position], other, *value[position + 1 :])
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        for item in dataclasses.fields(value):
+            for other in _with_text(getattr(value, item.name), text):
+                yield dataclasses.replace(value, **{item.name: other})
+
+
+# Texts that we choose ourselves, or that the system has a fixed list of.
+_OURS = {"pump", "Permission denied"}
+_TEXTS = [
+    pytest.param(notice, position, id=f"{type(notice).__name__} {position}")
+    for notice, _ in WORDS
+    for position, marked in enumerate(_with_text(notice, "?"))
+    if not any(text in str(notice) and text not in str(marked) for text in _OURS)
+]
+
+
+def test_notices_with_text_of_others_are_known() -> None:
+    assert {type(param.values[0]) for param in _TEXTS} == {
+        *(Draining, StartingAgain, ChangesMeanwhile, CannotRead, EndingLeftovers, CannotStart),
+        *(WatchingByComparing, OurFault),
+    }
+
+
+@pytest.mark.parametrize(("notice", "position"), _TEXTS)
+def test_no_text_of_others_reaches_the_terminal_unescaped(notice: Notice, position: int) -> None:
+    lines = word(list(_with_text(notice, "text"))[position], SETTINGS)[0].count("\n")
+    for raw, escaped in NASTY.values():
+        told = word(list(_with_text(notice, raw))[position], SETTINGS)[0]
+        assert escaped in told
+        assert told.count("\n") == lines
+        assert all(line.isprintable() for line in told.split("\n"))
+
+
+@_BY_NASTINESS
+@pytest.mark.parametrize("notice", [notice for notice, _ in WORDS], ids=lambda value: type(value).__name__)
+def test_neither_the_name_nor_a_watched_path_reaches_the_terminal_unescaped(
+    notice: Notice, raw: str, escaped: str
+) -> None:
+    nasty = dataclasses.replace(SETTINGS, name=raw, watch=(raw, "src"), ready=raw)
+    told = word(notice, nasty)[0]
+    plain = word(notice, SETTINGS)[0]
+    assert told.count("\n") == plain.count("\n")
+    assert all(line.isprintable() for line in told.split("\n"))
+    if "qcluster" in plain:
+        assert escaped in told
+
+
+# --- paths and changes ----------------------------------------------------------------------------
+
+
+def test_a_path_is_shown_as_the_user_would_write_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a").mkdir()
+    monkeypatch.chdir(tmp_path / "a")
+    assert path_shown(str(tmp_path / "a/b/c.py")) == "b/c.py"
+    assert path_shown("c.py") == "c.py"
+    assert path_shown(str(tmp_path / "a")) == "."
+    assert path_shown(str(tmp_path / "d.py")) == str(tmp_path / "d.py")
+
+
+@pytest.mark.parametrize("name", ["..a.py", "...", "..b/c.py"])
+def test_a_name_that_begins_with_two_dots_leads_not_out_of_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert path_shown(str(tmp_path / name)) == name
+
+
+def test_a_path_is_shown_even_when_the_current_folder_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert path_shown(str(tmp_path / "a\n.py")) == f"{tmp_path}/a\\n.py"
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ([("a", Kind.ADDED)], "a added"),
+        ([("a", Kind.DELETED)], "a deleted"),
+        ([("a", Kind.CHANGED), ("b", Kind.CHANGED)], "a and b changed"),
+        ([("a", Kind.ADDED), ("b", Kind.DELETED)], "a and b changed"),
+        ([("a", Kind.ADDED), ("b", Kind.ADDED), ("c", Kind.ADDED)], "a, b and c added"),
+        ([(name, Kind.CHANGED) for name in "abcd"], "a, b, c and 1 more changed"),
+        ([(str(number), Kind.DELETED) for number in range(1000)], "0, 1, 2 and 997 more deleted"),
+    ],
+)
+def test_changes_are_named_in_a_few_words(changes: list[tuple[str, Kind]], words: str) -> None:
+    assert changed([Change(path, kind) for path, kind in changes]) == words
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (ExitStatus(code=0), "exit status 0"),
+        (ExitStatus(code=3), "exit status 3"),
+        (ExitStatus(signal=signal.SIGKILL), "SIGKILL"),
+        (ExitStatus(signal=40), "signal 40"),
+    ],
+)
+def test_an_end_is_told_by_its_status_or_its_signal(status: ExitStatus, words: str) -> None:
+    assert exit_shown(status) == words
+
+
+# --- what is told at all --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("notice", [notice for notice, _ in WORDS], ids=lambda value: type(value).__name__)
+@pytest.mark.parametrize("verbosity", [-1, 0, 1])
+def test_what_is_told_depends_on_its_weight_and_the_verbosity(notice: Notice, verbosity: int) -> None:
+    weight = word(notice, SETTINGS)[1]
+    if isinstance(notice, NothingChanged):
+        expected = verbosity > 0
+    else:
+        expected = verbosity >= 0 or weight is Weight.STRONG
+    assert is_shown(weight, notice, verbosity) is expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "weight"),
+    [
+        *(
+            (kind, Weight.STRONG)
+            for kind in (Draining, Killing, Unkillable, EndedItself, CannotStart, OurFault)
+        ),
+        *((kind, Weight.STRONG) for kind in (StartingAgain, CannotRead, WatchingByComparing)),
+        *((kind, Weight.PLAIN) for kind in (Started, Ready, AssumedReady, StillDraining, EndingLeftovers)),
+        *((kind, Weight.ROUTINE) for kind in (Watching, Drained, ChangesMeanwhile, NothingChanged)),
+    ],
+)
+def test_restarts_and_trouble_are_told_even_when_little_is_wanted(kind: type[Notice], weight: Weight) -> None:
+    found = {word(notice, SETTINGS)[1] for notice, _ in WORDS if isinstance(notice, kind)}
+    assert found == {weight}

@@ -1,0 +1,215 @@
+"""The shape of the package: who imports whom, and what only some may do."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import reloader
+
+ROOT = Path(reloader.__file__).parent
+FILES = sorted(str(path.relative_to(ROOT)) for path in ROOT.rglob("*.py"))
+
+# The files that everything speaks by, and the folders, each of which knows these files and itself.
+SHARED = {"errors", "events", "effects", "settings"}
+FOLDERS = {
+    "watching": SHARED,
+    "running": SHARED,
+    "showing": SHARED,
+    "presets": SHARED,
+    "deciding": {"events", "effects", "settings"},
+}
+# What each file beside the folders may import as it is loaded.
+TOP = {
+    "__init__": set(),
+    "__main__": {"cli"},
+    "errors": set(),
+    "events": set(),
+    "effects": {"events"},
+    "settings": {"errors"},
+    "help": set(),
+    "config": {"errors"},
+    "options": {"__init__", "help", "settings"},
+    "cli": {"config", "errors", "help", "options", "presets", "settings"},
+    "app": SHARED | set(FOLDERS),
+}
+# What may be imported besides once a run begins, since it costs time.
+LATE = {"cli": {"app", "running", "showing"}}
+
+# Nothing that waits, runs elsewhere or looks at the world is needed to decide.
+NOT_FOR_DECIDING = {"os", "time", "threading", "subprocess", "queue", "select"} | {
+    *(
+        "asyncio",
+        "concurrent",
+        "datetime",
+        "io",
+        "multiprocessing",
+        "pathlib",
+        "psutil",
+        "random",
+        "selectors",
+    ),
+    *("shutil", "socket", "sys", "tempfile", "watchfiles", "click"),
+}
+
+# Who reads the clock: the main loop, which passes it on, and threads for waits of their own.
+CLOCK = {
+    "app.py",
+    "running/system.py",  # waits for ended processes, in the waiter's thread
+    "showing/console.py",
+    "showing/pump.py",
+    "watching/surveyor.py",
+    "watching/watcher.py",
+}
+
+
+# --- reading the sources --------------------------------------------------------------------------
+
+
+def _tree(file: str) -> ast.Module:
+    return ast.parse((ROOT / file).read_text(), file)
+
+
+def _imports(file: str) -> Iterator[tuple[str, bool]]:
+    """Every module that is imported, with its full name, and whether that is as the file is loaded."""
+    tree = _tree(file)
+    late = {
+        id(inner)
+        for outer in ast.walk(tree)
+        if isinstance(outer, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        for inner in ast.walk(outer)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name, id(node) not in late
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}: a relative import"
+            for alias in node.names:
+                yield f"{node.module}.{alias.name}", id(node) not in late
+
+
+def _ours(file: str, *, late: bool) -> set[str]:
+    """The parts of the package that a file imports: files beside the folders, or folders."""
+    found = set()
+    for name, at_once in _imports(file):
+        package, _, rest = name.partition(".")
+        if package == "reloader" and at_once is not late:
+            part = rest.split(".")[0]
+            is_part = (ROOT / part).is_dir() or (ROOT / f"{part}.py").is_file()
+            found.add(part if part and is_part else "__init__")
+    return found
+
+
+def _others(file: str) -> set[str]:
+    return {name.partition(".")[0] for name, _ in _imports(file)} - {"reloader"}
+
+
+def _part(file: str) -> str:
+    return file.partition("/")[0].removesuffix(".py")
+
+
+# --- arrows ---------------------------------------------------------------------------------------
+
+
+def test_every_file_has_its_place() -> None:
+    assert {_part(file) for file in FILES} == set(TOP) | set(FOLDERS)
+    assert all(file.count("/") <= 1 for file in FILES)
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_a_file_imports_only_what_its_place_allows(file: str) -> None:
+    part = _part(file)
+    allowed = FOLDERS[part] | {part} if part in FOLDERS else TOP[part]
+    assert _ours(file, late=False) <= allowed
+    assert _ours(file, late=True) <= allowed | LATE.get(part, set())
+
+
+@pytest.mark.parametrize("name", sorted(TOP))
+def test_no_arrow_is_allowed_that_is_not_there(name: str) -> None:
+    if name not in ("settings", "app"):  # what these may import is a rule of the style, used or not
+        assert _ours(f"{name}.py", late=False) == TOP[name]
+        assert _ours(f"{name}.py", late=True) - TOP[name] == LATE.get(name, set())
+
+
+def test_the_check_of_arrows_would_see_a_wrong_one() -> None:
+    assert _ours("app.py", late=False) >= set(FOLDERS) - {"presets"}
+    assert _ours("cli.py", late=True) == LATE["cli"]
+    assert not _ours("app.py", late=False) <= FOLDERS["watching"] | {"watching"}
+
+
+@pytest.mark.parametrize("name", ["events", "effects", "errors"])
+def test_the_words_of_the_program_need_little(name: str) -> None:
+    assert _others(f"{name}.py") <= {"__future__", "dataclasses", "enum"}
+
+
+# --- deciding -------------------------------------------------------------------------------------
+
+DECIDING = [file for file in FILES if _part(file) == "deciding"]
+
+
+@pytest.mark.parametrize("file", DECIDING)
+def test_deciding_touches_nothing_of_the_world(file: str) -> None:
+    others = _others(file)
+    assert not others & NOT_FOR_DECIDING
+    assert others <= sys.stdlib_module_names
+
+
+@pytest.mark.parametrize("file", DECIDING)
+def test_deciding_prints_opens_and_asks_nothing(file: str) -> None:
+    names = {node.id for node in ast.walk(_tree(file)) if isinstance(node, ast.Name)}
+    assert not names & {"print", "open", "input", "exec", "eval", "__import__"}
+
+
+# --- the clock, and printing ----------------------------------------------------------------------
+
+
+def _names(file: str) -> set[str]:
+    """Every name that is used, whether by itself or of something."""
+    found = set()
+    for node in ast.walk(_tree(file)):
+        if isinstance(node, ast.Name):
+            found.add(node.id)
+        elif isinstance(node, ast.Attribute):
+            found.add(node.attr)
+        elif isinstance(node, ast.ImportFrom | ast.Import):
+            found |= {alias.name for alias in node.names}
+    return found
+
+
+def test_only_the_main_loop_and_threads_of_their_own_read_the_clock() -> None:
+    clocks = {"monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns"}
+    assert {file for file in FILES if _names(file) & clocks} == CLOCK
+
+
+def test_only_the_surveyor_and_the_main_loop_ask_what_time_it_is() -> None:
+    assert {file for file in FILES if "time_ns" in _names(file)} == {"app.py", "watching/surveyor.py"}
+
+
+def test_nothing_prints() -> None:
+    assert {file for file in FILES if "print" in _names(file)} == set()
+
+
+# --- other rules of the house ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_a_file_begins_with_a_sentence_about_it(file: str) -> None:
+    text = ast.get_docstring(_tree(file))
+    assert text is not None
+    assert text.split("\n\n")[0].rstrip().endswith((".", ":"))
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_a_file_is_no_longer_than_one_idea(file: str) -> None:
+    assert len((ROOT / file).read_text().splitlines()) <= 300
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_no_process_is_begun_by_a_function_that_runs_between_fork_and_exec(file: str) -> None:
+    keywords = {node.arg for node in ast.walk(_tree(file)) if isinstance(node, ast.keyword)}
+    assert "preexec_fn" not in keywords
