@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from queue import Empty, SimpleQueue
 from time import monotonic
+from typing import TYPE_CHECKING
 
 from reloader.deciding.supervisor import Supervisor
 from reloader.effects import (
@@ -46,8 +47,10 @@ from reloader.showing.console import Console
 from reloader.showing.pump import Pump
 from reloader.showing.sink import make_sinks
 from reloader.showing.wording import is_shown, word
-from reloader.watching.surveyor import Surveyor
-from reloader.watching.watcher import Watcher
+
+if TYPE_CHECKING:
+    from reloader.watching.surveyor import Surveyor
+    from reloader.watching.watcher import Watcher
 
 
 def run(settings: Settings, environment: Mapping[str, str]) -> int:
@@ -95,8 +98,9 @@ class Shell:
         self._signals = signals.Signals(post)
         self._sinks = make_sinks()
         self._console = Console(settings, self._sinks[1], environment, partial(post, OutputClosed()))
-        self._surveyor = Surveyor(settings, time.time_ns() - system.CLOCK_TICK_NS, post)
-        self._watcher = Watcher(self._surveyor.tree.may_count, post)
+        self._began_ns = time.time_ns() - system.CLOCK_TICK_NS
+        self._surveyor: Surveyor | None = None
+        self._watcher: Watcher | None = None
         self._watching: threading.Thread | None = None
         self._pass_files = system.inherited_files()
         self._worker: WorkerProcess | None = None
@@ -110,7 +114,8 @@ class Shell:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._watcher.close()
+        if self._watcher is not None:
+            self._watcher.close()
         self._console.end()
         if exception[0] is not None and self._worker is not None:
             self._worker.kill()
@@ -136,13 +141,12 @@ class Shell:
                     leader = frozenset[int]() if self._worker is None else frozenset({self._worker.pid})
                     process.reap_orphans(keep=leader)
                 case BeginWatching():
-                    self._spawn("surveyor", self._surveyor.run)
-                    self._watching = self._spawn("watcher", self._watcher.run)
-                case CompareTree(paths):
+                    self._begin_watching()
+                case CompareTree(paths) if self._surveyor is not None:
                     self._surveyor.compare(paths)
-                case TakeBaseline(generation, paths):
+                case TakeBaseline(generation, paths) if self._surveyor is not None:
                     self._surveyor.take_baseline(generation, paths)
-                case WatchFolders(folders):
+                case WatchFolders(folders) if self._watcher is not None:
                     self._watcher.watch(folders)
                 case FlushOutput():
                     self._spawn("flush", self._flush)
@@ -152,6 +156,16 @@ class Shell:
                         # The worker's last lines come before the line that says it has ended.
                         after = self._pumps if isinstance(notice, EndedItself) else ()
                         self._console.tell(text, weight, after)
+
+    def _begin_watching(self) -> None:
+        # A third of our own start, which the worker need not wait for: it runs while this is read.
+        from reloader.watching.surveyor import Surveyor
+        from reloader.watching.watcher import Watcher
+
+        self._surveyor = Surveyor(self._settings, self._began_ns, self._post)
+        self._watcher = Watcher(self._surveyor.tree.may_count, self._post)
+        self._spawn("surveyor", self._surveyor.run)
+        self._watching = self._spawn("watcher", self._watcher.run)
 
     def _start_worker(self, generation: int) -> None:
         settings = self._settings

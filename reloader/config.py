@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import sys
 from collections.abc import Mapping
@@ -69,6 +68,8 @@ def check(settings: Mapping[str, Any], path: str, known: Mapping[str, type]) -> 
     for key, value in settings.items():
         name = key.replace("-", "_")
         if name not in known:
+            import difflib
+
             close = difflib.get_close_matches(name, known, n=1)
             near = f"did you mean {close[0].replace('_', '-')}?" if close else f"known: {_listed(known)}"
             raise ReloaderError(f"{shown}: unknown key {key!r}", near)

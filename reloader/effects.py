@@ -2,80 +2,68 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from reloader.events import Change, ExitStatus, ProcessInfo
+from reloader.message import Message
 
 # --- orders ---------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class StartWorker:
+class StartWorker(Message):
     """Spawn the worker's command as this generation."""
 
     generation: int
 
 
-@dataclass(frozen=True)
-class StopWorker:
+class StopWorker(Message):
     """Send the stop signal, once, to the leader."""
 
     generation: int
 
 
-@dataclass(frozen=True)
-class KillWorker:
+class KillWorker(Message):
     """SIGKILL to the leader and everything that descends from it."""
 
     generation: int
 
 
-@dataclass(frozen=True)
-class ReapWorker:
+class ReapWorker(Message):
     """Collect the ended leader; its pid may be reused from here on."""
 
     generation: int
 
 
-@dataclass(frozen=True)
-class ReapOrphans:
+class ReapOrphans(Message):
     """Collect ended processes that the system has made our children."""
 
 
-@dataclass(frozen=True)
-class BeginWatching:
+class BeginWatching(Message):
     """Take the first snapshot and watch from now on."""
 
 
-@dataclass(frozen=True)
-class CompareTree:
+class CompareTree(Message):
     """Compare these paths, or everything (None), with the snapshot of the last start."""
 
     paths: frozenset[str] | None
 
 
-@dataclass(frozen=True)
-class TakeBaseline:
+class TakeBaseline(Message):
     """Bring the snapshot up to date at these paths and let the generation start from it."""
 
     generation: int
     paths: frozenset[str] | None
 
 
-@dataclass(frozen=True)
-class WatchFolders:
+class WatchFolders(Message):
     """Ask the system for events of exactly these folders."""
 
     folders: frozenset[tuple[str, int, int]]
 
 
-@dataclass(frozen=True)
-class FlushOutput:
+class FlushOutput(Message):
     """Pass on what the ended worker has printed; OutputFlushed follows."""
 
 
-@dataclass(frozen=True)
-class Tell:
+class Tell(Message):
     """Say something to the user."""
 
     notice: Notice
@@ -84,16 +72,14 @@ class Tell:
 # --- what is told ---------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Watching:
+class Watching(Message):
     """What is watched, said once."""
 
     folders: int
     files: int
 
 
-@dataclass(frozen=True)
-class Started:
+class Started(Message):
     """A worker without a ready line runs. `drain` is None at the first start."""
 
     pid: int
@@ -101,8 +87,7 @@ class Started:
     drain: float | None
 
 
-@dataclass(frozen=True)
-class Ready:
+class Ready(Message):
     """A worker printed its ready line. `drain` is None when nothing had to be stopped first."""
 
     pid: int | None
@@ -111,15 +96,13 @@ class Ready:
     drain: float | None
 
 
-@dataclass(frozen=True)
-class AssumedReady:
+class AssumedReady(Message):
     """The ready line did not come within the start timeout."""
 
     timeout: float
 
 
-@dataclass(frozen=True)
-class Draining:
+class Draining(Message):
     """The stop signal is being sent, because of these changes or (none) because we quit."""
 
     pid: int | None
@@ -129,8 +112,7 @@ class Draining:
     quitting: bool
 
 
-@dataclass(frozen=True)
-class StillDraining:
+class StillDraining(Message):
     """The drain goes on."""
 
     pid: int | None
@@ -138,15 +120,13 @@ class StillDraining:
     left: float | None
 
 
-@dataclass(frozen=True)
-class Drained:
+class Drained(Message):
     """The worker ended as asked, for good."""
 
     elapsed: float
 
 
-@dataclass(frozen=True)
-class Killing:
+class Killing(Message):
     """SIGKILL is being sent: the stop timeout has passed, or the user forced it."""
 
     pid: int | None
@@ -154,15 +134,13 @@ class Killing:
     """The stop timeout that has passed; None when the user forced it."""
 
 
-@dataclass(frozen=True)
-class Unkillable:
+class Unkillable(Message):
     """Something survived SIGKILL for this long."""
 
     seconds: float
 
 
-@dataclass(frozen=True)
-class EndedItself:
+class EndedItself(Message):
     """The worker ended without being asked to."""
 
     status: ExitStatus
@@ -172,8 +150,7 @@ class EndedItself:
     quitting: bool
 
 
-@dataclass(frozen=True)
-class CannotStart:
+class CannotStart(Message):
     """The command could not be run."""
 
     reason: str
@@ -181,50 +158,43 @@ class CannotStart:
     retry_in: float | None
 
 
-@dataclass(frozen=True)
-class StartingAgain:
+class StartingAgain(Message):
     """A worker that had ended is started because of these changes."""
 
     changes: tuple[Change, ...]
 
 
-@dataclass(frozen=True)
-class ChangesMeanwhile:
+class ChangesMeanwhile(Message):
     """Changes that the restart under way takes along."""
 
     changes: tuple[Change, ...]
 
 
-@dataclass(frozen=True)
-class NothingChanged:
+class NothingChanged(Message):
     """There were hints, and no file that counts differs."""
 
 
-@dataclass(frozen=True)
-class EndingLeftovers:
+class EndingLeftovers(Message):
     """The leader is gone and these are not."""
 
     processes: tuple[ProcessInfo, ...]
 
 
-@dataclass(frozen=True)
-class CannotRead:
+class CannotRead(Message):
     """Part of the tree is unreadable."""
 
     path: str
     reason: str
 
 
-@dataclass(frozen=True)
-class WatchingByComparing:
+class WatchingByComparing(Message):
     """No events can be had; the tree is compared every so many seconds."""
 
     reason: str
     interval: float
 
 
-@dataclass(frozen=True)
-class OurFault:
+class OurFault(Message):
     """A bug of ours; the worker is drained and the run ends."""
 
     source: str

@@ -5,6 +5,8 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, field
 
+from reloader.message import Message
+
 
 class Kind(enum.Enum):
     """How a path differs from the snapshot of the last start."""
@@ -22,24 +24,21 @@ class Change:
     kind: Kind = field(compare=False)
 
 
-@dataclass(frozen=True)
-class ExitStatus:
+class ExitStatus(Message):
     """How a process ended: with an exit code, or by a signal (then the code is None)."""
 
     code: int | None = None
     signal: int | None = None
 
 
-@dataclass(frozen=True)
-class ProcessInfo:
+class ProcessInfo(Message):
     """A process as it is told to the user."""
 
     pid: int
     name: str
 
 
-@dataclass(frozen=True)
-class TreeTouched:
+class TreeTouched(Message):
     """A hint: something that counts may have changed at these paths, or anywhere (None).
 
     `age` is how many seconds ago, at least, the last of it happened.
@@ -49,22 +48,19 @@ class TreeTouched:
     age: float = 0.0
 
 
-@dataclass(frozen=True)
-class TreeCompared:
+class TreeCompared(Message):
     """How the tree differs from the snapshot of the last start; nothing differs when empty."""
 
     changes: tuple[Change, ...]
 
 
-@dataclass(frozen=True)
-class BaselineTaken:
+class BaselineTaken(Message):
     """The snapshot that generation's start shall be compared with is in place."""
 
     generation: int
 
 
-@dataclass(frozen=True)
-class FoldersChanged:
+class FoldersChanged(Message):
     """These folders, given with their identity on disk, are to be watched from now on."""
 
     folders: frozenset[tuple[str, int, int]]
@@ -74,32 +70,28 @@ class FoldersChanged:
     """How many of the folders are entered; the others are watched for one path in them."""
 
 
-@dataclass(frozen=True)
-class PathUnreadable:
+class PathUnreadable(Message):
     """A folder or file inside the tree cannot be read: changes in it go unnoticed."""
 
     path: str
     reason: str
 
 
-@dataclass(frozen=True)
-class WatchingFailed:
+class WatchingFailed(Message):
     """The system brings no events (for now); the tree is compared at intervals instead."""
 
     reason: str
     interval: float
 
 
-@dataclass(frozen=True)
-class WorkerStarted:
+class WorkerStarted(Message):
     """The worker's leader runs."""
 
     generation: int
     pid: int
 
 
-@dataclass(frozen=True)
-class StartFailed:
+class StartFailed(Message):
     """The worker could not be started at all."""
 
     generation: int
@@ -108,56 +100,48 @@ class StartFailed:
     exit_code: int
 
 
-@dataclass(frozen=True)
-class WorkerReady:
+class WorkerReady(Message):
     """The worker printed its ready line."""
 
     generation: int
 
 
-@dataclass(frozen=True)
-class LeftoversFound:
+class LeftoversFound(Message):
     """The leader has ended and these processes of its tree have not; they are being ended."""
 
     generation: int
     processes: tuple[ProcessInfo, ...]
 
 
-@dataclass(frozen=True)
-class WorkerExited:
+class WorkerExited(Message):
     """The leader has ended and nothing of its tree is left."""
 
     generation: int
     status: ExitStatus
 
 
-@dataclass(frozen=True)
-class SignalReceived:
+class SignalReceived(Message):
     """The supervisor got this signal."""
 
     number: int
 
 
-@dataclass(frozen=True)
-class OutputClosed:
+class OutputClosed(Message):
     """Whoever read our output is gone."""
 
 
-@dataclass(frozen=True)
-class OutputFlushed:
+class OutputFlushed(Message):
     """Everything the worker printed has been passed on."""
 
 
-@dataclass(frozen=True)
-class SourceFailed:
+class SourceFailed(Message):
     """A helper thread met an error that it did not foresee."""
 
     source: str
     error: str
 
 
-@dataclass(frozen=True)
-class DeadlinePassed:
+class DeadlinePassed(Message):
     """Nothing came before Supervisor.deadline."""
 
 

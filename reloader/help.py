@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import enum
-import shutil
-import textwrap
 from collections.abc import Iterator
 
 import click
@@ -62,6 +60,9 @@ def short_help(command: click.Command) -> str:
 
 def long_help(command: click.Command, columns: int | None = None) -> str:
     """What `--help` shows, in that many columns or as many as the terminal has, up to 100."""
+    import shutil
+    import textwrap
+
     width = (columns or min(shutil.get_terminal_size().columns, 100)) - 2
     lines = [USAGE, "", command.help or ""]
     for section in Section:

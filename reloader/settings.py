@@ -5,7 +5,6 @@ Nothing here reads files, options or the environment: `config.py` and `cli.py` d
 
 from __future__ import annotations
 
-import difflib
 import enum
 import re
 import signal
@@ -95,6 +94,8 @@ def parse_signal(text: str) -> int:
     name = cleaned.removeprefix("SIG")
     if name in known:
         return known[name]
+    import difflib
+
     close = difflib.get_close_matches(name, known, n=1)
     suggestion = f"did you mean {close[0]}?" if close else "write for example INT, TERM or HUP"
     raise ValueError(f"{text!r} is not a signal; {suggestion}")

@@ -28,8 +28,9 @@ TOP = {
     "__init__": set(),
     "__main__": {"cli"},
     "errors": set(),
-    "events": set(),
-    "effects": {"events"},
+    "events": {"message"},
+    "message": set(),
+    "effects": {"events", "message"},
     "settings": {"errors"},
     "help": set(),
     "config": {"errors"},
@@ -38,7 +39,7 @@ TOP = {
     "app": SHARED | set(FOLDERS),
 }
 # What may be imported besides once a run begins, since it costs time.
-LATE = {"cli": {"app", "running", "showing"}}
+LATE = {"cli": {"app", "running", "showing"}, "app": {"watching"}}
 
 # Nothing that waits, runs elsewhere or looks at the world is needed to decide.
 NOT_FOR_DECIDING = {"os", "time", "threading", "subprocess", "queue", "select"} | {

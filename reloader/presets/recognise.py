@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -113,9 +112,11 @@ def _python_target(arguments: Sequence[str]) -> tuple[str, list[str]]:
 
 def _runs_python(program: str) -> bool:
     """Whether the program is a script whose first line names a Python interpreter."""
-    path = program if os.path.dirname(program) else shutil.which(program)
-    if path is None:
-        return False
+    path = program
+    if not os.path.dirname(program):
+        import shutil
+
+        path = shutil.which(program) or ""
     try:
         with open(path, "rb") as file:
             start = file.read(1024)

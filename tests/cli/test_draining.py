@@ -13,6 +13,8 @@ from harness import LIMIT, Run, alive, eventually, save
 
 Start = Callable[..., Run]
 PYTHON = sys.executable
+# Signals 1 to 31: what is ignored above them came from the machine, and Python cannot reset all of it.
+STANDARD = 0x7FFFFFFF
 
 # Begins by saying which processes of the last generation, noted in the file `pids`, are still there.
 FAMILY = """
