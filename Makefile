@@ -24,6 +24,7 @@ lint: $(INSTALLED)  ## style, format and types
 
 bench: $(INSTALLED)  ## measure reloader beside its peers; a short try: ARGS=--quick
 	$(BIN)/python tests/benchmarks/run.py $(ARGS)
+	$(BIN)/python docs/refresh.py
 
 $(INSTALLED): pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || { \

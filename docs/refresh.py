@@ -1,4 +1,4 @@
-"""Renews what the docs take from the code: the two helps, and the table of states.
+"""Renews what the docs take from elsewhere: the two helps, the table of states, the figures.
 
 Each stands between `<!-- NAME -->` and `<!-- end of NAME -->`. `python docs/refresh.py` writes them anew;
 a test fails where one is stale.
@@ -56,8 +56,28 @@ def states() -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
+def comparison() -> str:
+    """The first lines of the benchmark, as one table."""
+    page = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    rows: dict[str, list[str]] = {}
+    for line in page.splitlines():
+        if line.startswith("| ") and (cells := [cell.strip() for cell in line.strip("|").split("|")]):
+            rows.setdefault(cells[0], []).extend(cells[1:])
+    head = (
+        *("median", "save → stop signal", "save → new code", "added to a start"),
+        *("idle CPU", "memory (PSS)"),
+    )
+    lines = [f"| {' | '.join(head)} |", f"| --- |{' ---: |' * (len(head) - 1)}"]
+    for tool in ("reloader", "watchfiles", "hupper"):
+        _version, _command, stop, _, new, _, _signal, _, _, added, _, cpu, memory, *_ = rows[tool]
+        times = (f"{ms} ms" for ms in (stop, new, added))
+        lines.append(f"| {tool} | {' | '.join([*times, cpu, memory])} |")
+    return "\n".join(lines)
+
+
 PARTS: dict[tuple[str, str], Callable[[], str]] = {
     ("README.md", "reloader -h"): lambda: _block(short_help(COMMAND)),
+    ("README.md", "comparison"): comparison,
     ("docs/reference.md", "reloader --help"): lambda: _block(long_help(COMMAND, WIDTH)),
     ("docs/concepts.md", "state table"): states,
 }

@@ -25,9 +25,9 @@ from reloader.watching.snapshot import compare, remove_cached_bytecode
 from reloader.watching.tree import Snapshot, Tree
 
 # The tree is looked at without a hint this often, in seconds, or less often when that would take more
-# than a fiftieth of the time.
-HEARTBEAT = 5.0
-HEARTBEAT_SHARE = 50
+# than a five-hundredth of the time.
+HEARTBEAT = 10.0
+HEARTBEAT_SHARE = 500
 # A survey that is quicker than this, in seconds, is made before every start instead of a look at the
 # hinted paths alone.
 QUICK = 0.05

@@ -35,6 +35,7 @@ from reloader.effects import (
     WatchingByComparing,
 )
 from reloader.events import Change, ExitStatus, Kind, ProcessInfo
+from reloader.message import Message
 from reloader.settings import Settings
 from reloader.showing.console import Weight, printable
 from reloader.showing.wording import changed, exit_shown, is_shown, path_shown, word
@@ -173,10 +174,10 @@ def _with_text(value: Any, text: str) -> Iterator[Any]:
         for position, item in enumerate(value):
             for other in _with_text(item, text):
                 yield (*value[:position], other, *value[position + 1 :])
-    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
-        for item in dataclasses.fields(value):
-            for other in _with_text(getattr(value, item.name), text):
-                yield dataclasses.replace(value, **{item.name: other})
+    elif isinstance(value, Message | Change):
+        for name in value.__match_args__:
+            for other in _with_text(getattr(value, name), text):
+                yield type(value)(**{**vars(value), name: other})
 
 
 # Texts that we choose ourselves, or that the system has a fixed list of.

@@ -1,0 +1,172 @@
+"""The tools that are measured: how each is called, started, looked at from outside and ended."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from playground import LIMIT, Late, Playground, Stamp
+
+PYTHON = sys.executable
+# Every process of a run carries this in its environment, so that none is left behind.
+MARK = f"BENCHMARK_MARK={uuid.uuid4().hex}"
+
+
+@dataclass(frozen=True)
+class Tool:
+    """One tool, or none: the worker started directly."""
+
+    name: str
+    version: str
+    command: tuple[str, ...]
+
+    @property
+    def shown(self) -> str:
+        """The command as a user writes it."""
+        words = [os.path.basename(self.command[0]), *self.command[1:]]
+        return " ".join(f"'{w}'" if " " in w or "*" in w else w for w in words).replace(PYTHON, "python")
+
+
+def program(name: str) -> str | None:
+    """The path of a command of this environment or, failing that, of PATH."""
+    return shutil.which(name, path=os.path.dirname(PYTHON)) or shutil.which(name)
+
+
+DIRECT = Tool("direct start", sys.version.split()[0], (PYTHON, "worker.py"))
+
+
+def tools() -> list[Tool]:
+    """reloader, and every peer that is installed."""
+    from reloader import __version__
+
+    reloader = program("reloader")
+    start = (reloader,) if reloader else (PYTHON, "-m", "reloader")
+    found = [Tool("reloader", __version__, (*start, "--", PYTHON, "worker.py"))]
+    watchfiles = program("watchfiles")
+    if watchfiles:
+        arguments = ("--filter", "python", f"{PYTHON} worker.py", ".")
+        found.append(Tool("watchfiles", metadata.version("watchfiles"), (watchfiles, *arguments)))
+    hupper = program("hupper")
+    if hupper:
+        arguments = ("-w", "**/*.py", "-m", "worker")
+        found.append(Tool("hupper", metadata.version("hupper"), (hupper, *arguments)))
+    return found
+
+
+def environment() -> dict[str, str]:
+    """Ours without what would change a tool's behaviour, and with the mark.
+
+    With PYTHONDONTWRITEBYTECODE a tool that runs from its sources would be compiled at every start, and
+    one that was installed with its bytecode would not.
+    """
+    changing = ("RELOADER", "WATCHFILES", "HUPPER", "PYTHON")
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(changing)}
+    name, _, value = MARK.partition("=")
+    return kept | {name: value}
+
+
+class Running:
+    """A tool at work in a playground. `exec_at` is when its start began, `up` its first worker's stamp."""
+
+    def __init__(self, tool: Tool, playground: Playground) -> None:
+        self.tool = tool
+        self.playground = playground
+        self._log = playground.folder.parent / f"{playground.folder.name}.log"
+        playground.forget()
+        with self._log.open("wb") as log:
+            self.exec_at = time.monotonic_ns()
+            self.process = subprocess.Popen(
+                tool.command,
+                cwd=playground.folder,
+                env=environment() | {"BENCHMARK_STAMPS": str(playground.stamps)},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self.up = self.wait("up")
+        self.worker = self.up.pid
+
+    def wait(self, kind: str, limit: float = LIMIT) -> Stamp:
+        """The worker's next stamp of this kind. Raises Late, with what the tool has printed."""
+        try:
+            stamp = self.playground.wait(kind, limit)
+        except Late as late:
+            raise Late(f"{self.tool.name}: {late}; it printed:\n{self._log.read_text()}") from None
+        if kind == "up":
+            self.worker = stamp.pid
+        return stamp
+
+    def wait_for_new_code(self) -> Stamp:
+        """The stamp of the first worker that runs what was saved last."""
+        while (stamp := self.wait("up")).detail != self.playground.version:
+            pass
+        return stamp
+
+    def warm_up(self) -> None:
+        """Save until a save is noticed: a tool may not watch yet when its first worker is up."""
+        for _ in range(10):
+            self.playground.save()
+            try:
+                self.wait("stop", LIMIT / 8)
+            except Late:
+                continue
+            self.wait_for_new_code()
+            return
+        raise Late(f"{self.tool.name} notices no save")
+
+    def own_processes(self) -> list[int]:
+        """The pids of the tool itself: what it started, without the worker and what that started."""
+        parents = {int(entry): parent_of(int(entry)) for entry in os.listdir("/proc") if entry.isdigit()}
+        own = [self.process.pid]
+        for pid in own:
+            own += [child for child, parent in parents.items() if parent == pid and child != self.worker]
+        return own
+
+    def stop(self) -> None:
+        """End it as a process manager does, by force where that is not heard."""
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(LIMIT)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+def parent_of(pid: int) -> int:
+    """The pid of a process's parent; 0 if it is gone."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
+
+
+def kill_all() -> None:
+    """End every process that carries the mark; whoever was its parent collects it."""
+    while marked := _marked():
+        for pid in marked:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        time.sleep(0.01)
+
+
+def _marked() -> list[int]:
+    found = []
+    for entry in os.listdir("/proc"):
+        try:
+            # A zombie has no environment any more.
+            if entry.isdigit() and MARK.encode() in Path(f"/proc/{entry}/environ").read_bytes().split(b"\0"):
+                found.append(int(entry))
+        except OSError:
+            continue
+    return found

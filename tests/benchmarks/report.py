@@ -1,0 +1,204 @@
+"""What was measured, as the page that `make bench` writes. No figure is rounded in anybody's favour."""
+
+from __future__ import annotations
+
+import os
+import platform
+import signal
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil, floor
+
+from flood import LINE, Flood
+from measure import PAUSE, Reloads, Sample
+from peers import DIRECT, Tool
+
+# The quiet period that reloader waits by default after a save, in milliseconds.
+QUIET = 50.0
+
+
+@dataclass
+class Results:
+    """One run. CPU is in percent of a core, memory in megabytes: PSS, and what nobody shares."""
+
+    tools: Sequence[Tool]
+    files: int
+    load: float
+    reloads: dict[str, Reloads]
+    starts: dict[str, Sample]
+    beyond: dict[str, Sample]
+    cpu: dict[str, float]
+    idle_for: float
+    memory: dict[str, tuple[float, float]]
+    floods: list[Flood]
+    took: float
+
+
+def page(results: Results) -> str:
+    """The whole page."""
+    sections = (_head, _machine, _saves, _starts, _idle, _floods)
+    return "\n".join(line for section in sections for line in section(results))
+
+
+def _head(results: Results) -> list[str]:
+    return [
+        "# Benchmarks",
+        "",
+        "`make bench` measures all of this anew and writes this page"
+        f" (this time in {ceil(results.took)} s); `python tests/benchmarks/run.py --quick` is a short try.",
+        "The tools take turns, save by save and start by start, so that whatever else the machine does"
+        " strikes all of them alike.",
+        "Times and sizes are rounded up, rates down. p95 is the value that 95 % of the measured ones do not"
+        " exceed.",
+        "",
+    ]
+
+
+def _machine(results: Results) -> list[str]:
+    cpus = len(os.sched_getaffinity(0))
+    kernel = ".".join(platform.release().split(".")[:2])
+    lines = [
+        "## What was measured",
+        "",
+        f"Date {time.strftime('%Y-%m-%d')}, {cpus} CPUs, {platform.system()} {kernel},"
+        f" Python {platform.python_version()}, load average {results.load:.2f} when it began.",
+        f"The project has {results.files} files, in a Git repository where Git is installed."
+        " Its worker imports one module, waits, and ends at SIGINT or SIGTERM.",
+        "",
+        "| tool | version | command |",
+        "| --- | --- | --- |",
+    ]
+    rows = [f"| {tool.name} | {tool.version} | `{tool.shown}` |" for tool in (*results.tools, DIRECT)]
+    return [*lines, *rows, ""]
+
+
+def _saves(results: Results) -> list[str]:
+    rounds = len(results.reloads["reloader"].to_stop.values)
+    beyond = results.reloads["reloader"].to_stop.beyond(QUIET)
+    lines = [
+        "## From a save to the stop signal, and to the new code",
+        "",
+        f"{rounds} saves a tool, each {PAUSE[0]:g} to {PAUSE[1]:g} s after the worker told that it was up."
+        " The time begins before the file is opened for writing.",
+        "It ends when the old worker's handler is entered (the stop signal), and when the first statement of"
+        " the worker runs that then has the new code (the new code).",
+        f"reloader waits {QUIET:g} ms after the last event by default (`--debounce`), so that a formatter's"
+        " second save is not a second restart. watchfiles waits 50 ms."
+        " hupper looks at the files once a second, unless watchdog or watchman is installed,"
+        " and starts the new worker a second after the old one's end.",
+        "",
+        "| ms | stop signal: median | p95 | new code: median | p95 | signal |",
+        "| --- | ---: | ---: | ---: | ---: | --- |",
+    ]
+    for name, figures in results.reloads.items():
+        signals = ", ".join(sorted(signal.Signals(number).name for number in figures.signals))
+        lines.append(f"| {name} | {_both(figures.to_stop)} | {_both(figures.to_start)} | {signals} |")
+    return [
+        *lines,
+        "",
+        "| reloader, stop signal beyond the quiet period | measured | target | |",
+        "| --- | ---: | ---: | --- |",
+        _against("median", beyond.median, 20, "ms"),
+        _against("p95", beyond.p95, 40, "ms"),
+        "",
+    ]
+
+
+def _starts(results: Results) -> list[str]:
+    rounds = len(results.starts[DIRECT.name].values)
+    lines = [
+        "## From exec to the worker's first statement",
+        "",
+        f"{rounds} starts a tool. What it adds is the difference to the direct start in the same round.",
+        "",
+        "| ms | whole: median | p95 | added: median | p95 |",
+        "| --- | ---: | ---: | ---: | ---: |",
+    ]
+    for name, sample in results.starts.items():
+        added = _both(results.beyond[name]) if name in results.beyond else " | "
+        lines.append(f"| {name} | {_both(sample)} | {added} |")
+    return [
+        *lines,
+        "",
+        "| reloader, added | measured | target | |",
+        "| --- | ---: | ---: | --- |",
+        _against("median", results.beyond["reloader"].median, 100, "ms"),
+        _against("p95", results.beyond["reloader"].p95, 100, "ms"),
+        "",
+    ]
+
+
+def _idle(results: Results) -> list[str]:
+    lines = [
+        "## While nothing happens",
+        "",
+        f"CPU time of the tool's own processes, not the worker's, over {results.idle_for:g} s after the saves"
+        " above, in percent of one core.",
+        "Memory of the same processes after a start and a reload, one tool at a time:"
+        " PSS counts a page that several processes share in parts. It is shared with the worker and with the"
+        " benchmark, both Python. Private is what is shared with nobody.",
+        "",
+        "| | CPU | PSS | private |",
+        "| --- | ---: | ---: | ---: |",
+    ]
+    for name, cpu in results.cpu.items():
+        pss, private = results.memory[name]
+        lines.append(f"| {name} | {_up(cpu, 3)} % | {_up(pss)} MB | {_up(private)} MB |")
+    return [
+        *lines,
+        "",
+        "| reloader | measured | target | |",
+        "| --- | ---: | ---: | --- |",
+        _against("CPU", results.cpu["reloader"], 0.3, "%", 3),
+        _against("PSS", results.memory["reloader"][0], 25, "MB"),
+        "",
+    ]
+
+
+def _floods(results: Results) -> list[str]:
+    by_name = {flood.tool.name: flood for flood in results.floods}
+    ours = statistics.median(by_name["reloader"].rates)
+    lines = [
+        "## The log path",
+        "",
+        f"The worker writes lines of {LINE} bytes as fast as it can, {len(results.floods[0].rates)} times;"
+        " a reader takes them from a pipe and counts them.",
+        "Every line arrived each time, and not a byte too many, or there would be no page."
+        " Only the worker's own bytes make the rate, not the prefixes.",
+        "",
+        "| | lines | prefix | MB/s: median | lowest |",
+        "| --- | ---: | ---: | ---: | ---: |",
+    ]
+    for flood in results.floods:
+        median = _down(statistics.median(flood.rates))
+        prefix = f"{flood.prefix} bytes" if flood.prefix else "none"
+        name = f"{flood.tool.name} {flood.tool.version}".strip()
+        lines.append(f"| {name} | {flood.lines:,} | {prefix} | {median} | {_down(min(flood.rates))} |")
+    if "honcho" not in by_name:
+        lines += ["", "honcho was not installed."]
+    lines += ["", "| reloader | measured | target | |", "| --- | ---: | ---: | --- |"]
+    lines.append(f"| rate | {_down(ours)} MB/s | ≥ 200 MB/s | {'met' if ours >= 200 else '**missed**'} |")
+    if "honcho" in by_name:
+        times = ours / statistics.median(by_name["honcho"].rates)
+        met = "met" if times >= 10 else "**missed**"
+        lines.append(f"| over honcho | {_down(times, 1)} × | ≥ 10 × | {met} |")
+    return [*lines, ""]
+
+
+def _against(what: str, value: float, target: float, unit: str, digits: int = 1) -> str:
+    met = "met" if value <= target else "**missed**"
+    return f"| {what} | {_up(value, digits)} {unit} | ≤ {target:g} {unit} | {met} |"
+
+
+def _both(sample: Sample) -> str:
+    return f"{_up(sample.median)} | {_up(sample.p95)}"
+
+
+def _up(value: float, digits: int = 1) -> str:
+    return f"{ceil(value * 10**digits) / 10**digits:.{digits}f}"
+
+
+def _down(value: float, digits: int = 0) -> str:
+    return f"{floor(value * 10**digits) / 10**digits:.{digits}f}"

@@ -1,0 +1,86 @@
+"""`make bench`: measure reloader beside its peers and write docs/benchmarks.md. Linux only."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+from types import FrameType
+
+from flood import floods
+from measure import memory, reloads, starts
+from peers import kill_all, tools
+from playground import Late, Playground
+from report import Results, page
+
+PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
+
+
+def main() -> int:
+    """Measure; the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a short try; the page is shown, not written")
+    quick = parser.parse_args().quick
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    try:
+        with tempfile.TemporaryDirectory(prefix="benchmark-") as base:
+            try:
+                text = page(_measure(Path(base), quick))
+            finally:
+                kill_all()
+    except Late as late:
+        print(f"given up: {late}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    if quick:
+        print(text)
+    else:
+        PAGE.write_text(text)
+        print(f"written: {os.path.relpath(PAGE)}")
+    return 0
+
+
+def _measure(base: Path, quick: bool) -> Results:
+    began = time.monotonic()
+    load = os.getloadavg()[0]
+    found = tools()
+    idle_for = 5.0 if quick else 20.0
+    whole, beyond = starts(found, base, 3 if quick else 16, _say)
+    reloaded, cpu = reloads(found, base, 5 if quick else 40, idle_for, _say)
+    used = memory(found, base, _say)
+    flooded = floods(base, 100_000 if quick else 1_000_000, 1 if quick else 5, _say)
+    sample = Playground(base, "sample")
+    sample.close()
+    return Results(
+        tools=found,
+        files=sample.files,
+        load=load,
+        reloads=reloaded,
+        starts=whole,
+        beyond=beyond,
+        cpu=cpu,
+        idle_for=idle_for,
+        memory=used,
+        floods=flooded,
+        took=time.monotonic() - began,
+    )
+
+
+def _say(text: str) -> None:
+    end = "\r" if sys.stdout.isatty() else "\n"
+    print(f"{text:<40}", end=end, flush=True)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())
