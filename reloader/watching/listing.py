@@ -19,7 +19,7 @@ Identity = tuple[int, int]
 """Device and inode of a folder: a folder made anew at the same path is another one."""
 
 VENV_MARK = "pyvenv.cfg"
-# Stands for a .gitignore file that must be read again.
+# What no file has: stands for a .gitignore file that must be read again, and for a file that has changed.
 FORGOTTEN: Stat = (0, 0, -1)
 
 

@@ -21,6 +21,7 @@ from reloader.events import (
     TreeTouched,
 )
 from reloader.settings import Settings
+from reloader.watching.listing import FORGOTTEN, Stat
 from reloader.watching.snapshot import compare, remove_cached_bytecode
 from reloader.watching.tree import Snapshot, Tree
 
@@ -79,7 +80,8 @@ class Surveyor:
     def run(self) -> None:
         """Work for ever."""
         self._look(None)
-        self._baseline = self._adopt({})
+        # What was written since the start may have been there before: rather changed than added.
+        self._baseline = self._adopt({}, recent=FORGOTTEN)
         if compare(self._baseline, self._latest):
             self._post(TreeTouched(frozenset()))
         while True:
@@ -142,20 +144,22 @@ class Surveyor:
             files = sum(map(len, self._latest.values()))
             self._post(FoldersChanged(watched, files, len(self._latest)))
 
-    def _adopt(self, baseline: Snapshot) -> Snapshot:
+    def _adopt(self, baseline: Snapshot, recent: Stat | None = None) -> Snapshot:
         """The baseline by the rules of today.
 
-        What counts only now was there at the last start all the same, unless its status changed since;
-        what counts no longer can no longer differ.
+        What counts only now was there at the last start all the same, unless its status changed since:
+        then it is noted as `recent`, or not at all. What counts no longer can no longer differ.
         """
         adopted: Snapshot = {}
         for folder, files in self._latest.items():
             before = baseline.get(folder, {})
-            adopted[folder] = {
-                name: before.get(name, seen)
+            noted = {
+                name: recent if os.path.join(folder, name) in self.tree.lister.recent else seen
                 for name, seen in files.items()
-                if name in before or os.path.join(folder, name) not in self.tree.lister.recent
+                if name not in before
             }
+            adopted[folder] = {name: seen for name, seen in noted.items() if seen is not None}
+            adopted[folder] |= {name: before[name] for name in files if name in before}
             if adopted[folder] == files:
                 adopted[folder] = files
         for folder, files in baseline.items():

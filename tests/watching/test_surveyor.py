@@ -1,0 +1,59 @@
+"""What the surveyor answers, with real files and its real thread."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
+
+import pytest
+
+from reloader.events import Change, Event, Kind, TreeCompared
+from reloader.settings import Settings
+from reloader.watching.surveyor import Surveyor
+
+LIMIT = 15.0
+
+
+def compared(surveyor: Surveyor, inbox: SimpleQueue[Event]) -> tuple[Change, ...]:
+    """What differs from the baseline, everything looked at."""
+    surveyor.compare(None)
+    while not isinstance(event := inbox.get(timeout=LIMIT), TreeCompared):
+        pass
+    return event.changes
+
+
+@pytest.fixture
+def inbox() -> SimpleQueue[Event]:
+    return SimpleQueue()
+
+
+def begin(since_ns: int, inbox: SimpleQueue[Event]) -> Surveyor:
+    surveyor = Surveyor(Settings(command=("worker",), python=True), since_ns, inbox.put)
+    Thread(target=surveyor.run, daemon=True).start()
+    return surveyor
+
+
+def test_what_was_written_since_the_start_is_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inbox: SimpleQueue[Event]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("task.py").write_text("VERSION = 1\n")
+    surveyor = begin(0, inbox)
+    assert [(change.path, change.kind) for change in compared(surveyor, inbox)] == [
+        (str(tmp_path / "task.py"), Kind.CHANGED)
+    ]
+
+
+def test_what_was_there_before_the_start_is_not_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inbox: SimpleQueue[Event]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("task.py").write_text("VERSION = 1\n")
+    surveyor = begin(time.time_ns() + 10**9, inbox)
+    assert compared(surveyor, inbox) == ()
+    Path("more.py").write_text("VERSION = 1\n")
+    assert [(change.path, change.kind) for change in compared(surveyor, inbox)] == [
+        (str(tmp_path / "more.py"), Kind.ADDED)
+    ]
