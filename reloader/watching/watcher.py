@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING
 
 from reloader.events import Event, TreeTouched, WatchingFailed
@@ -18,11 +18,13 @@ if TYPE_CHECKING:
     from watchfiles._rust_notify import RustNotify
 
 # RustNotify wakes up once a step, in milliseconds, and tells a change that is one to two steps old. The
-# quiet period counts from the first of them, so half a step is what it adds to a reload. Waking up is
-# also nearly all of what an idle supervisor costs: steps of 10 ms would take half a percent of a core.
+# quiet period counts from the change itself and hides most of that. Waking up is nearly all of what an
+# idle supervisor costs: steps of 10 ms would take most of a percent of a core.
 STEP = 32
 # While changes never pause, they are told this often, in milliseconds.
 GATHER = 200
+# More paths than this at once are not asked when they changed.
+FEW = 100
 # How often the tree is looked at, in seconds, while the system brings no events.
 INTERVAL = 1.0
 # A watch that fails at once again is not renewed more often than this, in seconds.
@@ -91,7 +93,7 @@ class Watcher:
     def _pass_on(self, paths: Iterable[str]) -> None:
         touched = frozenset(path for path in paths if self._may_count(path))
         if touched:
-            self._post(TreeTouched(touched, age=STEP / 1000))
+            self._post(TreeTouched(touched, _age(touched)))
 
     def _look_at_intervals(self, error: Exception) -> None:
         if not self._failing:
@@ -99,6 +101,22 @@ class Watcher:
             self._post(WatchingFailed(str(error), INTERVAL))
         self._post(TreeTouched(None))
         self._rearm.wait(INTERVAL)
+
+
+def _age(paths: Collection[str]) -> float:
+    """How many seconds ago the last of these paths changed, as far as their status tells.
+
+    A time stamp lies up to a tick of the kernel's clock behind; the quiet period is so much shorter.
+    """
+    newest = 0
+    for path in paths if len(paths) <= FEW else ():
+        try:
+            newest = max(newest, os.lstat(path).st_ctime_ns)
+        except (OSError, ValueError):
+            pass  # it is gone
+    seconds = (time.time_ns() - newest) / 1e9
+    # Times of another machine's clock, or of a file that was long there, tell nothing.
+    return max(seconds, 0.0) if seconds <= 2 * STEP / 1000 else STEP / 1000
 
 
 class _Watch:

@@ -1,0 +1,64 @@
+"""What the watcher tells of the system's events, with real files and its real thread."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
+
+import pytest
+
+from reloader.events import Event, TreeTouched
+from reloader.watching.watcher import STEP, Watcher
+
+LIMIT = 15.0
+
+
+@pytest.fixture
+def inbox() -> SimpleQueue[Event]:
+    return SimpleQueue()
+
+
+@pytest.fixture
+def watched(tmp_path: Path, inbox: SimpleQueue[Event]) -> Iterator[Path]:
+    watcher = Watcher(lambda path: not path.endswith(".log"), inbox.put)
+    thread = Thread(target=watcher.run, daemon=True)
+    thread.start()
+    found = os.stat(tmp_path)
+    watcher.watch(frozenset({(str(tmp_path), found.st_dev, found.st_ino)}))
+    # The folder itself is told once its watch stands.
+    assert inbox.get(timeout=LIMIT) == TreeTouched(frozenset({str(tmp_path)}))
+    yield tmp_path
+    watcher.close()
+    thread.join(LIMIT)
+
+
+def touched(inbox: SimpleQueue[Event]) -> TreeTouched:
+    event = inbox.get(timeout=LIMIT)
+    assert isinstance(event, TreeTouched)
+    return event
+
+
+def test_a_save_is_as_old_as_the_file_says(watched: Path, inbox: SimpleQueue[Event]) -> None:
+    before = time.time_ns()
+    (watched / "task.py").write_text("VERSION = 2\n")
+    event = touched(inbox)
+    assert event.paths == frozenset({str(watched / "task.py")})
+    assert 0 <= event.age <= (time.time_ns() - before) / 1e9 + 0.01
+
+
+def test_a_file_that_is_gone_is_taken_for_one_step_old(watched: Path, inbox: SimpleQueue[Event]) -> None:
+    (watched / "task.py").write_text("VERSION = 2\n")
+    touched(inbox)
+    (watched / "task.py").unlink()
+    assert touched(inbox).age == STEP / 1000
+
+
+def test_what_cannot_count_is_not_told(watched: Path, inbox: SimpleQueue[Event]) -> None:
+    (watched / "a.log").write_text("noise\n")
+    (watched / "task.py").write_text("VERSION = 2\n")
+    paths = touched(inbox).paths
+    assert paths == frozenset({str(watched / "task.py")})
