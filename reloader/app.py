@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 from reloader.deciding.supervisor import Supervisor
 from reloader.effects import (
     BeginWatching,
+    CancelPreflight,
     CompareTree,
     Effect,
-    EndedItself,
     FlushOutput,
     KillWorker,
+    Preflight,
     ReapOrphans,
     ReapWorker,
     StartWorker,
@@ -39,6 +40,7 @@ from reloader.events import (
     WorkerReady,
     WorkerStarted,
 )
+from reloader.notices import EndedItself
 from reloader.running import process, signals, system
 from reloader.running.process import CannotRun, WorkerProcess
 from reloader.running.readiness import Readiness
@@ -49,6 +51,7 @@ from reloader.showing.sink import make_sinks
 from reloader.showing.wording import is_shown, word
 
 if TYPE_CHECKING:
+    from reloader.running import preflight as running_preflight
     from reloader.watching.surveyor import Surveyor
     from reloader.watching.watcher import Watcher
 
@@ -104,6 +107,7 @@ class Shell:
         self._watching: threading.Thread | None = None
         self._pass_files = system.inherited_files()
         self._worker: WorkerProcess | None = None
+        self._preflight: running_preflight.Preflight | None = None
         self._pumps: tuple[Pump, ...] = ()
         self._announcer = self._spawn("console", self._console.run)
 
@@ -116,6 +120,8 @@ class Shell:
     def __exit__(self, *exception: object) -> None:
         if self._watcher is not None:
             self._watcher.close()
+        if self._preflight is not None:
+            self._preflight.cancel()
         self._console.end()
         if exception[0] is not None and self._worker is not None:
             self._worker.kill()
@@ -142,17 +148,21 @@ class Shell:
                     process.reap_orphans(keep=leader)
                 case BeginWatching():
                     self._begin_watching()
-                case CompareTree(paths) if self._surveyor is not None:
-                    self._surveyor.compare(paths)
-                case TakeBaseline(generation, paths) if self._surveyor is not None:
-                    self._surveyor.take_baseline(generation, paths)
+                case CompareTree(paths, at_once) if self._surveyor is not None:
+                    self._surveyor.compare(paths, at_once)
+                case TakeBaseline(generation, paths, at_once) if self._surveyor is not None:
+                    self._surveyor.take_baseline(generation, paths, at_once)
+                case Preflight(number, paths):
+                    self._begin_preflight(number, paths)
+                case CancelPreflight() if self._preflight is not None:
+                    self._preflight.cancel()
                 case WatchFolders(folders) if self._watcher is not None:
                     self._watcher.watch(folders)
                 case FlushOutput():
                     self._spawn("flush", self._flush)
                 case Tell(notice):
                     text, weight = word(notice, self._settings)
-                    if is_shown(weight, notice, self._settings.verbosity):
+                    if is_shown(weight, self._settings.verbosity):
                         # The worker's last lines come before the line that says it has ended.
                         after = self._pumps if isinstance(notice, EndedItself) else ()
                         self._console.tell(text, weight, after)
@@ -165,7 +175,16 @@ class Shell:
         self._surveyor = Surveyor(self._settings, self._began_ns, self._post)
         self._watcher = Watcher(self._surveyor.tree.may_count, self._post)
         self._spawn("surveyor", self._surveyor.run)
+        if self._surveyor.contents is not None:
+            self._spawn("reader", self._surveyor.contents.run)
         self._watching = self._spawn("watcher", self._watcher.run)
+
+    def _begin_preflight(self, number: int, paths: tuple[str, ...]) -> None:
+        from reloader.running import preflight
+
+        check = preflight.Preflight(self._settings, self._environment, number, paths, self._post)
+        self._preflight = check
+        self._spawn("preflight", check.run)
 
     def _start_worker(self, generation: int) -> None:
         settings = self._settings

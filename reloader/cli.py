@@ -17,7 +17,7 @@ from reloader.errors import ExitCode, ReloaderError
 from reloader.help import EPILOG
 from reloader.options import PARAMS, Option
 from reloader.presets.recognise import recognise
-from reloader.settings import Color, OnExit, Settings, parse_signal
+from reloader.settings import Color, OnExit, RestartOn, Settings, parse_signal
 
 
 class Reloader(click.Command):
@@ -74,6 +74,7 @@ def build(given: dict[str, Any]) -> Settings:
     values: dict[str, Any] = {
         "name": recognised.name,
         "python": recognised.python,
+        "interpreter": recognised.interpreter,
         "stop_signal": parse_signal("INT" if recognised.python else "TERM"),
     }
     if preset is not None:
@@ -86,6 +87,7 @@ def build(given: dict[str, Any]) -> Settings:
     for key in ("command", "module", "verbose", "quiet"):
         values.pop(key, None)
     values["on_exit"] = OnExit(values.get("on_exit", "wait"))
+    values["restart_on"] = RestartOn(values.get("restart_on", "change"))
     values["color"] = Color(values.get("color", "auto"))
     if values.get("stop_timeout") == math.inf:
         values["stop_timeout"] = None

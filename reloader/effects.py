@@ -1,11 +1,9 @@
-"""Everything that can be ordered or told. `deciding` returns these; `app.py` performs them."""
+"""Everything that can be ordered. `deciding` returns these; `app.py` performs them."""
 
 from __future__ import annotations
 
-from reloader.events import Change, ExitStatus, ProcessInfo
 from reloader.message import Message
-
-# --- orders ---------------------------------------------------------------------------------------
+from reloader.notices import Notice
 
 
 class StartWorker(Message):
@@ -41,16 +39,35 @@ class BeginWatching(Message):
 
 
 class CompareTree(Message):
-    """Compare these paths, or everything (None), with the snapshot of the last start."""
+    """Compare these paths, or everything (None), with the snapshot of the last start.
+
+    While Git is at work the answer is TreeBusy, unless it is wanted at once.
+    """
 
     paths: frozenset[str] | None
+    at_once: bool = False
+
+
+class Preflight(Message):
+    """Find out whether these files, and the user's check, speak against a restart."""
+
+    number: int
+    paths: tuple[str, ...]
+
+
+class CancelPreflight(Message):
+    """Give up the preflight under way; whatever it would find does not matter any more."""
 
 
 class TakeBaseline(Message):
-    """Bring the snapshot up to date at these paths and let the generation start from it."""
+    """Bring the snapshot up to date at these paths and let the generation start from it.
+
+    While Git is at work the answer is TreeBusy, unless it is wanted at once.
+    """
 
     generation: int
     paths: frozenset[str] | None
+    at_once: bool = False
 
 
 class WatchFolders(Message):
@@ -69,159 +86,6 @@ class Tell(Message):
     notice: Notice
 
 
-# --- what is told ---------------------------------------------------------------------------------
-
-
-class Watching(Message):
-    """What is watched, said once."""
-
-    folders: int
-    files: int
-
-
-class Started(Message):
-    """A worker without a ready line runs. `drain` is None at the first start."""
-
-    pid: int
-    total: float
-    drain: float | None
-
-
-class Ready(Message):
-    """A worker printed its ready line. `drain` is None when nothing had to be stopped first."""
-
-    pid: int | None
-    total: float
-    start: float
-    drain: float | None
-
-
-class AssumedReady(Message):
-    """The ready line did not come within the start timeout."""
-
-    timeout: float
-
-
-class Draining(Message):
-    """The stop signal is being sent, because of these changes or (none) because we quit."""
-
-    pid: int | None
-    changes: tuple[Change, ...]
-    signal: int
-    timeout: float | None
-    quitting: bool
-
-
-class StillDraining(Message):
-    """The drain goes on."""
-
-    pid: int | None
-    elapsed: float
-    left: float | None
-
-
-class Drained(Message):
-    """The worker ended as asked, for good."""
-
-    elapsed: float
-
-
-class Killing(Message):
-    """SIGKILL is being sent: the stop timeout has passed, or the user forced it."""
-
-    pid: int | None
-    timeout: float | None
-    """The stop timeout that has passed; None when the user forced it."""
-
-
-class Unkillable(Message):
-    """Something survived SIGKILL for this long."""
-
-    seconds: float
-
-
-class EndedItself(Message):
-    """The worker ended without being asked to."""
-
-    status: ExitStatus
-    after: float
-    crashed_at_start: bool
-    retry_in: float | None
-    quitting: bool
-
-
-class CannotStart(Message):
-    """The command could not be run."""
-
-    reason: str
-    remedy: str
-    retry_in: float | None
-
-
-class StartingAgain(Message):
-    """A worker that had ended is started because of these changes."""
-
-    changes: tuple[Change, ...]
-
-
-class ChangesMeanwhile(Message):
-    """Changes that the restart under way takes along."""
-
-    changes: tuple[Change, ...]
-
-
-class NothingChanged(Message):
-    """There were hints, and no file that counts differs."""
-
-
-class EndingLeftovers(Message):
-    """The leader is gone and these are not."""
-
-    processes: tuple[ProcessInfo, ...]
-
-
-class CannotRead(Message):
-    """Part of the tree is unreadable."""
-
-    path: str
-    reason: str
-
-
-class WatchingByComparing(Message):
-    """No events can be had; the tree is compared every so many seconds."""
-
-    reason: str
-    interval: float
-
-
-class OurFault(Message):
-    """A bug of ours; the worker is drained and the run ends."""
-
-    source: str
-    error: str
-
-
-Notice = (
-    Watching
-    | Started
-    | Ready
-    | AssumedReady
-    | Draining
-    | StillDraining
-    | Drained
-    | Killing
-    | Unkillable
-    | EndedItself
-    | CannotStart
-    | StartingAgain
-    | ChangesMeanwhile
-    | NothingChanged
-    | EndingLeftovers
-    | CannotRead
-    | WatchingByComparing
-    | OurFault
-)
-
 Effect = (
     StartWorker
     | StopWorker
@@ -230,6 +94,8 @@ Effect = (
     | ReapOrphans
     | BeginWatching
     | CompareTree
+    | Preflight
+    | CancelPreflight
     | TakeBaseline
     | WatchFolders
     | FlushOutput

@@ -24,6 +24,20 @@ class Change:
     kind: Kind = field(compare=False)
 
 
+class Sameness(enum.Enum):
+    """How little a file differs from what the running generation was started from."""
+
+    BYTES = "same bytes"
+    SYNTAX = "same syntax tree"
+
+
+class Unchanged(Message):
+    """A file that was written and is still what it was."""
+
+    path: str
+    how: Sameness
+
+
 class ExitStatus(Message):
     """How a process ended: with an exit code, or by a signal (then the code is None)."""
 
@@ -49,9 +63,47 @@ class TreeTouched(Message):
 
 
 class TreeCompared(Message):
-    """How the tree differs from the snapshot of the last start; nothing differs when empty."""
+    """How the tree differs from the snapshot of the last start; nothing differs when empty.
+
+    `unchanged` was written since the last look and makes no difference. `state` is another number
+    whenever what differs, or how, is not what it was at the last look.
+    """
 
     changes: tuple[Change, ...]
+    unchanged: tuple[Unchanged, ...] = ()
+    state: int = 0
+
+
+class TreeBusy(Message):
+    """The tree is not looked at now, since this operation of Git is changing it."""
+
+    operation: str
+
+
+class ContentsKnown(Message):
+    """What the running generation was started from has been read, so far as there is room for it."""
+
+    files: int
+    kept: int
+    """Bytes that are kept of them."""
+
+
+class PreflightPassed(Message):
+    """Nothing speaks against the code that preflight `number` looked at."""
+
+    number: int
+
+
+class PreflightFailed(Message):
+    """The code that preflight `number` looked at is not worth a restart.
+
+    `command` is the check that failed, and None when the code cannot be compiled. `report` is what was
+    printed about it, line by line.
+    """
+
+    number: int
+    command: str | None
+    report: tuple[str, ...]
 
 
 class BaselineTaken(Message):
@@ -148,6 +200,10 @@ class DeadlinePassed(Message):
 Event = (
     TreeTouched
     | TreeCompared
+    | TreeBusy
+    | ContentsKnown
+    | PreflightPassed
+    | PreflightFailed
     | BaselineTaken
     | FoldersChanged
     | PathUnreadable

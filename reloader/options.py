@@ -13,7 +13,7 @@ import click
 
 from reloader import __version__
 from reloader.help import Section, long_help, short_help
-from reloader.settings import Color, OnExit, parse_duration, parse_signal
+from reloader.settings import Color, OnExit, RestartOn, parse_duration, parse_signal
 
 
 class Text(click.ParamType[str]):
@@ -144,6 +144,32 @@ PARAMS: list[click.Parameter] = [
         help="Quiet period before changes are acted upon. [default: 50ms]",
         details="Counted from the last change that matters; after 2 s of changes without a pause they are acted "
         "upon all the same.",
+    ),
+    Option(
+        ["--restart-on"],
+        section=Section.RESTARTING,
+        metavar="change|any",
+        type=click.Choice([choice.value for choice in RestartOn]),
+        help="Which saves restart. [default: change]",
+        details="change: one after which a file holds something else; of a Python file comments, blank lines and "
+        "formatting are nothing else, docstrings are. any: every save, and touch.",
+    ),
+    Option(
+        ["--hold/--no-hold"],
+        section=Section.RESTARTING,
+        default=None,
+        help="Keep a working worker while the new code is broken. [default: hold]",
+        details="Changed Python files are compiled by the worker's interpreter before it is stopped. If one cannot "
+        "be, the error is shown and the worker goes on with the last good code until a save mends it.",
+    ),
+    Option(
+        ["--check"],
+        section=Section.RESTARTING,
+        metavar="COMMAND",
+        type=Text(),
+        help="Must succeed before a working worker is stopped.",
+        details="A command line for the shell, for example --check 'python manage.py check', run after the files "
+        "were compiled and given up when another change comes. With --no-hold it is not run.",
     ),
     Option(
         ["-s", "--stop-signal"],

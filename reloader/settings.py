@@ -35,6 +35,13 @@ class Color(enum.Enum):
     NEVER = "never"
 
 
+class RestartOn(enum.Enum):
+    """Which saves restart the worker."""
+
+    CHANGE = "change"
+    ANY = "any"
+
+
 @dataclass(frozen=True)
 class Settings:
     """One run of `reloader`. Times are in seconds."""
@@ -43,12 +50,19 @@ class Settings:
     name: str = "worker"
     python: bool = False
     """The worker is a Python program: code and configuration count, and its output is unbuffered."""
+    interpreter: str | None = None
+    """The program whose syntax the worker's code is in; None for our own Python's."""
     watch: tuple[str, ...] = (".",)
     ignore: tuple[str, ...] = ()
     include: tuple[str, ...] = ()
     gitignore: bool = True
     debounce: float = 0.05
     max_wait: float = 2.0
+    restart_on: RestartOn = RestartOn.CHANGE
+    hold: bool = True
+    """Broken code does not stop a working worker."""
+    check: str | None = None
+    """A command line for the shell that must succeed before a working worker is stopped."""
     stop_signal: int = signal.SIGTERM
     stop_timeout: float | None = 10.0
     """Seconds from the stop signal to SIGKILL; None waits for ever."""

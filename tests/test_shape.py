@@ -15,13 +15,13 @@ ROOT = Path(reloader.__file__).parent
 FILES = sorted(str(path.relative_to(ROOT)) for path in ROOT.rglob("*.py"))
 
 # The files that everything speaks by, and the folders, each of which knows these files and itself.
-SHARED = {"errors", "events", "effects", "settings"}
+SHARED = {"errors", "events", "effects", "notices", "settings"}
 FOLDERS = {
     "watching": SHARED,
     "running": SHARED,
     "showing": SHARED,
     "presets": SHARED,
-    "deciding": {"events", "effects", "settings"},
+    "deciding": {"events", "effects", "notices", "settings"},
 }
 # What each file beside the folders may import as it is loaded.
 TOP = {
@@ -30,7 +30,8 @@ TOP = {
     "errors": set(),
     "events": {"message"},
     "message": set(),
-    "effects": {"events", "message"},
+    "effects": {"message", "notices"},
+    "notices": {"events", "message"},
     "settings": {"errors"},
     "help": set(),
     "config": {"errors"},
@@ -63,6 +64,7 @@ CLOCK = {
     "running/system.py",  # waits for ended processes, in the waiter's thread
     "showing/console.py",
     "showing/pump.py",
+    "watching/contents.py",
     "watching/surveyor.py",
     "watching/watcher.py",
 }
@@ -143,7 +145,7 @@ def test_the_check_of_arrows_would_see_a_wrong_one() -> None:
     assert not _ours("app.py", late=False) <= FOLDERS["watching"] | {"watching"}
 
 
-@pytest.mark.parametrize("name", ["events", "effects", "errors"])
+@pytest.mark.parametrize("name", ["events", "effects", "notices", "errors"])
 def test_the_words_of_the_program_need_little(name: str) -> None:
     assert _others(f"{name}.py") <= {"__future__", "dataclasses", "enum"}
 

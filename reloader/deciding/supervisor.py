@@ -8,28 +8,24 @@ from __future__ import annotations
 import signal
 
 from reloader.deciding.debouncer import Debouncer
+from reloader.deciding.gate import Gate
+from reloader.deciding.loops import MOST, Loops
 from reloader.deciding.states import Goal, WorkerState
 from reloader.deciding.worker import Worker
 from reloader.effects import (
     BeginWatching,
-    CannotRead,
-    ChangesMeanwhile,
     CompareTree,
     Effect,
-    EndingLeftovers,
     FlushOutput,
-    NothingChanged,
-    OurFault,
     ReapOrphans,
     TakeBaseline,
     Tell,
     WatchFolders,
-    Watching,
-    WatchingByComparing,
 )
 from reloader.events import (
     BaselineTaken,
     Change,
+    ContentsKnown,
     DeadlinePassed,
     Event,
     FoldersChanged,
@@ -37,15 +33,32 @@ from reloader.events import (
     OutputClosed,
     OutputFlushed,
     PathUnreadable,
+    PreflightFailed,
+    PreflightPassed,
     SignalReceived,
     SourceFailed,
     StartFailed,
+    TreeBusy,
     TreeCompared,
     TreeTouched,
     WatchingFailed,
     WorkerExited,
     WorkerReady,
     WorkerStarted,
+)
+from reloader.notices import (
+    CannotRead,
+    ChangesMeanwhile,
+    EndingLeftovers,
+    NothingChanged,
+    NothingNew,
+    OurFault,
+    Remembered,
+    SetAside,
+    WaitingForGit,
+    WasUnchanged,
+    Watching,
+    WatchingByComparing,
 )
 from reloader.settings import OnExit, Settings
 
@@ -55,6 +68,10 @@ QUIT_SIGNALS = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGQUIT})
 ECHO = 1.0
 # After a forced end nobody waits longer than this, in seconds, for a reader that does not read.
 FORCED_FLUSH = 1.0
+# While Git is at work, the tree is asked for again this often, in seconds, until nothing has changed
+# for the patience: it may be waiting for somebody's editor.
+GIT_PAUSE = 0.1
+GIT_PATIENCE = 3.0
 
 
 class Supervisor:
@@ -67,6 +84,13 @@ class Supervisor:
         self.died_by: int | None = None
         """The signal that ended the run by force; the process shall die by it."""
         self._debouncer = Debouncer(settings.debounce, settings.max_wait)
+        self._gate = Gate(settings)
+        self._loops = Loops()
+        self._noticed_at = 0.0
+        self._asked_for: frozenset[str] | None = frozenset()
+        self._last_hint = 0.0
+        self._git_told = False
+        self._at_once = False
         self._baseline_for = 0
         self._seen: frozenset[Change] = frozenset()
         self._quit_by: int | None = None
@@ -79,7 +103,10 @@ class Supervisor:
     @property
     def deadline(self) -> float | None:
         """When to come back with DeadlinePassed at the latest; None when only an event matters."""
-        deadlines = (self.worker.deadline, self._debouncer.deadline, self._flush_deadline)
+        deadlines = (
+            *(self.worker.deadline, self._debouncer.deadline),
+            *(self._loops.deadline, self._flush_deadline),
+        )
         return min((d for d in deadlines if d is not None), default=None)
 
     @property
@@ -117,11 +144,22 @@ class Supervisor:
         worker = self.worker
         match event:
             case TreeTouched(paths, age):
+                self._last_hint = now - age
                 self._debouncer.touch(now, paths, age)
-            case TreeCompared(changes):
-                return self._compared(changes, now)
+            case TreeCompared():
+                return self._compared(event, now)
+            case TreeBusy(operation):
+                return self._wait_for_git(operation, now)
+            case ContentsKnown(files, kept):
+                return [Tell(Remembered(files, kept))]
+            case PreflightPassed(number):
+                changes = self._gate.passed(number)
+                return [] if changes is None else self._restart(changes, now)
+            case PreflightFailed():
+                return self._gate.failed(event)
             case BaselineTaken(generation):
                 self._seen = frozenset()
+                self._git_told = False
                 return worker.prepared(now, generation)
             case FoldersChanged(folders, files, entered):
                 effects: list[Effect] = [WatchFolders(folders)]
@@ -156,17 +194,43 @@ class Supervisor:
                 pass
         return []
 
-    def _compared(self, changes: tuple[Change, ...], now: float) -> list[Effect]:
+    def _compared(self, event: TreeCompared, now: float) -> list[Effect]:
+        self._git_told = False
+        told: list[Effect] = [Tell(WasUnchanged(event.unchanged))] if event.unchanged else []
+        changes = event.changes
         if not changes:
-            return [Tell(NothingChanged())]
+            told += self._gate.clear()
+            return told or [Tell(NothingChanged())]
         worker = self.worker
         new = frozenset(changes) - self._seen
         self._seen = frozenset(changes)
         if worker.goal is not Goal.UP:
-            return []
+            return told
         if worker.state in (WorkerState.DRAINING, WorkerState.KILLING, WorkerState.PREPARING):
-            return [Tell(ChangesMeanwhile(tuple(sorted(new))))] if new else []
-        return worker.restart(now, changes)
+            return [*told, *([Tell(ChangesMeanwhile(tuple(sorted(new))))] if new else [])]
+        aside = self._loops.set_aside((change.path for change in changes), now)
+        told += [Tell(SetAside(path, MOST, seconds)) for path, seconds in aside.items()]
+        if all(self._loops.is_aside(change.path) for change in changes):
+            return told or [Tell(NothingNew())]
+        if worker.state in (WorkerState.STARTING, WorkerState.READY) and self._gate.wants_to_look(changes):
+            return told + (self._gate.ask(changes, event.state) or [Tell(NothingNew())])
+        return told + self._restart(changes, now)
+
+    def _restart(self, changes: tuple[Change, ...], now: float) -> list[Effect]:
+        if self.worker.goal is Goal.UP:
+            self._loops.restarted((change.path for change in changes), now)
+        return self.worker.restart(now, changes, self._noticed_at)
+
+    def _wait_for_git(self, operation: str, now: float) -> list[Effect]:
+        """Look again soon; a start that is due waits too, within its own limit."""
+        self._baseline_for = 0
+        self._at_once = now - self._last_hint >= GIT_PATIENCE
+        until = now if self._at_once else now + GIT_PAUSE
+        self._debouncer.put_back(self._asked_for, self._noticed_at, until)
+        if self._git_told or self._at_once:
+            return []
+        self._git_told = True
+        return [Tell(WaitingForGit(operation))]
 
     def _signalled(self, number: int, now: float) -> list[Effect]:
         if number == signal.SIGCHLD:
@@ -183,7 +247,7 @@ class Supervisor:
     def _quit(self, number: int, now: float) -> list[Effect]:
         self._quit_by = number
         self._quit_at = now
-        return self.worker.stop(now, Goal.GONE)
+        return [*self._gate.forget(), *self.worker.stop(now, Goal.GONE)]
 
     def _force(self, number: int, now: float) -> list[Effect]:
         self.died_by = number
@@ -197,20 +261,31 @@ class Supervisor:
         worker = self.worker
         if worker.deadline is not None and now >= worker.deadline:
             effects += worker.deadline_passed(now)
+        if due := self._loops.due(now):
+            self._debouncer.touch(now, due)
         settled = self._debouncer.deadline
         pending = settled is not None and now < settled
         if worker.state is WorkerState.PREPARING and worker.generation + 1 != self._baseline_for:
             # Hints that are still coming belong to this start: wait until they have settled.
             if not pending:
                 self._baseline_for = worker.generation + 1
-                effects.append(TakeBaseline(self._baseline_for, self._debouncer.settle()))
+                effects += self._gate.forget()
+                effects.append(TakeBaseline(self._baseline_for, *self._settle(now)))
         elif settled is not None and not pending:
-            effects.append(CompareTree(self._debouncer.settle()))
+            effects.append(CompareTree(*self._settle(now)))
         if worker.state is not WorkerState.PREPARING:
             self._baseline_for = 0
         if self._flush_deadline is not None and now >= self._flush_deadline:
             self.finished = True
         return effects
+
+    def _settle(self, now: float) -> tuple[frozenset[str] | None, bool]:
+        """The paths of the hints, and whether they are to be looked at even while Git is at work."""
+        first = self._debouncer.first
+        self._noticed_at = now if first is None else first
+        self._asked_for = self._debouncer.settle()
+        at_once, self._at_once = self._at_once, False
+        return self._asked_for, at_once
 
     def _end(self, now: float) -> list[Effect]:
         if not self.worker.finished or self._flushing or self.finished:

@@ -9,26 +9,21 @@ from collections.abc import Callable
 
 from reloader.deciding.backoff import Backoff
 from reloader.deciding.states import TABLE, Goal, Happening, Impossible, WorkerState
-from reloader.effects import (
+from reloader.effects import Effect, KillWorker, ReapWorker, StartWorker, StopWorker, Tell
+from reloader.events import Change, ExitStatus, StartFailed
+from reloader.notices import (
     AssumedReady,
     CannotStart,
     Drained,
     Draining,
-    Effect,
     EndedItself,
     Killing,
-    KillWorker,
     Ready,
-    ReapWorker,
     Started,
     StartingAgain,
-    StartWorker,
     StillDraining,
-    StopWorker,
-    Tell,
     Unkillable,
 )
-from reloader.events import Change, ExitStatus, StartFailed
 from reloader.settings import OnExit, Settings
 
 # The snapshot before a start is awaited this long, in seconds; a file system that hangs must not
@@ -56,6 +51,7 @@ class Worker:
         self.deadline: float | None = None
         self._backoff = Backoff()
         self._changes: tuple[Change, ...] = ()
+        self._noticed_at = 0.0
         self._asked_at = 0.0
         self._stopped_at = 0.0
         self._started_at = 0.0
@@ -70,15 +66,18 @@ class Worker:
     def start(self, now: float) -> list[Effect]:
         """The first start. There is no earlier snapshot to bring up to date, so none is awaited."""
         self.goal = Goal.UP
-        self._asked_at = now
+        self._noticed_at = self._asked_at = now
         return self._launch(now)
 
-    def restart(self, now: float, changes: tuple[Change, ...] = ()) -> list[Effect]:
-        """The files changed, or the user asked."""
+    def restart(
+        self, now: float, changes: tuple[Change, ...] = (), noticed_at: float | None = None
+    ) -> list[Effect]:
+        """The files changed, which was noticed at that time, or the user asked."""
         if self.goal is Goal.GONE:
             return []
         self.goal = Goal.UP
         self._changes = changes
+        self._noticed_at = now if noticed_at is None else noticed_at
         self._backoff.reset()
         return self._meet(Happening.RESTART, now)
 
@@ -107,7 +106,8 @@ class Worker:
         self.pid = pid
         if self.settings.ready or self.state is not WorkerState.STARTING:
             return []
-        return [Tell(Started(pid, now - self._asked_at, self._drain_took))]
+        detect = self._asked_at - self._noticed_at
+        return [Tell(Started(pid, now - self._noticed_at, detect, self._drain_took))]
 
     def ready(self, now: float, generation: int) -> list[Effect]:
         """The ready line came."""
@@ -165,9 +165,13 @@ class Worker:
         return []
 
     def _start_again(self, now: float) -> list[Effect]:
-        return [Tell(StartingAgain(self._changes)), *self._retry(now)]
+        return [Tell(StartingAgain(self._changes)), *self._ask(now)]
 
     def _retry(self, now: float) -> list[Effect]:
+        self._noticed_at = now
+        return self._ask(now)
+
+    def _ask(self, now: float) -> list[Effect]:
         self._drain_took = None
         self._asked_at = now
         return self._prepare(now)
@@ -188,7 +192,8 @@ class Worker:
 
     def _be_ready(self, now: float) -> list[Effect]:
         self._enter(WorkerState.READY)
-        return [Tell(Ready(self.pid, now - self._asked_at, now - self._started_at, self._drain_took))]
+        detect, start = self._asked_at - self._noticed_at, now - self._started_at
+        return [Tell(Ready(self.pid, now - self._noticed_at, detect, start, self._drain_took))]
 
     def _assume_ready(self, _now: float) -> list[Effect]:
         self._enter(WorkerState.READY)

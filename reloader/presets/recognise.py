@@ -10,7 +10,12 @@ from dataclasses import dataclass
 from reloader.presets.table import PRESETS, Preset
 
 _PYTHON = re.compile(r"(?:python|pypy)(?:\d+(?:\.\d+)*)?t?(?:\.exe)?")
-_NAMES_PYTHON = re.compile(rb"(?:^|[/\s'\"])(?:python|pypy)[\d.]*t?(?:['\"\s]|$)")
+# The word that names a Python interpreter: in quotes, where installers write it so, or bare.
+_PROGRAM = rb"(?:python|pypy)[\d.]*t?"
+_NAMES_PYTHON = re.compile(
+    rb"\"((?:[^\"]*/)?%s)\"|'((?:[^']*/)?%s)'|(?<![^\s])((?:[^\s'\"]*/)?%s)(?![^\s])" % ((_PROGRAM,) * 3)
+)
+_PROJECT_PYTHON = os.path.join(".venv", "bin", "python")
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=.*", re.DOTALL)
 # Programs that run another one: the words before it, and the options that take a value.
 _WRAPPERS: dict[tuple[str, ...], frozenset[str]] = {
@@ -41,37 +46,50 @@ class Recognised:
     name: str
     python: bool
     preset: Preset | None
+    interpreter: str | None = None
+    """The program that interprets it, where the command or a first line of a script names one."""
 
 
 def recognise(command: Sequence[str]) -> Recognised:
     """Look at a command as given after `--`; nothing is run."""
-    inner, python = _unwrap(list(command))
+    inner, python, project = _unwrap(list(command))
     if not inner:
         return Recognised(_stem(command[0]), python, None)
     program = inner[0]
     arguments = inner[1:]
+    interpreter: str | None = None
     if _PYTHON.fullmatch(os.path.basename(program)):
         python = True
+        interpreter = program
         name, arguments = _python_target(arguments)
     else:
-        python = python or program.endswith(".py") or _runs_python(program)
+        interpreter = _interpreter_of(program)
+        python = python or program.endswith(".py") or interpreter is not None
         name = _stem(program)
+    if project and not os.path.isabs(interpreter or ""):
+        # The runner puts its own environment first; most keep it in the project.
+        interpreter = _PROJECT_PYTHON if os.path.exists(_PROJECT_PYTHON) else None
     if name == "manage" or (name in ("django-admin", "django") and python):
         verb = next((word for word in arguments if not word.startswith("-")), None)
         if verb is not None:
-            return Recognised(verb, True, next((p for p in PRESETS if verb in p.verbs), None))
-    return Recognised(name or _stem(program), python, None)
+            preset = next((p for p in PRESETS if verb in p.verbs), None)
+            return Recognised(verb, True, preset, interpreter)
+    return Recognised(name or _stem(program), python, None, interpreter)
 
 
-def _unwrap(words: list[str]) -> tuple[list[str], bool]:
-    """The command that wrappers such as `env` or `uv run` run in the end, and if it is surely Python."""
-    python = False
+def _unwrap(words: list[str]) -> tuple[list[str], bool, bool]:
+    """The command that wrappers such as `env` or `uv run` run in the end.
+
+    With it: whether it is surely Python, and whether it runs in a project's own environment.
+    """
+    python = project = False
     while words:
         name = os.path.basename(words[0])
         wrapper = next((w for w in _WRAPPERS if (name, *words[1 : len(w)]) == w), None)
         if wrapper is None:
             break
         values = _WRAPPERS[wrapper]
+        project = project or wrapper[0] in _OF_PYTHON
         rest = words[len(wrapper) :]
         module = False
         while rest:
@@ -90,7 +108,7 @@ def _unwrap(words: list[str]) -> tuple[list[str], bool]:
                 break
         words = ["python", "-m", *rest] if module else rest
         python = python or module or (wrapper[0] in _OF_PYTHON and bool(rest) and rest[0].endswith(".py"))
-    return words, python
+    return words, python, project
 
 
 def _python_target(arguments: Sequence[str]) -> tuple[str, list[str]]:
@@ -110,8 +128,8 @@ def _python_target(arguments: Sequence[str]) -> tuple[str, list[str]]:
     return "", []
 
 
-def _runs_python(program: str) -> bool:
-    """Whether the program is a script whose first line names a Python interpreter."""
+def _interpreter_of(program: str) -> str | None:
+    """The Python interpreter that the first line of the script names; None if it is no such script."""
     path = program
     if not os.path.dirname(program):
         import shutil
@@ -121,16 +139,16 @@ def _runs_python(program: str) -> bool:
         with open(path, "rb") as file:
             start = file.read(1024)
     except (OSError, ValueError):
-        return False
+        return None
     first, _, rest = start.partition(b"\n")
     if not first.startswith(b"#!"):
-        return False
+        return None
     # Installers write a shell header, which is a string to Python, where the interpreter's path is too
     # long or has spaces.
     second = rest.partition(b"\n")[0]
-    return any(
-        _NAMES_PYTHON.search(line) for line in (first, second if second.startswith(b"'''exec'") else b"")
-    )
+    header = second.removeprefix(b"'''exec'") if second.startswith(b"'''exec'") else b""
+    found = _NAMES_PYTHON.search(first[2:]) or _NAMES_PYTHON.search(header)
+    return os.fsdecode(next(word for word in found.groups() if word)) if found is not None else None
 
 
 def _stem(program: str) -> str:

@@ -22,6 +22,8 @@ _AFTER = 0.5
 class Weight(enum.Enum):
     """How much a line matters to who reads it."""
 
+    DETAIL = "detail"
+    """Told only to who asks for more."""
     ROUTINE = "routine"
     PLAIN = "plain"
     STRONG = "strong"
@@ -100,7 +102,12 @@ class Console:
         mark = f"{OUR_NAME:<{self._width}} | "
         lines = [f"{stamp}{mark}{line}" for line in text.split("\n")]
         if paint.wanted(self._settings.color, self._sink.at_terminal, self._environment):
-            start = {Weight.ROUTINE: paint.DIM, Weight.PLAIN: paint.RESET, Weight.STRONG: paint.BOLD}[weight]
+            start = {
+                Weight.DETAIL: paint.DIM,
+                Weight.ROUTINE: paint.DIM,
+                Weight.PLAIN: paint.RESET,
+                Weight.STRONG: paint.BOLD,
+            }[weight]
             lines = [f"{start}{line}{paint.RESET}" for line in lines]
         encoding = _encoding(self._environment)
         return b"".join(_encode(line, encoding) + b"\n" for line in lines)

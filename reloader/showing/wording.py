@@ -3,30 +3,39 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Sequence
 
-from reloader.effects import (
+from reloader.events import Change, ExitStatus, Kind, ProcessInfo, Sameness, Unchanged
+from reloader.notices import (
     AssumedReady,
     CannotRead,
     CannotStart,
     ChangesMeanwhile,
+    Checking,
     Drained,
     Draining,
     EndedItself,
     EndingLeftovers,
+    Held,
     Killing,
     NothingChanged,
+    NothingNew,
     Notice,
     OurFault,
     Ready,
+    Released,
+    Remembered,
+    SetAside,
     Started,
     StartingAgain,
     StillDraining,
     Unkillable,
+    WaitingForGit,
+    WasUnchanged,
     Watching,
     WatchingByComparing,
 )
-from reloader.events import Change, ExitStatus, Kind, ProcessInfo
 from reloader.settings import Settings, signal_name
 from reloader.showing.console import Weight, printable
 
@@ -39,9 +48,9 @@ def word(notice: Notice, settings: Settings) -> tuple[str, Weight]:
     return _Words(settings).of(notice)
 
 
-def is_shown(weight: Weight, notice: Notice, verbosity: int) -> bool:
+def is_shown(weight: Weight, verbosity: int) -> bool:
     """Whether it is told at this verbosity."""
-    if isinstance(notice, NothingChanged):
+    if weight is Weight.DETAIL:
         return verbosity > 0
     return verbosity >= 0 or weight is Weight.STRONG
 
@@ -57,14 +66,16 @@ class _Words:
                 where = ", ".join(path_shown(path) for path in self.settings.watch)
                 sizes = f"{_count(files, 'file')} in {_count(folders, 'folder')}"
                 return f"watching {where} ({sizes})", Weight.ROUTINE
-            case Started(pid, total, None):
+            case Started(pid, _, _, None):
                 return f"{self.name} started (pid {pid})", Weight.PLAIN
-            case Started(pid, total, drain):
-                return f"{self.name} started in {total:.2f} s (drain {drain:.2f}, pid {pid})", Weight.PLAIN
-            case Ready(_, total, _, None):
+            case Started(pid, total, detect, drain):
+                took = f"detect {detect:.2f}, drain {drain:.2f}"
+                return f"{self.name} started in {total:.2f} s ({took}, pid {pid})", Weight.PLAIN
+            case Ready(_, total, _, _, None):
                 return f"ready in {total:.2f} s", Weight.PLAIN
-            case Ready(_, total, start, drain):
-                return f"ready in {total:.2f} s (drain {drain:.2f}, start {start:.2f})", Weight.PLAIN
+            case Ready(_, total, detect, start, drain):
+                took = f"detect {detect:.2f}, drain {drain:.2f}, start {start:.2f}"
+                return f"ready in {total:.2f} s ({took})", Weight.PLAIN
             case AssumedReady(timeout):
                 text = f"no line matched {self.settings.ready!r} within {timeout:g} s; taken as ready"
                 return text, Weight.PLAIN
@@ -96,8 +107,27 @@ class _Words:
                 )
             case ChangesMeanwhile(changes):
                 return f"{changed(changes)} as well; the restart under way takes it along", Weight.ROUTINE
+            case WasUnchanged(files):
+                return _unchanged(files), Weight.ROUTINE
+            case WaitingForGit(operation):
+                return f"waiting for {printable(operation)} to end", Weight.ROUTINE
+            case Checking(changes, command):
+                return f"{changed(changes)} → {printable(command)}", Weight.ROUTINE
+            case Held():
+                return self._held(notice), Weight.STRONG
+            case Released():
+                return f"the code is again what {self.name} runs", Weight.PLAIN
+            case SetAside():
+                return self._set_aside(notice), Weight.STRONG
+            case Remembered(files, kept):
+                return (
+                    f"the content of {_count(files, 'file')} is known ({kept / 1e6:.1f} MB kept)",
+                    Weight.DETAIL,
+                )
+            case NothingNew():
+                return "looked at the files: nothing new", Weight.DETAIL
             case NothingChanged():
-                return "looked at the files: none that counts differs", Weight.ROUTINE
+                return "looked at the files: none that counts differs", Weight.DETAIL
             case EndingLeftovers(processes):
                 return f"ending what {self.name} left behind: {_processes(processes)}", Weight.PLAIN
             case CannotRead(path, reason):
@@ -117,6 +147,28 @@ class _Words:
             return f"{why} → draining {self.name}{pid}"
         limit = "for as long as it takes" if notice.timeout is None else f"for at most {notice.timeout:g} s"
         return f"draining {self.name}{pid} {limit}; Ctrl-C again kills it"
+
+    def _held(self, notice: Held) -> str:
+        why = "cannot be compiled" if notice.command is None else f"{printable(notice.command)} failed"
+        lines = [printable(line) for line in notice.report]
+        head = f"{changed(notice.changes)}, but {why} → {self.name} goes on with the last good code"
+        hint = "hint: a save that mends it restarts; --no-hold restarts regardless"
+        return "\n".join([head, *lines, hint])
+
+    def _set_aside(self, notice: SetAside) -> str:
+        shown = path_shown(notice.path)
+        if notice.seconds < 60:
+            moment = f"{notice.seconds:g} s"
+            return f"{shown} caused {notice.restarts} restarts within a minute → waiting for {moment} of calm"
+        text = f"{shown} changes after every start → for {_span(notice.seconds)} it restarts nothing"
+        return f"{text}\nhint: if {self.name} writes it: --ignore {shlex.quote(self._pattern(notice.path))}"
+
+    def _pattern(self, path: str) -> str:
+        """A pattern for just that path, as far as it can be shown."""
+        for root in map(os.path.abspath, self.settings.watch):
+            if path.startswith(root.rstrip("/") + "/"):
+                return "/" + printable(os.path.relpath(path, root))
+        return printable(os.path.basename(path))
 
     def _ended(self, notice: EndedItself) -> str:
         failed = notice.status != ExitStatus(code=0)
@@ -143,11 +195,27 @@ def changed(changes: Sequence[Change]) -> str:
     words = {Kind.ADDED: "added", Kind.CHANGED: "changed", Kind.DELETED: "deleted"}
     kinds = {change.kind for change in changes}
     verb = words[kinds.pop()] if len(kinds) == 1 else "changed"
-    named = [path_shown(change.path) for change in changes[:_NAMED]]
-    if len(changes) > len(named):
-        named.append(f"{len(changes) - len(named)} more")
-    joined = named[0] if len(named) == 1 else f"{', '.join(named[:-1])} and {named[-1]}"
-    return f"{joined} {verb}"
+    return f"{_paths([change.path for change in changes])} {verb}"
+
+
+def _paths(paths: Sequence[str]) -> str:
+    named = [path_shown(path) for path in paths[:_NAMED]]
+    if len(paths) > len(named):
+        named.append(f"{len(paths) - len(named)} more")
+    return named[0] if len(named) == 1 else f"{', '.join(named[:-1])} and {named[-1]}"
+
+
+def _unchanged(files: Sequence[Unchanged]) -> str:
+    """Why these saves are no reason to restart."""
+    said = {
+        Sameness.BYTES: "saved with the same content",
+        Sameness.SYNTAX: "saved with other comments or formatting only",
+    }
+    told = []
+    for how, words in said.items():
+        if paths := [file.path for file in files if file.how is how]:
+            told.append(f"{_paths(paths)} {words}")
+    return f"{', '.join(told)} → no restart"
 
 
 def path_shown(path: str) -> str:

@@ -13,7 +13,7 @@ GITIGNORE = ".gitignore"
 
 def layers_above(root: str) -> tuple[Layer, ...]:
     """The layers that hold in `root` from outside of it, lowest first; its own .gitignore is not read."""
-    top = _repository_of(root)
+    top = repository_of(root)
     if top is None:
         return ()
     layers = list(repository_layers(top))
@@ -34,11 +34,12 @@ def layer_of(folder: str) -> tuple[Layer, ...]:
 
 def repository_layers(top: str) -> tuple[Layer, ...]:
     """The rules that hold in the whole repository whose work tree is `top`."""
-    exclude = os.path.join(_git_folder(top), "info", "exclude")
+    exclude = os.path.join(_common_folder(top), "info", "exclude")
     return _read(_excludes_file(top), top) + _read(exclude, top)
 
 
-def _repository_of(path: str) -> str | None:
+def repository_of(path: str) -> str | None:
+    """The top of the work tree of Git that this folder lies in."""
     while True:
         if os.path.lexists(os.path.join(path, ".git")):
             return path
@@ -48,17 +49,24 @@ def _repository_of(path: str) -> str | None:
         path = parent
 
 
-def _git_folder(top: str) -> str:
-    """The common .git folder; in a worktree or submodule .git is a file that leads there."""
+def git_folder(top: str) -> str:
+    """The Git folder of this work tree; in a worktree or submodule .git is a file that leads there."""
     git = os.path.join(top, ".git")
     try:
         with open(git, encoding="utf-8", errors="surrogateescape") as file:
-            git = os.path.join(top, file.read().removeprefix("gitdir:").strip())
-        with open(os.path.join(git, "commondir"), encoding="utf-8", errors="surrogateescape") as file:
-            git = os.path.join(git, file.read().strip())
+            return os.path.join(top, file.read().removeprefix("gitdir:").strip())
     except OSError:
-        pass  # .git is a folder, or the folder it leads to has no other in common
-    return git
+        return git  # it is a folder
+
+
+def _common_folder(top: str) -> str:
+    """The Git folder that the worktrees of one repository have in common."""
+    git = git_folder(top)
+    try:
+        with open(os.path.join(git, "commondir"), encoding="utf-8", errors="surrogateescape") as file:
+            return os.path.join(git, file.read().strip())
+    except OSError:
+        return git  # there is one work tree only
 
 
 def _excludes_file(top: str) -> str:

@@ -58,6 +58,8 @@ class Lister:
         self.since_ns = 0
         self.recent: set[str] = set()
         """Files not seen before whose status changed at or after `since_ns`."""
+        self.repositories: set[str] = set()
+        """Entered folders that are the top of a work tree of Git."""
         self.rules_changed = False
         """A .gitignore file is not what it was."""
 
@@ -80,6 +82,10 @@ class Lister:
             return known or (Folder(outer, identity, {}, {}) if identity is not None else None)
         if VENV_MARK in listed and path not in self._named:
             return None
+        if ".git" in listed:
+            self.repositories.add(path)
+        else:
+            self.repositories.discard(path)
         ignoring = self._stat(listed.get(gitignore.GITIGNORE)) if self._follow_git else None
         if known is not None and known.gitignore == ignoring:
             view, verdicts = known.view, known.verdicts

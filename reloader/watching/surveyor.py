@@ -14,13 +14,20 @@ from queue import Empty, SimpleQueue
 
 from reloader.events import (
     BaselineTaken,
+    Change,
     Event,
     FoldersChanged,
+    Kind,
     PathUnreadable,
+    Sameness,
+    TreeBusy,
     TreeCompared,
     TreeTouched,
+    Unchanged,
 )
-from reloader.settings import Settings
+from reloader.settings import RestartOn, Settings
+from reloader.watching import git
+from reloader.watching.contents import Contents
 from reloader.watching.listing import FORGOTTEN, Stat
 from reloader.watching.snapshot import compare, remove_cached_bytecode
 from reloader.watching.tree import Snapshot, Tree
@@ -35,21 +42,25 @@ QUICK = 0.05
 # Two writes within one tick of the kernel's clock leave the same modification time. A snapshot is
 # final once this time, in nanoseconds, lies between the last write and it.
 TICK_NS = 20_000_000
+# Syntax trees are compared for so long, in seconds, in one look; then every change is taken for one.
+SYNTAX_BUDGET = 0.3
 
 
 @dataclass(frozen=True)
 class _Compare:
     paths: frozenset[str] | None
+    at_once: bool
 
 
 @dataclass(frozen=True)
 class _TakeBaseline:
     generation: int
     paths: frozenset[str] | None
+    at_once: bool
 
 
 class Surveyor:
-    """Answers with TreeCompared, BaselineTaken, FoldersChanged and, of its own accord, TreeTouched.
+    """Answers with TreeCompared, BaselineTaken, TreeBusy, FoldersChanged; of its own accord TreeTouched.
 
     Files whose status changed at or after `since_ns` (wall clock, nanoseconds) count as changed since
     the first start.
@@ -59,21 +70,30 @@ class Surveyor:
         self.tree = Tree(settings, lambda path, reason: post(PathUnreadable(path, reason)))
         self.tree.lister.since_ns = since_ns
         self._post = post
+        self.contents = Contents(post) if settings.restart_on is RestartOn.CHANGE else None
         self._requests: SimpleQueue[_Compare | _TakeBaseline] = SimpleQueue()
         self._latest: Snapshot = {}
         self._baseline: Snapshot = {}
         self._watched: frozenset[tuple[str, int, int]] = frozenset()
         self._survey_took = 0.0
+        self._state: tuple[object, ...] = ()
+        self._states = 0
 
     # --- from other threads -----------------------------------------------------------------------
 
-    def compare(self, paths: frozenset[str] | None) -> None:
-        """Look at these paths or everything (None); TreeCompared follows."""
-        self._requests.put(_Compare(paths))
+    def compare(self, paths: frozenset[str] | None, at_once: bool = True) -> None:
+        """Look at these paths or everything (None); TreeCompared follows.
 
-    def take_baseline(self, generation: int, paths: frozenset[str] | None) -> None:
-        """Look, make what is seen the baseline and clear stale bytecode; BaselineTaken follows."""
-        self._requests.put(_TakeBaseline(generation, paths))
+        While Git is at work TreeBusy follows instead, unless it is wanted `at_once`.
+        """
+        self._requests.put(_Compare(paths, at_once))
+
+    def take_baseline(self, generation: int, paths: frozenset[str] | None, at_once: bool = True) -> None:
+        """Look, make what is seen the baseline and clear stale bytecode; BaselineTaken follows.
+
+        While Git is at work TreeBusy follows instead, unless it is wanted `at_once`.
+        """
+        self._requests.put(_TakeBaseline(generation, paths, at_once))
 
     # --- the thread -------------------------------------------------------------------------------
 
@@ -84,17 +104,72 @@ class Surveyor:
         self._baseline = self._adopt({}, recent=FORGOTTEN)
         if compare(self._baseline, self._latest):
             self._post(TreeTouched(frozenset()))
+        self._remember()
         while True:
             try:
                 request = self._requests.get(timeout=max(HEARTBEAT, HEARTBEAT_SHARE * self._survey_took))
             except Empty:
                 self._look_without_a_hint()
                 continue
-            if isinstance(request, _Compare):
+            if not request.at_once and (operation := self._git_at_work()):
+                self._post(TreeBusy(operation))
+            elif isinstance(request, _Compare):
                 self._look(request.paths)
-                self._post(TreeCompared(compare(self._baseline, self._latest)))
+                self._tell_what_differs()
             else:
                 self._renew_baseline(request)
+
+    def _git_at_work(self) -> str | None:
+        tops = sorted(self.tree.repositories())
+        return next((found for top in tops if (found := git.under_way(top))), None)
+
+    def _tell_what_differs(self) -> None:
+        changes = compare(self._baseline, self._latest)
+        unchanged: list[Unchanged] = []
+        if changes and self.contents is not None:
+            unchanged = self._sift(changes, self.contents)
+            if unchanged:
+                changes = compare(self._baseline, self._latest)
+        state = tuple((change.path, change.kind, self._seen(self._latest, change.path)) for change in changes)
+        if state != self._state:
+            self._state = state
+            self._states += 1
+        self._post(TreeCompared(changes, tuple(unchanged), self._states))
+
+    def _sift(self, changes: tuple[Change, ...], contents: Contents) -> list[Unchanged]:
+        """Which of the changed files are what they were; these become part of the baseline as they are."""
+        self._await_final(changes)
+        unchanged: list[Unchanged] = []
+        until = time.monotonic() + SYNTAX_BUDGET
+        for change in changes:
+            then, now = self._seen(self._baseline, change.path), self._seen(self._latest, change.path)
+            if change.kind is not Kind.CHANGED or then is None or now is None:
+                continue
+            how = contents.sameness(change.path, then, now, syntax=time.monotonic() < until)
+            if how is not None:
+                unchanged.append(Unchanged(change.path, how))
+                folder, name = os.path.split(change.path)
+                self._baseline[folder] = {**self._baseline[folder], name: now}
+        remove_cached_bytecode(
+            Change(file.path, Kind.CHANGED) for file in unchanged if file.how is Sameness.SYNTAX
+        )
+        if unchanged:
+            self._remember()
+        return unchanged
+
+    def _remember(self) -> None:
+        if self.contents is not None:
+            self.contents.keep(dict(self._baseline))
+
+    def _await_final(self, changes: tuple[Change, ...]) -> bool:
+        """Wait until another write to these files would leave another time stamp; whether it had to."""
+        stats = (self._seen(self._latest, change.path) for change in changes)
+        newest = max((seen[0] for seen in stats if seen is not None), default=0)
+        wait = newest + TICK_NS - time.time_ns()
+        if not 0 < wait <= TICK_NS:
+            return False
+        time.sleep(wait / 1e9)
+        return True
 
     def _renew_baseline(self, request: _TakeBaseline) -> None:
         paths = None if self._survey_took < QUICK else request.paths
@@ -102,21 +177,20 @@ class Surveyor:
             since = time.time_ns()
             self._look(paths)
             changes = compare(self._baseline, self._latest)
-            newest = max((self._mtime(change.path) for change in changes), default=0)
-            wait = newest + TICK_NS - time.time_ns()
-            if not 0 < wait <= TICK_NS:
+            if not self._await_final(changes):
                 break
-            time.sleep(wait / 1e9)
             paths = frozenset(change.path for change in changes)
         remove_cached_bytecode(changes)
-        self._baseline = self._latest
+        self._baseline = dict(self._latest)
+        self._remember()
         self.tree.lister.since_ns = since - TICK_NS
         self.tree.lister.recent.clear()
         self._post(BaselineTaken(request.generation))
 
-    def _mtime(self, path: str) -> int:
+    @staticmethod
+    def _seen(snapshot: Snapshot, path: str) -> Stat | None:
         folder, name = os.path.split(path)
-        return self._latest.get(folder, {}).get(name, (0, 0, 0))[0]
+        return snapshot.get(folder, {}).get(name)
 
     def _look_without_a_hint(self) -> None:
         before = self._latest

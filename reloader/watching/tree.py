@@ -85,6 +85,11 @@ class Tree:
                 watched.add((path, *identity))
         return frozenset(watched)
 
+    def repositories(self) -> set[str]:
+        """The tops of Git's work trees in which the roots lie, or that lie in them."""
+        above = {gitignore.repository_of(folder) for folder in (*self.roots, *self.single)}
+        return {top for top in above if top is not None} | (self.lister.repositories & self.folders.keys())
+
     # --- looking ----------------------------------------------------------------------------------
 
     def survey(self) -> None:

@@ -11,10 +11,12 @@ from reloader.deciding.states import Goal, WorkerState
 from reloader.deciding.supervisor import FORCED_FLUSH, Supervisor
 from reloader.deciding.worker import PREPARE_TIMEOUT
 from reloader.effects import (
+    CancelPreflight,
     CompareTree,
     Effect,
     FlushOutput,
     KillWorker,
+    Preflight,
     ReapWorker,
     StartWorker,
     StopWorker,
@@ -28,8 +30,11 @@ from reloader.events import (
     ExitStatus,
     Kind,
     OutputFlushed,
+    PreflightFailed,
+    PreflightPassed,
     SignalReceived,
     StartFailed,
+    TreeBusy,
     TreeCompared,
     TreeTouched,
     WorkerExited,
@@ -49,6 +54,8 @@ class World:
         self.chance = random.Random(seed)
         self.settings = Settings(
             command=("w",),
+            python=True,
+            hold=self.chance.random() < 0.7,
             ready=self.chance.choice([None, "ready"]),
             on_exit=self.chance.choice(list(OnExit)),
             stop_timeout=self.chance.choice([None, 3.0]),
@@ -68,6 +75,8 @@ class World:
         self.order = 0
         self.surveyor_free_at = 0.0
         self.quit_at: float | None = None
+        self.checking = False
+        self.one_file = self.chance.random() < 0.5
 
     def later(self, delay: float, event: Event) -> None:
         self.order += 1
@@ -115,6 +124,19 @@ class World:
                     self.running = False
                 case TakeBaseline() | CompareTree():
                     self.survey(effect)
+                case Preflight(number):
+                    assert not self.checking, "two preflights"
+                    self.checking = True
+                    # A version that is broken stays so; the last one is always mended.
+                    broken = self.version % 7 == 3
+                    answer = PreflightFailed(number, None, ("no",)) if broken else PreflightPassed(number)
+                    self.later(self.chance.uniform(0, 1), answer)
+                case CancelPreflight():
+                    assert self.checking, "nothing to cancel"
+                    self.checking = False
+                    self.due = [
+                        d for d in self.due if not isinstance(d[2], PreflightPassed | PreflightFailed)
+                    ]
                 case FlushOutput():
                     self.later(self.chance.uniform(0, 0.1), OutputFlushed())
 
@@ -126,11 +148,14 @@ class World:
 
     def answer(self, request: Effect) -> Event:
         """What the surveyor finds at the moment it looks."""
+        assert isinstance(request, TakeBaseline | CompareTree)
         if isinstance(request, TakeBaseline):
             self.baseline = self.version
             return BaselineTaken(request.generation)
         changed = self.version != self.baseline
-        return TreeCompared((Change(f"/p/{self.version}", Kind.CHANGED),) if changed else ())
+        if self.chance.random() < 0.1 and not request.at_once:
+            return TreeBusy("git")
+        return TreeCompared((Change(self.file, Kind.CHANGED),) if changed else (), state=self.version)
 
     def advance(self, until: float) -> None:
         """Let time pass, with everything that is due in its order."""
@@ -146,6 +171,8 @@ class World:
                 event = coming[2]
                 if isinstance(event, TakeBaseline | CompareTree):
                     event = self.answer(event)
+                if isinstance(event, PreflightPassed | PreflightFailed):
+                    self.checking = False
                 if isinstance(event, WorkerExited):
                     self.ended = True
                 self.handle(event)
@@ -156,9 +183,14 @@ class World:
     def handle(self, event: Event) -> None:
         self.perform(self.supervisor.handle(event, self.now))
 
+    @property
+    def file(self) -> str:
+        """What is saved: always the same file, or each time another."""
+        return "/p/a.py" if self.one_file else f"/p/{self.version}.py"
+
     def save(self) -> None:
         self.version += 1
-        self.later(self.chance.uniform(0, 0.05), TreeTouched(frozenset({f"/p/{self.version}"})))
+        self.later(self.chance.uniform(0, 0.05), TreeTouched(frozenset({self.file})))
 
     def quit(self, number: int) -> None:
         self.quit_at = self.quit_at or self.now
@@ -185,6 +217,8 @@ def check_that_it_settles(world: World, seed: int) -> None:
     supervisor = world.supervisor
     worker = supervisor.worker
     if not supervisor.finished and worker.goal is Goal.UP:
+        while world.version % 7 == 3:
+            world.save()
         # Nothing lost: once all is quiet, what runs (or crashed) is the last version.
         world.advance(world.now + 120)
         if not supervisor.finished and worker.state is not WorkerState.DRAINING:

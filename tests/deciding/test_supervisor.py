@@ -8,16 +8,10 @@ from reloader.deciding.states import WorkerState
 from reloader.deciding.supervisor import Supervisor
 from reloader.effects import (
     BeginWatching,
-    ChangesMeanwhile,
     CompareTree,
-    Drained,
-    Draining,
     Effect,
     FlushOutput,
-    Killing,
     KillWorker,
-    NothingChanged,
-    OurFault,
     ReapOrphans,
     ReapWorker,
     StartWorker,
@@ -25,7 +19,6 @@ from reloader.effects import (
     TakeBaseline,
     Tell,
     WatchFolders,
-    Watching,
 )
 from reloader.events import (
     BaselineTaken,
@@ -45,6 +38,7 @@ from reloader.events import (
     WorkerReady,
     WorkerStarted,
 )
+from reloader.notices import ChangesMeanwhile, Drained, Draining, Killing, NothingChanged, OurFault, Watching
 from reloader.settings import OnExit, Settings
 
 OK = ExitStatus(code=0)

@@ -8,25 +8,20 @@ import pytest
 
 from reloader.deciding.states import TABLE, Goal, Happening, Impossible, WorkerState
 from reloader.deciding.worker import REMINDERS, Worker
-from reloader.effects import (
+from reloader.effects import Effect, KillWorker, ReapWorker, StartWorker, StopWorker, Tell
+from reloader.events import Change, ExitStatus, Kind, StartFailed
+from reloader.notices import (
     AssumedReady,
     CannotStart,
     Drained,
     Draining,
-    Effect,
     EndedItself,
     Killing,
-    KillWorker,
     Ready,
-    ReapWorker,
     Started,
-    StartWorker,
     StillDraining,
-    StopWorker,
-    Tell,
     Unkillable,
 )
-from reloader.events import Change, ExitStatus, Kind, StartFailed
 from reloader.settings import OnExit, Settings
 
 S = WorkerState
@@ -137,13 +132,13 @@ def test_a_restart_drains_takes_the_snapshot_and_starts() -> None:
     assert worker.exited(5.5, 1, OK) == [ReapWorker(1)]
     assert worker.prepared(5.75, 2) == [StartWorker(2)]
     assert worker.started(5.75, 2, 200) == []
-    assert worker.ready(6.0, 2) == [Tell(Ready(200, 1.0, 0.25, 0.5))]
+    assert worker.ready(6.0, 2) == [Tell(Ready(200, 1.0, 0.0, 0.25, 0.5))]
 
 
 def test_a_worker_without_a_ready_line_is_told_when_it_starts_and_ready_after_a_second() -> None:
     worker = Worker(settings())
     worker.start(0.0)
-    assert worker.started(0.1, 1, 100) == [Tell(Started(100, 0.1, None))]
+    assert worker.started(0.1, 1, 100) == [Tell(Started(100, 0.1, 0.0, None))]
     assert worker.deadline == 1.0
     assert worker.deadline_passed(1.0) == []
     assert worker.state is S.READY
@@ -220,7 +215,7 @@ def test_a_crash_at_the_start_waits_for_a_change() -> None:
     assert worker.deadline is None
     worker.restart(9.0, CHANGES)
     assert worker.prepared(9.25, 2) == [StartWorker(2)]
-    assert worker.ready(9.5, 2) == [Tell(Ready(None, 0.5, 0.25, None))]
+    assert worker.ready(9.5, 2) == [Tell(Ready(None, 0.5, 0.0, 0.25, None))]
 
 
 def test_backoff_doubles_until_a_change_resets_it() -> None:

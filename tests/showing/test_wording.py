@@ -13,29 +13,37 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reloader.effects import (
+from reloader.events import Change, ExitStatus, Kind, ProcessInfo, Sameness, Unchanged
+from reloader.message import Message
+from reloader.notices import (
     AssumedReady,
     CannotRead,
     CannotStart,
     ChangesMeanwhile,
+    Checking,
     Drained,
     Draining,
     EndedItself,
     EndingLeftovers,
+    Held,
     Killing,
     NothingChanged,
+    NothingNew,
     Notice,
     OurFault,
     Ready,
+    Released,
+    Remembered,
+    SetAside,
     Started,
     StartingAgain,
     StillDraining,
     Unkillable,
+    WaitingForGit,
+    WasUnchanged,
     Watching,
     WatchingByComparing,
 )
-from reloader.events import Change, ExitStatus, Kind, ProcessInfo
-from reloader.message import Message
 from reloader.settings import Settings
 from reloader.showing.console import Weight, printable
 from reloader.showing.wording import changed, exit_shown, is_shown, path_shown, word
@@ -48,10 +56,10 @@ CRASH = ExitStatus(code=1)
 WORDS: list[tuple[Notice, str]] = [
     (Watching(1, 1), "watching . (1 file in 1 folder)"),
     (Watching(12, 2345), "watching . (2,345 files in 12 folders)"),
-    (Started(4711, 0.1, None), "qcluster started (pid 4711)"),
-    (Started(4711, 1.25, 0.5), "qcluster started in 1.25 s (drain 0.50, pid 4711)"),
-    (Ready(4711, 1.25, 1.25, None), "ready in 1.25 s"),
-    (Ready(None, 1.75, 1.25, 0.5), "ready in 1.75 s (drain 0.50, start 1.25)"),
+    (Started(4711, 0.1, 0.0, None), "qcluster started (pid 4711)"),
+    (Started(4711, 1.25, 0.06, 0.5), "qcluster started in 1.25 s (detect 0.06, drain 0.50, pid 4711)"),
+    (Ready(4711, 1.25, 0.0, 1.25, None), "ready in 1.25 s"),
+    (Ready(None, 1.81, 0.06, 1.25, 0.5), "ready in 1.81 s (detect 0.06, drain 0.50, start 1.25)"),
     (AssumedReady(30.0), "no line matched 'running' within 30 s; taken as ready"),
     (Draining(4711, EDIT, signal.SIGINT, 10.0, False), "tasks.py changed → draining qcluster (pid 4711)"),
     (Draining(None, EDIT, signal.SIGINT, 10.0, False), "tasks.py changed → draining qcluster"),
@@ -101,6 +109,44 @@ WORDS: list[tuple[Notice, str]] = [
     (StartingAgain(EDIT), "tasks.py changed → starting qcluster"),
     (StartingAgain(()), "starting qcluster"),
     (ChangesMeanwhile(EDIT), "tasks.py changed as well; the restart under way takes it along"),
+    (
+        WasUnchanged((Unchanged("tasks.py", Sameness.BYTES),)),
+        "tasks.py saved with the same content → no restart",
+    ),
+    (
+        WasUnchanged(
+            (*(Unchanged(f"{n}.py", Sameness.SYNTAX) for n in "abc"), Unchanged("f", Sameness.BYTES))
+        ),
+        "f saved with the same content, "
+        "a.py, b.py and c.py saved with other comments or formatting only → no restart",
+    ),
+    (WaitingForGit("rebase"), "waiting for rebase to end"),
+    (Checking(EDIT, "manage.py check"), "tasks.py changed → manage.py check"),
+    (
+        Held(
+            EDIT, None, ('  File "tasks.py", line 1', "    def (", "        ^", "SyntaxError: invalid syntax")
+        ),
+        "tasks.py changed, but cannot be compiled → qcluster goes on with the last good code\n"
+        '  File "tasks.py", line 1\n    def (\n        ^\nSyntaxError: invalid syntax\n'
+        "hint: a save that mends it restarts; --no-hold restarts regardless",
+    ),
+    (
+        Held(EDIT, "manage.py check", ("oh", "(exit status 1)")),
+        "tasks.py changed, but manage.py check failed → qcluster goes on with the last good code\n"
+        "oh\n(exit status 1)\nhint: a save that mends it restarts; --no-hold restarts regardless",
+    ),
+    (Released(), "the code is again what qcluster runs"),
+    (
+        SetAside("out.csv", 9, 2.0),
+        "out.csv caused 9 restarts within a minute → waiting for 2 s of calm",
+    ),
+    (
+        SetAside(os.path.abspath("my data/out.csv"), 9, 120.0),
+        "my data/out.csv changes after every start → for 2 min 0 s it restarts nothing\n"
+        "hint: if qcluster writes it: --ignore '/my data/out.csv'",
+    ),
+    (Remembered(2345, 1_250_000), "the content of 2,345 files is known (1.2 MB kept)"),
+    (NothingNew(), "looked at the files: nothing new"),
     (NothingChanged(), "looked at the files: none that counts differs"),
     (
         EndingLeftovers((ProcessInfo(1, "sh"), ProcessInfo(22, "sleep"))),
@@ -193,7 +239,7 @@ _TEXTS = [
 def test_notices_with_text_of_others_are_known() -> None:
     assert {type(param.values[0]) for param in _TEXTS} == {
         *(Draining, StartingAgain, ChangesMeanwhile, CannotRead, EndingLeftovers, CannotStart),
-        *(WatchingByComparing, OurFault),
+        *(WatchingByComparing, OurFault, WasUnchanged, WaitingForGit, Checking, Held, SetAside),
     }
 
 
@@ -282,15 +328,10 @@ def test_an_end_is_told_by_its_status_or_its_signal(status: ExitStatus, words: s
 # --- what is told at all --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("notice", [notice for notice, _ in WORDS], ids=lambda value: type(value).__name__)
-@pytest.mark.parametrize("verbosity", [-1, 0, 1])
-def test_what_is_told_depends_on_its_weight_and_the_verbosity(notice: Notice, verbosity: int) -> None:
-    weight = word(notice, SETTINGS)[1]
-    if isinstance(notice, NothingChanged):
-        expected = verbosity > 0
-    else:
-        expected = verbosity >= 0 or weight is Weight.STRONG
-    assert is_shown(weight, notice, verbosity) is expected
+@pytest.mark.parametrize("weight", Weight)
+def test_what_is_told_depends_on_its_weight_and_the_verbosity(weight: Weight) -> None:
+    told = [verbosity for verbosity in (-1, 0, 1) if is_shown(weight, verbosity)]
+    assert told == {Weight.DETAIL: [1], Weight.STRONG: [-1, 0, 1]}.get(weight, [0, 1])
 
 
 @pytest.mark.parametrize(
@@ -302,7 +343,10 @@ def test_what_is_told_depends_on_its_weight_and_the_verbosity(notice: Notice, ve
         ),
         *((kind, Weight.STRONG) for kind in (StartingAgain, CannotRead, WatchingByComparing)),
         *((kind, Weight.PLAIN) for kind in (Started, Ready, AssumedReady, StillDraining, EndingLeftovers)),
-        *((kind, Weight.ROUTINE) for kind in (Watching, Drained, ChangesMeanwhile, NothingChanged)),
+        *((kind, Weight.ROUTINE) for kind in (Watching, Drained, ChangesMeanwhile)),
+        *((kind, Weight.ROUTINE) for kind in (WasUnchanged, WaitingForGit, Checking)),
+        *((kind, Weight.STRONG) for kind in (Held, SetAside)),
+        *((kind, Weight.DETAIL) for kind in (Remembered, NothingNew, NothingChanged)),
     ],
 )
 def test_restarts_and_trouble_are_told_even_when_little_is_wanted(kind: type[Notice], weight: Weight) -> None:

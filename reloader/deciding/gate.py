@@ -1,0 +1,87 @@
+"""What stands between a change and the end of a working worker: a look at whether the code is worth it.
+
+Rule: at most one preflight is under way, and only its own answer counts.
+"""
+
+from __future__ import annotations
+
+import enum
+
+from reloader.effects import CancelPreflight, Effect, Preflight, Tell
+from reloader.events import Change, Kind, PreflightFailed
+from reloader.notices import Checking, Held, Released
+from reloader.settings import Settings
+
+
+class GateState(enum.Enum):
+    """What is."""
+
+    OPEN = "open"
+    """No change waits."""
+    CHECKING = "checking"
+    """A preflight is under way."""
+    HELD = "held"
+    """The preflight of these changes has failed; the worker runs the last good code."""
+
+
+class Gate:
+    """Asked with every new state of the changes; lets them through once a preflight has passed."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.state = GateState.OPEN
+        self._number = 0
+        self._of: int | None = None
+        self._changes: tuple[Change, ...] = ()
+
+    def wants_to_look(self, changes: tuple[Change, ...]) -> bool:
+        """Whether anything about these changes can speak against a restart."""
+        if not self._settings.hold:
+            return False
+        return self._settings.check is not None or bool(self._sources(changes))
+
+    def ask(self, changes: tuple[Change, ...], state: int) -> list[Effect]:
+        """Begin a preflight of these changes, unless this very state is looked at or held already."""
+        if self.state is not GateState.OPEN and state == self._of:
+            return []
+        effects = self._cancel()
+        self._number += 1
+        self._of = state
+        self._changes = changes
+        self.state = GateState.CHECKING
+        if self._settings.check is not None:
+            effects.append(Tell(Checking(changes, self._settings.check)))
+        return [*effects, Preflight(self._number, self._sources(changes))]
+
+    def passed(self, number: int) -> tuple[Change, ...] | None:
+        """The changes that may go on; None when the answer is of an earlier preflight."""
+        if self.state is not GateState.CHECKING or number != self._number:
+            return None
+        self.state = GateState.OPEN
+        return self._changes
+
+    def failed(self, event: PreflightFailed) -> list[Effect]:
+        """Hold the changes."""
+        if self.state is not GateState.CHECKING or event.number != self._number:
+            return []
+        self.state = GateState.HELD
+        return [Tell(Held(self._changes, event.command, event.report))]
+
+    def clear(self) -> list[Effect]:
+        """Nothing differs any more."""
+        told: list[Effect] = [Tell(Released())] if self.state is GateState.HELD else []
+        return self.forget() + told
+
+    def forget(self) -> list[Effect]:
+        """The worker ends anyway, or ended."""
+        effects = self._cancel()
+        self.state = GateState.OPEN
+        return effects
+
+    def _cancel(self) -> list[Effect]:
+        return [CancelPreflight()] if self.state is GateState.CHECKING else []
+
+    def _sources(self, changes: tuple[Change, ...]) -> tuple[str, ...]:
+        if not self._settings.python:
+            return ()
+        return tuple(c.path for c in changes if c.kind is not Kind.DELETED and c.path.endswith(".py"))

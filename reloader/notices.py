@@ -1,0 +1,224 @@
+"""Everything that can be told to the user. `deciding` says what, `showing/wording.py` in which words."""
+
+from __future__ import annotations
+
+from reloader.events import Change, ExitStatus, ProcessInfo, Unchanged
+from reloader.message import Message
+
+
+class Watching(Message):
+    """What is watched, said once."""
+
+    folders: int
+    files: int
+
+
+class Started(Message):
+    """A worker without a ready line runs. Times are as in Ready."""
+
+    pid: int
+    total: float
+    detect: float
+    drain: float | None
+
+
+class Ready(Message):
+    """A worker printed its ready line.
+
+    `detect` is from the first change to the decision, checks included; `drain` is None when nothing
+    had to be stopped first. `total` is all of it.
+    """
+
+    pid: int | None
+    total: float
+    detect: float
+    start: float
+    drain: float | None
+
+
+class AssumedReady(Message):
+    """The ready line did not come within the start timeout."""
+
+    timeout: float
+
+
+class Draining(Message):
+    """The stop signal is being sent, because of these changes or (none) because we quit."""
+
+    pid: int | None
+    changes: tuple[Change, ...]
+    signal: int
+    timeout: float | None
+    quitting: bool
+
+
+class StillDraining(Message):
+    """The drain goes on."""
+
+    pid: int | None
+    elapsed: float
+    left: float | None
+
+
+class Drained(Message):
+    """The worker ended as asked, for good."""
+
+    elapsed: float
+
+
+class Killing(Message):
+    """SIGKILL is being sent: the stop timeout has passed, or the user forced it."""
+
+    pid: int | None
+    timeout: float | None
+    """The stop timeout that has passed; None when the user forced it."""
+
+
+class Unkillable(Message):
+    """Something survived SIGKILL for this long."""
+
+    seconds: float
+
+
+class EndedItself(Message):
+    """The worker ended without being asked to."""
+
+    status: ExitStatus
+    after: float
+    crashed_at_start: bool
+    retry_in: float | None
+    quitting: bool
+
+
+class CannotStart(Message):
+    """The command could not be run."""
+
+    reason: str
+    remedy: str
+    retry_in: float | None
+
+
+class StartingAgain(Message):
+    """A worker that had ended is started because of these changes."""
+
+    changes: tuple[Change, ...]
+
+
+class ChangesMeanwhile(Message):
+    """Changes that the restart under way takes along."""
+
+    changes: tuple[Change, ...]
+
+
+class WasUnchanged(Message):
+    """These files were written and are still what they were."""
+
+    files: tuple[Unchanged, ...]
+
+
+class WaitingForGit(Message):
+    """Files changed, and an operation of Git is under way that may change more."""
+
+    operation: str
+
+
+class Checking(Message):
+    """The user's check is run before the worker is stopped."""
+
+    changes: tuple[Change, ...]
+    command: str
+
+
+class Held(Message):
+    """The new code is broken, so the worker goes on with the old.
+
+    `command` is the check that failed, and None when the code cannot be compiled.
+    """
+
+    changes: tuple[Change, ...]
+    command: str | None
+    report: tuple[str, ...]
+
+
+class Released(Message):
+    """The broken code is gone again: what is on disk is what runs."""
+
+
+class SetAside(Message):
+    """This file caused a restart too often; for some seconds it causes none."""
+
+    path: str
+    restarts: int
+    seconds: float
+
+
+class Remembered(Message):
+    """The contents of so many files are known; of them these many bytes are kept."""
+
+    files: int
+    kept: int
+
+
+class NothingNew(Message):
+    """There were hints, and nothing differs in another way than at the last look."""
+
+
+class NothingChanged(Message):
+    """There were hints, and no file that counts differs."""
+
+
+class EndingLeftovers(Message):
+    """The leader is gone and these are not."""
+
+    processes: tuple[ProcessInfo, ...]
+
+
+class CannotRead(Message):
+    """Part of the tree is unreadable."""
+
+    path: str
+    reason: str
+
+
+class WatchingByComparing(Message):
+    """No events can be had; the tree is compared every so many seconds."""
+
+    reason: str
+    interval: float
+
+
+class OurFault(Message):
+    """A bug of ours; the worker is drained and the run ends."""
+
+    source: str
+    error: str
+
+
+Notice = (
+    Watching
+    | Started
+    | Ready
+    | AssumedReady
+    | Draining
+    | StillDraining
+    | Drained
+    | Killing
+    | Unkillable
+    | EndedItself
+    | CannotStart
+    | StartingAgain
+    | ChangesMeanwhile
+    | WasUnchanged
+    | WaitingForGit
+    | Checking
+    | Held
+    | Released
+    | SetAside
+    | Remembered
+    | NothingNew
+    | NothingChanged
+    | EndingLeftovers
+    | CannotRead
+    | WatchingByComparing
+    | OurFault
+)

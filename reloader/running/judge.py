@@ -1,0 +1,44 @@
+"""Whether Python files can be compiled. Runs in the worker's interpreter, or is called in ours.
+
+Standard library only, for Python 3.8 and newer; imports nothing of reloader, since it is run by path.
+Paths come on standard input, each behind the name to show and ended by NUL; the answer is JSON.
+"""
+
+import json
+import os
+import sys
+import traceback
+import warnings
+
+
+def faults(files):
+    # type: (list[tuple[str, str]]) -> list[str]
+    """What Python says of each file (name to show, path) that it cannot compile."""
+    found = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for name, path in files:
+            try:
+                with open(path, "rb") as file:
+                    source = file.read()
+            except OSError:
+                continue  # gone again, or not for us to read: the worker will tell
+            try:
+                compile(source, name, "exec", dont_inherit=True)
+            except (SyntaxError, ValueError) as error:
+                found.append("".join(traceback.format_exception_only(type(error), error)).rstrip())
+            except (RecursionError, MemoryError, OverflowError):
+                pass  # too much for us to judge
+    return found
+
+
+def main():
+    # type: () -> None
+    """Judge the files on standard input."""
+    words = [os.fsdecode(word) for word in sys.stdin.buffer.read().split(b"\0")[:-1]]
+    found = faults([(words[i], words[i + 1]) for i in range(0, len(words), 2)])
+    sys.stdout.write(json.dumps({"version": list(sys.version_info[:2]), "faults": found}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,155 @@
+"""What is found out before a working worker is stopped: does the new code compile, does the check pass."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+
+from reloader.events import Event, PreflightFailed, PreflightPassed
+from reloader.running import judge
+from reloader.settings import Settings
+
+# An interpreter that does not answer within this time, in seconds, judges nothing.
+PATIENCE = 10.0
+# Lines of a check's output that are shown: the last ones.
+SHOWN = 40
+# Files whose faults are shown in full.
+FAULTS = 3
+
+
+class Preflight:
+    """One look at changed files. `run` blocks, in a thread of its own; `cancel` comes from another."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        environment: Mapping[str, str],
+        number: int,
+        paths: Sequence[str],
+        post: Callable[[Event], None],
+    ) -> None:
+        self._settings = settings
+        self._environment = environment
+        self._number = number
+        self._paths = paths
+        self._post = post
+        self._cancelled = False
+        self._pid: int | None = None
+
+    def run(self) -> None:
+        """Post PreflightPassed or PreflightFailed; nothing once it was cancelled."""
+        command = None
+        report = _syntax(self._paths, self._settings.interpreter) if self._paths else []
+        if not report and self._settings.check is not None and not self._cancelled:
+            command = self._settings.check
+            report = self._check(command)
+        if self._cancelled:
+            return
+        if report:
+            self._post(PreflightFailed(self._number, command, tuple(report)))
+        else:
+            self._post(PreflightPassed(self._number))
+
+    def cancel(self) -> None:
+        """Kill the check; what it says does not matter any more."""
+        self._cancelled = True
+        self._kill()
+
+    def _kill(self) -> None:
+        if self._pid is not None:
+            try:
+                os.killpg(self._pid, signal.SIGKILL)
+            except (ProcessLookupError, PermissionError):
+                pass
+
+    def _check(self, command: str) -> list[str]:
+        """What the user's check printed if it failed, else nothing.
+
+        It stays in our session, where no worker's leftovers are looked for, in a process group of its
+        own, which a terminal's Ctrl-C does not reach.
+        """
+        with tempfile.TemporaryFile() as output, open(os.devnull, "rb") as nothing:
+            actions = [
+                (os.POSIX_SPAWN_DUP2, nothing.fileno(), 0),
+                (os.POSIX_SPAWN_DUP2, output.fileno(), 1),
+                (os.POSIX_SPAWN_DUP2, output.fileno(), 2),
+            ]
+            pid = os.posix_spawn(
+                "/bin/sh",
+                ["sh", "-c", command],
+                self._environment,
+                file_actions=actions,
+                setpgroup=0,
+                setsigmask=(),
+                setsigdef=[signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM, signal.SIGPIPE],
+            )
+            self._pid = pid
+            if self._cancelled:
+                self._kill()
+            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+            # What it left behind in its group goes with it; only then may the pid be another's.
+            self._kill()
+            self._pid = None
+            code = _collect(pid)
+            if code == 0:
+                return []
+            output.seek(0)
+            lines = output.read().decode(errors="replace").rstrip().splitlines()[-SHOWN:]
+        how = f"exit status {code}" if code > 0 else signal.Signals(-code).name
+        return [*lines, f"({how})"]
+
+
+def _collect(group: int) -> int:
+    """Collect every ended process of the group, whose leader we started; the leader's exit code.
+
+    Those whose parent was killed have become our children.
+    """
+    code = 0
+    while True:
+        try:
+            pid, status = os.waitpid(-group, 0)
+        except ChildProcessError:
+            return code
+        if pid == group:
+            code = os.waitstatus_to_exitcode(status)
+
+
+# Versions of interpreters that have answered, by their program.
+_versions: dict[str, list[int]] = {}
+
+
+def _syntax(paths: Sequence[str], interpreter: str | None) -> list[str]:
+    """What Python says of those of these files that it cannot compile, else nothing.
+
+    An interpreter of our own version judges as we do, so it is not started again for that.
+    """
+    files = [(_shown(path), path) for path in paths]
+    if interpreter is None or _versions.get(interpreter) == list(sys.version_info[:2]):
+        found = judge.faults(files)
+    else:
+        found = _ask(interpreter, files)
+    if len(found) > FAULTS:
+        found[FAULTS:] = [f"and {len(found) - FAULTS} more files that cannot be compiled"]
+    return "\n".join(found).splitlines()
+
+
+def _ask(interpreter: str, files: list[tuple[str, str]]) -> list[str]:
+    words = b"".join(os.fsencode(word) + b"\0" for pair in files for word in pair)
+    command = [interpreter, "-I", "-S", "-X", "utf8", judge.__file__]
+    try:
+        answer = subprocess.run(command, input=words, capture_output=True, timeout=PATIENCE, check=True)
+        judged = json.loads(answer.stdout)
+        _versions[interpreter] = judged["version"]
+        return list(judged["faults"])
+    except (OSError, subprocess.SubprocessError, ValueError, KeyError):
+        return []  # an interpreter that does not work will say so itself, when the worker starts
+
+
+def _shown(path: str) -> str:
+    below = os.path.relpath(path)
+    return path if below.startswith(os.pardir) else below

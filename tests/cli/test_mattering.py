@@ -1,0 +1,382 @@
+"""Which saves restart: real changes, of code that is not broken, and never for ever."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from harness import Run, eventually, restarts, save, settle
+
+Start = Callable[..., Run]
+PYTHON = sys.executable
+SOURCE = 'VERSION = 1\n\n\ndef greet(name):\n    """Say hello."""\n    return {"hello": name}\n'
+
+
+@pytest.fixture
+def at_work(project: Path, start: Start) -> Callable[..., Run]:
+    """Starts the worker, and returns once it is watched and its contents are known."""
+
+    def begin(*options: str, command: tuple[str, ...] = (PYTHON, "worker.py")) -> Run:
+        run = start("-v", *options, "--", *command)
+        run.out.wait_for("ready 1")
+        run.err.wait_for("watching")
+        if "any" not in options:
+            run.err.wait_for("the content of .* is known")
+        return run
+
+    (project / "task.py").write_text(SOURCE)
+    return begin
+
+
+# --- only real changes ----------------------------------------------------------------------------
+
+
+def touch(path: Path) -> None:
+    path.touch()
+
+
+def same_bytes(path: Path) -> None:
+    path.write_bytes(path.read_bytes())
+
+
+def same_bytes_by_rename(path: Path) -> None:
+    other = path.with_name("other.tmp")
+    other.write_bytes(path.read_bytes())
+    other.replace(path)
+
+
+def deleted_and_back(path: Path) -> None:
+    content = path.read_bytes()
+    path.unlink()
+    path.write_bytes(content)
+
+
+def changed_and_back(path: Path) -> None:
+    content = path.read_text()
+    path.write_text(content.replace("hello", "good bye"))
+    path.write_text(content)
+
+
+@pytest.mark.parametrize(
+    "write", [touch, same_bytes, same_bytes_by_rename, deleted_and_back, changed_and_back]
+)
+def test_the_same_content_is_no_reason(
+    project: Path, at_work: Callable[..., Run], write: Callable[[Path], None]
+) -> None:
+    run = at_work()
+    for _ in range(2):
+        write(project / "task.py")
+        run.err.wait_for(r"task\.py saved with the same content → no restart")
+    settle(run, project / "task.py")
+    assert restarts(run) == 0
+    save(project / "task.py", SOURCE.replace("= 1", "= 2"))
+    run.out.wait_for("ready 2")
+    # What the new generation was started from is what counts now.
+    run.err.wait_for("the content of .* is known")
+    write(project / "task.py")
+    run.err.wait_for(r"task\.py saved with the same content → no restart")
+    assert run.stop() == 0
+    assert restarts(run) == 1
+
+
+def test_a_mode_is_no_reason(project: Path, at_work: Callable[..., Run]) -> None:
+    run = at_work()
+    (project / "task.py").chmod(0o755)
+    settle(run, project / "task.py")
+    assert run.stop() == 0
+    assert restarts(run) == 0
+
+
+def commented(path: Path) -> None:
+    path.write_text("# a comment\n" + path.read_text().replace("= 1", "= 1  # one"))
+
+
+def formatted(path: Path) -> None:
+    path.write_text(path.read_text().replace("VERSION = 1", "VERSION  =  (1)"))
+    command = [str(Path(PYTHON).with_name("ruff")), "format", "--isolated", "--quiet", str(path)]
+    subprocess.run(command, check=True)
+
+
+def blank_lines(path: Path) -> None:
+    path.write_text(path.read_text().replace("\n", "\n\n"))
+
+
+@pytest.mark.parametrize("write", [commented, formatted, blank_lines])
+def test_a_python_file_with_the_same_syntax_tree_is_no_reason(
+    project: Path, at_work: Callable[..., Run], write: Callable[[Path], None]
+) -> None:
+    run = at_work()
+    write(project / "task.py")
+    run.err.wait_for(r"task\.py saved with (other comments or formatting only|the same content) → no restart")
+    settle(run, project / "task.py")
+    assert restarts(run) == 0
+    save(project / "task.py", SOURCE.replace("Say hello", "Greet"))
+    run.err.wait_for("task.py changed → draining")
+    assert run.stop() == 0
+
+
+def test_comments_of_another_language_are_a_reason(project: Path, at_work: Callable[..., Run]) -> None:
+    (project / "conf.toml").write_text("a = 1\n")
+    run = at_work()
+    save(project / "conf.toml", "a = 1 # one\n")
+    run.err.wait_for(r"conf\.toml changed → draining")
+    assert run.stop() == 0
+
+
+def test_any_save_restarts_where_that_is_wanted(project: Path, at_work: Callable[..., Run]) -> None:
+    run = at_work("--restart-on", "any")
+    (project / "task.py").touch()
+    run.err.wait_for("task.py changed → draining")
+    run.out.wait_for("ready 1")
+    save(project / "task.py", "# a comment\n" + SOURCE)
+    run.err.wait_for("task.py changed → draining")
+    assert run.stop() == 0
+
+
+# --- broken code ----------------------------------------------------------------------------------
+
+
+def test_broken_code_leaves_the_worker_at_work_until_it_is_mended(
+    project: Path, at_work: Callable[..., Run]
+) -> None:
+    run = at_work()
+    save(project / "task.py", "VERSION = 2\ndef broken(:\n    pass\n")
+    run.err.wait_for(r"task\.py changed, but cannot be compiled → worker goes on with the last good code")
+    run.err.wait_for(r'File "task\.py", line 2$')
+    run.err.wait_for(r"def broken\(:$")
+    run.err.wait_for(r"^reloader \|\s+\^$")
+    run.err.wait_for("SyntaxError: ")
+    run.err.wait_for("hint: .*--no-hold")
+    settle(run, project / "worker.py")
+    assert restarts(run) == 0
+    save(project / "task.py", "VERSION = 2\n")
+    run.out.wait_for("ready 2")
+    assert run.stop() == 0
+    assert restarts(run) == 1
+
+
+def test_broken_code_that_is_undone_is_no_restart(project: Path, at_work: Callable[..., Run]) -> None:
+    run = at_work()
+    save(project / "task.py", "return\n")
+    run.err.wait_for(r"SyntaxError: 'return' outside function")
+    save(project / "task.py", SOURCE)
+    run.err.wait_for("the code is again what worker runs")
+    assert run.stop() == 0
+    assert restarts(run) == 0
+
+
+def test_a_whole_that_is_broken_in_one_file_is_held(project: Path, at_work: Callable[..., Run]) -> None:
+    run = at_work()
+    save(project / "task.py", "VERSION = 2\n")
+    save(project / "other.py", "class\n")
+    run.err.wait_for("goes on with the last good code")
+    (project / "other.py").unlink()
+    run.out.wait_for("ready 2")
+    assert run.stop() == 0
+    assert restarts(run) == 1
+
+
+def test_broken_code_restarts_where_that_is_wanted(project: Path, at_work: Callable[..., Run]) -> None:
+    run = at_work("--no-hold", "--check", "false")
+    save(project / "task.py", "def broken(:\n")
+    run.err.wait_for(r"worker crashed at its start \(exit status 1\) → waiting for a change")
+    assert run.stop() == 0
+
+
+def older_python() -> str | None:
+    """An interpreter whose syntax is older than ours."""
+    for minor in range(8, sys.version_info.minor):
+        for found in (
+            *Path.home().glob(f".pyenv/versions/3.{minor}.*/bin/python3.{minor}"),
+            shutil.which(f"python3.{minor}"),
+        ):
+            if found and subprocess.run([found, "-c", ""], capture_output=True).returncode == 0:
+                return str(found)
+    return None
+
+
+def test_code_is_judged_by_the_interpreter_of_the_worker(project: Path, at_work: Callable[..., Run]) -> None:
+    python = older_python()
+    if python is None:
+        pytest.skip("there is no older Python than ours")
+    newer = {
+        (3, 8): "with (open('x') as a, open('y') as b):\n    pass\n@[f][0]\ndef f():\n    pass\n",
+        (3, 9): "match 1:\n    case _:\n        pass\n",
+        (3, 10): "try:\n    pass\nexcept* ValueError:\n    pass\n",
+        (3, 11): "type X = int\n",
+        (3, 12): "class A[T = int]:\n    pass\n",
+    }
+    version = subprocess.run(
+        [python, "-c", "import sys; print(sys.version_info[1])"], capture_output=True, text=True, check=True
+    )
+    run = at_work(command=(python, "worker.py"))
+    save(project / "task.py", newer[3, int(version.stdout)])
+    run.err.wait_for("goes on with the last good code")
+    run.err.wait_for("SyntaxError: ")
+    save(project / "task.py", "VERSION = 2\n")
+    run.out.wait_for("ready 2")
+    assert run.stop() == 0
+    assert restarts(run) == 1
+
+
+def test_a_check_that_fails_holds_and_one_that_passes_lets_go(
+    project: Path, at_work: Callable[..., Run]
+) -> None:
+    check = "python -c 'import task, sys; print(\"looked at\", task.VERSION); sys.exit(task.VERSION % 2)'"
+    run = at_work("--check", check.replace("python", PYTHON))
+    save(project / "task.py", "VERSION = 3\n")
+    run.err.wait_for(r"task\.py changed → .*import task")
+    run.err.wait_for(r"task\.py changed, but .*import task.* failed → worker goes on with the last good code")
+    run.err.wait_for("looked at 3")
+    run.err.wait_for("exit status 1")
+    save(project / "task.py", "VERSION = 4\n")
+    run.out.wait_for("ready 4")
+    assert run.stop() == 0
+    assert restarts(run) == 1
+
+
+def test_a_check_is_given_up_when_a_newer_change_comes(project: Path, at_work: Callable[..., Run]) -> None:
+    (project / "check.sh").write_text('echo $$ >> pids.log\ngrep -q "= 2" task.py && sleep 600\nexit 0\n')
+    run = at_work("--check", "sh check.sh")
+    pids = project / "pids.log"
+    save(project / "task.py", "VERSION = 2\n")
+    eventually(lambda: pids.exists() and pids.read_text().split(), "the check runs")
+    save(project / "task.py", "VERSION = 3\n")
+    run.out.wait_for("ready 3")
+    first = int(pids.read_text().split()[0])
+    eventually(lambda: not Path(f"/proc/{first}").exists(), "the first check is gone")
+    assert run.stop() == 0
+    assert restarts(run) == 1
+
+
+def test_the_end_does_not_wait_for_a_check(project: Path, at_work: Callable[..., Run]) -> None:
+    run = at_work("--check", "echo begun > begun.log; sleep 600")
+    save(project / "task.py", "VERSION = 2\n")
+    eventually((project / "begun.log").exists, "the check runs")
+    assert run.stop() == 0
+
+
+# --- loops ----------------------------------------------------------------------------------------
+
+
+def test_a_worker_that_writes_into_its_own_tree_does_not_restart_for_ever(
+    project: Path, start: Start
+) -> None:
+    (project / "worker.py").write_text(
+        "import pathlib, signal, sys, time\n"
+        "signal.signal(signal.SIGINT, lambda *_: sys.exit(0))\n"
+        "pathlib.Path('made.toml').write_text(f'at = {time.time_ns()}\\n')\n"
+        "print('up', flush=True)\n"
+        "while True: time.sleep(60)\n"
+    )
+    run = start("-v", "--", PYTHON, "worker.py")
+    run.err.wait_for(r"made\.toml caused 9 restarts within a minute → waiting for 2 s of calm", 60)
+    run.err.wait_for(r"made\.toml changes after every start → for 1 min 0 s it restarts nothing", 60)
+    run.err.wait_for("hint: if worker writes it: --ignore /made.toml")
+    settle(run, project / "worker.py")
+    assert restarts(run) == 10
+    # Everything else restarts as before, and the option that is named helps.
+    save(project / "task.py", "VERSION = 2\n")
+    run.err.wait_for(r"made\.toml and task\.py changed → draining")
+    assert run.stop() == 0
+    run = start("-v", "--ignore", "/made.toml", "--", PYTHON, "worker.py")
+    run.out.wait_for("up")
+    run.err.wait_for("watching")
+    settle(run, project / "worker.py")
+    assert run.stop() == 0
+    assert restarts(run) == 0
+
+
+# --- Git ------------------------------------------------------------------------------------------
+
+
+IDENTIFIED_GIT = ("git", "-c", "user.name=a", "-c", "user.email=a@b", "-c", "protocol.file.allow=always")
+
+
+def git(folder: Path, *words: str) -> None:
+    """Run git as nobody in particular."""
+    environment = os.environ | {"GIT_CONFIG_GLOBAL": os.devnull}
+    subprocess.run([*IDENTIFIED_GIT, *words], cwd=folder, env=environment, check=True, capture_output=True)
+
+
+@pytest.fixture
+def repository(project: Path) -> Path:
+    """The project in a repository, with a branch `other` of another version and 300 other files."""
+    git(project, "init", "-q", "-b", "main")
+    (project / "task.py").write_text(SOURCE)
+    for number in range(300):
+        (project / f"m{number}.py").write_text("A = 1\n")
+    git(project, "add", ".")
+    git(project, "commit", "-qm", "one")
+    git(project, "checkout", "-qb", "other")
+    (project / "task.py").write_text(SOURCE.replace("= 1", "= 2"))
+    for number in range(300):
+        (project / f"m{number}.py").write_text("A = 2\n")
+    git(project, "commit", "-qam", "two")
+    git(project, "checkout", "-q", "main")
+    return project
+
+
+def test_a_checkout_is_one_restart(repository: Path, at_work: Callable[..., Run]) -> None:
+    run = at_work()
+    git(repository, "checkout", "-q", "other")
+    run.out.wait_for("ready 2")
+    settle(run, repository / "worker.py")
+    assert run.stop() == 0
+    assert restarts(run) == 1
+
+
+def test_a_checkout_there_and_back_is_none(repository: Path, at_work: Callable[..., Run]) -> None:
+    run = at_work("--debounce", "1s")
+    git(repository, "checkout", "-q", "other")
+    git(repository, "checkout", "-q", "main")
+    run.err.wait_for("saved with the same content → no restart|none that counts differs")
+    settle(run, repository / "worker.py")
+    assert run.stop() == 0
+    assert restarts(run) == 0
+
+
+@pytest.mark.parametrize("kind", ["repository", "worktree", "submodule"])
+def test_a_rebase_is_waited_out(
+    repository: Path, at_work: Callable[..., Run], start: Start, kind: str
+) -> None:
+    """It stops between its steps for longer than any quiet period, with a file changed each time."""
+    top = repository
+    if kind == "worktree":
+        top = repository / "tree"
+        git(repository, "worktree", "add", "-q", "tree", "-b", "third")
+    if kind == "submodule":
+        top = repository / "sub"
+        git(repository, "clone", "-q", "--bare", ".", "../bare.git")
+        git(repository, "submodule", "add", "-q", "../bare.git", "sub")
+        git(top, "checkout", "-qb", "third")
+    for number in range(3):
+        (top / f"step{number}.py").write_text("A = 1\n")
+        git(top, "add", ".")
+        git(top, "commit", "-qm", f"step {number}")
+    run = at_work()
+    go = repository / "go.log"
+    command = f"touch at.log; while [ ! -e {go} ]; do sleep 0.02; done"
+    rebase = subprocess.Popen(
+        [*IDENTIFIED_GIT, "rebase", "-q", "--force-rebase", "--exec", command, "HEAD~3"],
+        cwd=top,
+        env=os.environ | {"GIT_CONFIG_GLOBAL": os.devnull},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    run.err.wait_for("waiting for rebase to end")
+    assert restarts(run) == 0
+    go.touch()
+    assert rebase.wait(60) == 0
+    settle(run, repository / "worker.py")
+    assert restarts(run) <= 1
+    save(repository / "task.py", "VERSION = 5\n")
+    run.out.wait_for("ready 5")
+    assert run.stop() == 0
+    assert not re.search("crashed", run.err.text)
