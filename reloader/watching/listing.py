@@ -95,11 +95,12 @@ class Lister:
         files: Files = {}
         subfolders: dict[str, tuple[int, Verdict]] = {}
         before = known.files if known is not None else {}
+        inside = path if path.endswith("/") else path + "/"
         for name, entry in listed.items():
             is_folder = _is_folder(entry)
             verdict = verdicts.get((name, is_folder))
             if verdict is None:
-                below = os.path.join(path, name)
+                below = inside + name
                 verdict = view.folder(below, name) if is_folder else view.file(below, name)
                 verdicts[name, is_folder] = verdict
             if verdict is Verdict.SKIP:

@@ -26,6 +26,8 @@ _CLASSES = {
     "xdigit": "0-9a-fA-F",
 }
 _WILD = frozenset("*?[\\")
+# How many names a layer remembers its answer for.
+REMEMBERED = 20_000
 
 
 @dataclass(frozen=True)
@@ -166,7 +168,8 @@ def _bracket(glob: str, start: int) -> tuple[str, int] | None:
 class Layer:
     """The rules of one file or option list, relative to one folder, in their order.
 
-    Most patterns are a plain name or `*` and an ending; these are looked up, not matched.
+    Most patterns are a plain name or `*` and an ending; these are looked up, not matched. What they say of
+    a name is remembered, since the same names stand in many folders.
     """
 
     def __init__(self, base: str, rules: Iterable[Rule]) -> None:
@@ -178,6 +181,8 @@ class Layer:
         self._paths: list[tuple[re.Pattern[str], int]] = []
         for index, rule in enumerate(self.rules):
             self._file(index, rule)
+        self._any_path = _any_of([pattern for pattern, _ in self._paths])
+        self._known: dict[tuple[str, bool], int] = {}
 
     def _file(self, index: int, rule: Rule) -> None:
         if rule.anchored:
@@ -194,20 +199,41 @@ class Layer:
 
     def match(self, path: str, name: str, is_folder: bool) -> Rule | None:
         """The last rule that matches the absolute `path`, which ends in `name`."""
-        hits = list(self._names.get(name, ()))
-        hits += [i for ending, i in self._endings if name.endswith(ending)]
-        hits += [i for pattern, i in self._basenames if pattern.fullmatch(name)]
-        if self._paths:
+        best = self._known.get((name, is_folder))
+        if best is None:
+            best = self._of_name(name, is_folder)
+        if self._any_path is not None:
             relative = path[len(self.base) + 1 :]
-            hits += [i for pattern, i in self._paths if pattern.fullmatch(relative)]
-        if not is_folder:
-            hits = [i for i in hits if not self.rules[i].folders_only]
-        return self.rules[max(hits)] if hits else None
+            if self._any_path.fullmatch(relative):
+                hits = [index for pattern, index in self._paths if pattern.fullmatch(relative)]
+                best = max(best, *(index for index in hits if self._holds(index, is_folder)), -1)
+        return self.rules[best] if best >= 0 else None
+
+    def _of_name(self, name: str, is_folder: bool) -> int:
+        """The last rule without a path that matches the name; -1 for none."""
+        hits = list(self._names.get(name, ()))
+        hits += [index for ending, index in self._endings if name.endswith(ending)]
+        hits += [index for pattern, index in self._basenames if pattern.fullmatch(name)]
+        best = max((index for index in hits if self._holds(index, is_folder)), default=-1)
+        if len(self._known) >= REMEMBERED:
+            self._known.clear()
+        self._known[name, is_folder] = best
+        return best
+
+    def _holds(self, index: int, is_folder: bool) -> bool:
+        return is_folder or not self.rules[index].folders_only
 
     def leads_through(self, path: str) -> bool:
         """Whether an anchored rule may match something below the folder `path`."""
         parts = path[len(self.base) + 1 :].split("/")
         return any(_leads(rule, parts) for rule in self.rules if rule.anchored and not rule.negated)
+
+
+def _any_of(patterns: list[re.Pattern[str]]) -> re.Pattern[str] | None:
+    """One expression for what any of these matches: most paths match none."""
+    if not patterns:
+        return None
+    return re.compile("|".join(f"(?:{pattern.pattern})" for pattern in patterns), re.DOTALL)
 
 
 def _compile(glob: str) -> re.Pattern[str]:
