@@ -173,11 +173,12 @@ class Shell:
         from reloader.watching.watcher import Watcher
 
         self._surveyor = Surveyor(self._settings, self._began_ns, self._post)
-        self._watcher = Watcher(self._surveyor.tree.may_count, self._post)
         self._spawn("surveyor", self._surveyor.run)
         if self._surveyor.contents is not None:
             self._spawn("reader", self._surveyor.contents.run)
-        self._watching = self._spawn("watcher", self._watcher.run)
+        if self._settings.poll is None:
+            self._watcher = Watcher(self._surveyor.tree.may_count, self._post)
+            self._watching = self._spawn("watcher", self._watcher.run)
 
     def _begin_preflight(self, number: int, paths: tuple[str, ...]) -> None:
         from reloader.running import preflight

@@ -14,10 +14,13 @@ import click
 
 from reloader import config
 from reloader.errors import ExitCode, ReloaderError
-from reloader.help import EPILOG
+from reloader.help import EPILOG, Section
 from reloader.options import PARAMS, Option
 from reloader.presets.recognise import recognise
 from reloader.settings import Color, OnExit, RestartOn, Settings, parse_signal
+
+# A first word that is one of these is no command to run; behind `--` it is.
+VERBS = ("why", "doctor")
 
 
 class Reloader(click.Command):
@@ -91,6 +94,8 @@ def build(given: dict[str, Any]) -> Settings:
     values["color"] = Color(values.get("color", "auto"))
     if values.get("stop_timeout") == math.inf:
         values["stop_timeout"] = None
+    if values.get("poll") in (0, math.inf):
+        raise ReloaderError("--poll needs a time between two looks", "write for example --poll 1s")
     if values.get("debounce") == math.inf:
         raise ReloaderError("--debounce none would never restart", "write for example --debounce 50ms")
     settings = Settings(command=command, verbosity=given["verbose"] - given["quiet"], **values)
@@ -155,6 +160,33 @@ def _defaults_from_file() -> dict[str, Any]:
     return found
 
 
+def _verb(name: str, arguments: list[str]) -> int:
+    """`reloader why [OPTIONS] PATH... [-- COMMAND]`, `reloader doctor [OPTIONS] [-- COMMAND]`."""
+    place = arguments.index("--") if "--" in arguments else len(arguments)
+    words, worker = arguments[:place], arguments[place + 1 :]
+    params = [
+        p for p in PARAMS if isinstance(p, Option) and (p.section is Section.WATCHING or not p.expose_value)
+    ]
+    verb = click.Command(
+        name,
+        params=[*params, click.Argument(["paths"], nargs=-1, required=True)] if name == "why" else [*params],
+        callback=lambda **given: given,
+        add_help_option=False,
+        context_settings={"auto_envvar_prefix": "RELOADER"},
+    )
+    known = {param.name for param in params}
+    defaults = {key: value for key, value in _defaults_from_file().items() if key in known}
+    given = verb.main(words, prog_name=f"reloader {name}", standalone_mode=False, default_map=defaults)
+    if not isinstance(given, dict):
+        return int(given or 0)  # a help was shown
+    from reloader import verbs
+
+    paths = given.pop("paths", ())
+    # Without a command the worker is taken for a Python program.
+    settings = build({"command": worker or ("python",), "module": None, "verbose": 0, "quiet": 0, **given})
+    return verbs.why(settings, paths) if name == "why" else verbs.doctor(settings)
+
+
 def _complain(what: str, remedy: str) -> None:
     click.echo(f"reloader: {what}", err=True)
     if remedy:
@@ -164,7 +196,12 @@ def _complain(what: str, remedy: str) -> None:
 def main() -> NoReturn:
     """The entry point: every error that a user can cause is a line or two and an exit status."""
     try:
-        code = COMMAND.main(prog_name="reloader", standalone_mode=False, default_map=_defaults_from_file())
+        if sys.argv[1:2] and sys.argv[1] in VERBS:
+            code = _verb(sys.argv[1], sys.argv[2:])
+        else:
+            code = COMMAND.main(
+                prog_name="reloader", standalone_mode=False, default_map=_defaults_from_file()
+            )
     except ReloaderError as error:
         _complain(error.what, error.remedy)
         code = error.exit_code

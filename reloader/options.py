@@ -1,10 +1,7 @@
-"""The options: their types, and both lengths of their help."""
+"""The options, with both lengths of their help."""
 
 from __future__ import annotations
 
-import math
-import os
-import re
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -13,59 +10,8 @@ import click
 
 from reloader import __version__
 from reloader.help import Section, long_help, short_help
-from reloader.settings import Color, OnExit, RestartOn, parse_duration, parse_signal
-
-
-class Text(click.ParamType[str]):
-    """Text; in an environment variable several are separated as paths are (`:`)."""
-
-    name = "text"
-    envvar_list_splitter = os.pathsep
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The text as it is."""
-        return str(value)
-
-
-class Duration(click.ParamType[float]):
-    """Seconds; infinity for `none`."""
-
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Seconds from text."""
-        try:
-            seconds = parse_duration(str(value))
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-        return math.inf if seconds is None else seconds
-
-
-class SignalName(click.ParamType[int]):
-    """A signal's number."""
-
-    name = "signal"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """The number from a name."""
-        try:
-            return parse_signal(str(value))
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-
-
-class Pattern(click.ParamType[str]):
-    """A regular expression."""
-
-    name = "pattern"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The expression, if it is one."""
-        try:
-            re.compile(str(value).encode())
-        except re.error as error:
-            self.fail(f"{value!r} is not a regular expression: {error}", param, ctx)
-        return str(value)
+from reloader.kinds import Duration, Pattern, SignalName, Text
+from reloader.settings import Color, OnExit, RestartOn
 
 
 class Option(click.Option):
@@ -144,6 +90,15 @@ PARAMS: list[click.Parameter] = [
         help="Quiet period before changes are acted upon. [default: 50ms]",
         details="Counted from the last change that matters; after 2 s of changes without a pause they are acted "
         "upon all the same.",
+    ),
+    Option(
+        ["--poll"],
+        section=Section.WATCHING,
+        metavar="DURATION",
+        type=Duration(),
+        help="Look at the files this often instead of waiting for events.",
+        details="Network file systems and folders shared with a host (NFS, SMB, 9p, virtiofs, FUSE ...) are looked "
+        "at every second without being asked, since their events do not tell what others change.",
     ),
     Option(
         ["--restart-on"],

@@ -19,6 +19,10 @@ ALIVE_IS_READY = 1.0
 START_TIMEOUT = 30.0
 
 
+# How often the tree is looked at, in seconds, where no events come.
+POLL_INTERVAL = 1.0
+
+
 class OnExit(enum.Enum):
     """What to do when the worker ends by itself."""
 
@@ -61,6 +65,8 @@ class Settings:
     restart_on: RestartOn = RestartOn.CHANGE
     hold: bool = True
     """Broken code does not stop a working worker."""
+    poll: float | None = None
+    """Look at the tree this often, in seconds, instead of waiting for events; None where events come."""
     check: str | None = None
     """A command line for the shell that must succeed before a working worker is stopped."""
     stop_signal: int = signal.SIGTERM
@@ -75,6 +81,11 @@ class Settings:
     color: Color = Color.AUTO
     verbosity: int = 0
     """Below 0: only what needs the user's attention; above: why things were done or not."""
+
+    @property
+    def interval(self) -> float:
+        """Seconds between two looks where no events come."""
+        return POLL_INTERVAL if self.poll is None else self.poll
 
     @property
     def start_timeout(self) -> float:

@@ -35,12 +35,14 @@ TOP = {
     "settings": {"errors"},
     "help": set(),
     "config": {"errors"},
-    "options": {"__init__", "help", "settings"},
+    "kinds": {"settings"},
+    "options": {"__init__", "help", "kinds", "settings"},
     "cli": {"config", "errors", "help", "options", "presets", "settings"},
+    "verbs": {"events", "settings", "showing", "watching"},
     "app": SHARED | set(FOLDERS),
 }
 # What may be imported besides once a run begins, since it costs time.
-LATE = {"cli": {"app", "running", "showing"}, "app": {"watching"}}
+LATE = {"cli": {"app", "running", "showing", "verbs"}, "app": {"watching"}}
 
 # Nothing that waits, runs elsewhere or looks at the world is needed to decide.
 NOT_FOR_DECIDING = {"os", "time", "threading", "subprocess", "queue", "select"} | {
@@ -61,6 +63,7 @@ NOT_FOR_DECIDING = {"os", "time", "threading", "subprocess", "queue", "select"} 
 # Who reads the clock: the main loop, which passes it on, and threads for waits of their own.
 CLOCK = {
     "app.py",
+    "verbs.py",
     "running/system.py",  # waits for ended processes, in the waiter's thread
     "showing/console.py",
     "showing/pump.py",

@@ -85,27 +85,36 @@ class View:
 
     def folder(self, path: str, name: str) -> Verdict:
         """Whether the folder `path` is entered."""
-        rule = self.include.match(path, name, True)
-        if rule is not None and not rule.negated:
-            return Verdict.WIDEN
-        if not self.passing and not self._ignored(path, name, True):
-            return Verdict.KEEP
-        return Verdict.PASS if self.include.leads_through(path) else Verdict.SKIP
+        return self.why_folder(path, name)[0]
 
     def file(self, path: str, name: str) -> Verdict:
         """Whether the file `path` counts."""
+        return self.why_file(path, name)[0]
+
+    def why_folder(self, path: str, name: str) -> tuple[Verdict, Rule | None]:
+        """Whether the folder `path` is entered, and the rule that decided, if one did."""
+        rule = self.include.match(path, name, True)
+        if rule is not None and not rule.negated:
+            return Verdict.WIDEN, rule
+        rule = self.deciding(path, name, True)
+        if not self.passing and (rule is None or rule.negated):
+            return Verdict.KEEP, rule
+        return (Verdict.PASS if self.include.leads_through(path) else Verdict.SKIP), rule
+
+    def why_file(self, path: str, name: str) -> tuple[Verdict, Rule | None]:
+        """Whether the file `path` counts, and the rule that decided, if one did."""
         rule = self.include.match(path, name, False)
         if rule is not None:
-            return Verdict.SKIP if rule.negated else Verdict.KEEP
-        if self.passing or self._ignored(path, name, False):
-            return Verdict.SKIP
-        if self.counted is None or self.counted.match(path, name, False):
-            return Verdict.KEEP
-        return Verdict.SKIP
-
-    def _ignored(self, path: str, name: str, is_folder: bool) -> bool:
-        rule = self.deciding(path, name, is_folder)
-        return rule is not None and not rule.negated
+            return (Verdict.SKIP if rule.negated else Verdict.KEEP), rule
+        if self.passing:
+            return Verdict.SKIP, None
+        rule = self.deciding(path, name, False)
+        if rule is not None and not rule.negated:
+            return Verdict.SKIP, rule
+        if self.counted is None:
+            return Verdict.KEEP, rule
+        rule = self.counted.match(path, name, False)
+        return (Verdict.KEEP if rule is not None else Verdict.SKIP), rule
 
     def deciding(self, path: str, name: str, is_folder: bool) -> Rule | None:
         """The ignore rule that has the last word on this entry."""

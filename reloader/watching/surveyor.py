@@ -24,11 +24,13 @@ from reloader.events import (
     TreeCompared,
     TreeTouched,
     Unchanged,
+    WatchingFailed,
 )
 from reloader.settings import RestartOn, Settings
 from reloader.watching import git
 from reloader.watching.contents import Contents
 from reloader.watching.listing import FORGOTTEN, Stat
+from reloader.watching.mounts import mount_of
 from reloader.watching.snapshot import compare, remove_cached_bytecode
 from reloader.watching.tree import Snapshot, Tree
 
@@ -36,6 +38,8 @@ from reloader.watching.tree import Snapshot, Tree
 # than a five-hundredth of the time.
 HEARTBEAT = 10.0
 HEARTBEAT_SHARE = 500
+# The same where no events come and the tree is polled: at most a fiftieth.
+POLL_SHARE = 50
 # A survey that is quicker than this, in seconds, is made before every start instead of a look at the
 # hinted paths alone.
 QUICK = 0.05
@@ -76,6 +80,8 @@ class Surveyor:
         self._baseline: Snapshot = {}
         self._watched: frozenset[tuple[str, int, int]] = frozenset()
         self._survey_took = 0.0
+        self._interval = settings.interval
+        self._polls = settings.poll is not None or self._on_silent_mounts()
         self._state: tuple[object, ...] = ()
         self._states = 0
 
@@ -107,7 +113,7 @@ class Surveyor:
         self._remember()
         while True:
             try:
-                request = self._requests.get(timeout=max(HEARTBEAT, HEARTBEAT_SHARE * self._survey_took))
+                request = self._requests.get(timeout=self._patience)
             except Empty:
                 self._look_without_a_hint()
                 continue
@@ -118,6 +124,23 @@ class Surveyor:
                 self._tell_what_differs()
             else:
                 self._renew_baseline(request)
+
+    @property
+    def _patience(self) -> float:
+        """Seconds until the tree is looked at without a hint."""
+        if self._polls:
+            return max(self._interval, POLL_SHARE * self._survey_took)
+        return max(HEARTBEAT, HEARTBEAT_SHARE * self._survey_took)
+
+    def _on_silent_mounts(self) -> bool:
+        """Whether any root lies where events do not tell everything; each is told."""
+        found = False
+        for root in (*self.tree.roots, *self.tree.single):
+            mount = mount_of(root)
+            if mount is not None and mount.silent:
+                found = True
+                self._post(WatchingFailed(f"{os.path.relpath(root)} lies on {mount.kind}", self._interval))
+        return found
 
     def _git_at_work(self) -> str | None:
         tops = sorted(self.tree.repositories())

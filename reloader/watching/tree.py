@@ -98,7 +98,7 @@ class Tree:
         links: Todo = []
         for root in self.roots:
             if root not in fresh:
-                links += self._walk([(root, self._view_of_root(root))], fresh)
+                links += self._walk([(root, self.view_of_root(root))], fresh)
         self._has_links = bool(links)
         self._follow(links, fresh)
         for path in self.single.keys() - fresh.keys():
@@ -211,7 +211,8 @@ class Tree:
 
     # --- rules ------------------------------------------------------------------------------------
 
-    def _view_of_root(self, root: str) -> View:
+    def view_of_root(self, root: str) -> View:
+        """The rules that hold in this root from outside of it."""
         if root not in self._views:
             settings = self._settings
             counted = layer(root, COUNTED_FOR_PYTHON, "what counts for Python") if settings.python else None

@@ -6,7 +6,9 @@ event says is not relied upon; only that there was one, and where.
 
 from __future__ import annotations
 
+import errno
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 STEP = 32
 # While changes never pause, they are told this often, in milliseconds.
 GATHER = 200
+IN_ATTRIB = 4  # inotify(7)
 # More paths than this at once are not asked when they changed.
 FEW = 100
 # How often the tree is looked at, in seconds, while the system brings no events.
@@ -119,6 +122,45 @@ def _age(paths: Collection[str]) -> float:
     return max(seconds, 0.0) if seconds <= 2 * STEP / 1000 else STEP / 1000
 
 
+def _must_hold(wanted: int) -> None:
+    """Raise OSError when the system has refused one of the watches, which RustNotify does not tell."""
+    if _is_full() and not _holds(wanted):
+        raise OSError("the watch limit is reached")
+
+
+def _is_full() -> bool:
+    """Whether the system refuses a watch more (ENOSPC)."""
+    if sys.platform != "linux":
+        return False
+    import ctypes
+
+    system = ctypes.CDLL(None, use_errno=True)
+    fd = system.inotify_init1(os.O_CLOEXEC)
+    if fd < 0:
+        return False  # the limit of instances, which RustNotify does tell
+    try:
+        refused: bool = system.inotify_add_watch(fd, b"/", IN_ATTRIB) < 0
+        return refused and ctypes.get_errno() == errno.ENOSPC
+    finally:
+        os.close(fd)
+
+
+def _holds(wanted: int) -> bool:
+    """Whether one of our inotify instances holds as many watches as that."""
+    try:
+        for name in os.listdir("/proc/self/fd"):
+            try:
+                if os.readlink(f"/proc/self/fd/{name}") == "anon_inode:inotify":
+                    with open(f"/proc/self/fdinfo/{name}") as file:
+                        if sum(line.startswith("inotify wd:") for line in file) >= wanted:
+                            return True
+            except OSError:
+                continue  # it was closed meanwhile
+    except OSError:
+        return True  # there is no /proc to ask
+    return False
+
+
 class _Watch:
     """One RustNotify, which cannot be changed after it was made."""
 
@@ -131,6 +173,7 @@ class _Watch:
         names = [self._name(path) for path, _, _ in folders]
         try:
             self._notify: RustNotify = self._make(RustNotify, [n for n in names if n is not None])
+            _must_hold(len({(device, inode) for _, device, inode in folders}))
         except BaseException:
             self._close_handles()
             raise

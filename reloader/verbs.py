@@ -1,0 +1,133 @@
+"""`reloader why` and `reloader doctor`: what would be watched and why, without a worker."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from queue import Empty, SimpleQueue
+from threading import Thread
+
+import click
+
+from reloader.events import Event, TreeTouched
+from reloader.settings import Settings
+from reloader.showing.console import printable
+from reloader.showing.wording import path_shown
+from reloader.watching import explaining
+from reloader.watching.listing import identity_of
+from reloader.watching.mounts import mount_of
+from reloader.watching.patterns import Rule
+from reloader.watching.tree import Tree
+from reloader.watching.watcher import Watcher
+
+# An event that takes longer than this, in seconds, does not come.
+PATIENCE = 2.0
+# So many of the rules that prune are named; the rest are counted.
+NAMED = 8
+LIMIT = "/proc/sys/fs/inotify/max_user_watches"
+
+
+def why(settings: Settings, paths: Sequence[str]) -> int:
+    """Say of each path whether it counts and by which rule; 0 when all of them do, else 1."""
+    reasons = [explaining.explain(settings, path) for path in paths]
+    for path, reason in zip(paths, reasons, strict=True):
+        counts = "counts" if reason.counts else "does not count"
+        click.echo(f"{path_shown(path)} {counts}: {printable(reason.why)}{_by(reason.rule)}")
+    return 0 if all(reason.counts for reason in reasons) else 1
+
+
+def _by(rule: Rule | None) -> str:
+    return f" ({_source(rule.source, rule.line)}: {printable(rule.text)})" if rule is not None else ""
+
+
+def _source(source: str, line: int) -> str:
+    return f"{path_shown(source)}:{line}" if os.path.isabs(source) else source
+
+
+def doctor(settings: Settings) -> int:
+    """Print what would be watched and what would go wrong; 1 if something would."""
+    unreadable: list[str] = []
+    tree = Tree(settings, lambda path, reason: unreadable.append(f"{path_shown(path)}: {reason.lower()}"))
+    began = time.monotonic()
+    tree.survey()
+    took = time.monotonic() - began
+    files = sum(len(folder.files) for folder in tree.folders.values())
+    click.echo(f"files that count   {files:,} in {len(tree.folders):,} folders, found in {took:.2f} s")
+    for line in _pruned(tree):
+        click.echo(line)
+    wanted = len(tree.to_watch())
+    limit = _limit()
+    fits = limit is None or wanted < limit
+    click.echo(f"watches            {wanted:,}" + (f" of {limit:,} ({LIMIT})" if limit is not None else ""))
+    if not fits:
+        click.echo(f"                   too few: sudo sysctl fs.inotify.max_user_watches={2 * wanted}")
+    for text in unreadable:
+        click.echo(f"unreadable         {text}")
+    heard = [_root(root, settings) for root in (*tree.roots, *tree.single)]
+    return 0 if fits and not unreadable and all(heard) else 1
+
+
+def _pruned(tree: Tree) -> Iterator[str]:
+    found = explaining.pruned(tree)
+    yield f"folders left out   {found.total():,}"
+    for (text, source, line), count in found.most_common(NAMED):
+        where = f" ({_source(source, line)})" if source else ""
+        yield f"  {count:>7,}          {printable(text)}{where}"
+    if len(found) > NAMED:
+        yield f"                   and by {len(found) - NAMED} more rules"
+
+
+def _limit() -> int | None:
+    try:
+        with open(LIMIT, encoding="ascii") as file:
+            return int(file.read())
+    except (OSError, ValueError):
+        return None
+
+
+def _root(root: str, settings: Settings) -> bool:
+    """Tell how one root is watched; whether that works."""
+    mount = mount_of(root)
+    kind = "unknown file system" if mount is None else mount.kind
+    head = f"root               {path_shown(root)} ({kind})"
+    if settings.poll is not None or (mount is not None and mount.silent):
+        why = "as asked" if settings.poll is not None else "events of other machines do not come here"
+        click.echo(f"{head}: looked at every {settings.interval:g} s, {why}")
+        return True
+    seconds, reason = _canary(root)
+    if seconds is not None:
+        click.echo(f"{head}: an event came {seconds:.2f} s after a write")
+        return True
+    click.echo(f"{head}: {reason}")
+    return False
+
+
+def _canary(root: str) -> tuple[float | None, str]:
+    """Write a file that counts nowhere and wait for its event; the seconds that took, or what failed."""
+    inbox: SimpleQueue[Event] = SimpleQueue()
+    watcher = Watcher(lambda _path: True, inbox.put)
+    thread = Thread(target=watcher.run, daemon=True)
+    thread.start()
+    try:
+        watcher.watch(frozenset({(root, *(identity_of(root) or (0, 0)))}))
+        first = inbox.get(timeout=PATIENCE)
+        if not isinstance(first, TreeTouched):
+            return None, f"cannot be watched: {printable(str(first))}"
+        with tempfile.NamedTemporaryFile(dir=root, prefix=".reloader-", suffix=".tmp") as canary:
+            written = time.monotonic()
+            left = PATIENCE
+            while left > 0:
+                event = inbox.get(timeout=left)
+                if isinstance(event, TreeTouched) and event.paths and canary.name in event.paths:
+                    return time.monotonic() - written, ""
+                left = written + PATIENCE - time.monotonic()
+    except OSError as error:
+        return None, f"not tried, since nothing can be written: {(error.strerror or str(error)).lower()}"
+    except Empty:
+        pass
+    finally:
+        watcher.close()
+        thread.join(PATIENCE)
+    return None, f"no event came within {PATIENCE:g} s of a write; --poll looks instead"

@@ -1,0 +1,91 @@
+"""Why a path counts or not, found out as the walk would, folder by folder."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from typing import NamedTuple
+
+from reloader.settings import Settings
+from reloader.watching.listing import VENV_MARK
+from reloader.watching.patterns import Rule
+from reloader.watching.rules import Verdict, View
+from reloader.watching.tree import Tree
+
+
+class Reason(NamedTuple):
+    """Whether a path counts, why, and by which rule if one decided."""
+
+    counts: bool
+    why: str
+    rule: Rule | None
+
+
+def explain(settings: Settings, path: str) -> Reason:
+    """Look at one path; nothing has to be there, and nothing else is walked."""
+    is_folder = path.endswith(os.sep) or os.path.isdir(path)
+    path = os.path.abspath(path)
+    tree = Tree(settings, lambda _path, _reason: None)
+    if os.path.basename(path) in tree.single.get(os.path.dirname(path), ()):
+        return Reason(True, "it is watched by its own name", None)
+    roots = [root for root in tree.roots if path == root or path.startswith(root.rstrip(os.sep) + os.sep)]
+    if not roots:
+        return Reason(False, "it lies in no watched folder", None)
+    reasons = [_below(tree, root, path, is_folder) for root in roots]
+    return next((reason for reason in reasons if reason.counts), reasons[-1])
+
+
+def _below(tree: Tree, root: str, path: str, is_folder: bool) -> Reason:
+    if path == root:
+        return Reason(True, "it is a watched folder", None)
+    view = tree.view_of_root(root)
+    here = root
+    parts = os.path.relpath(path, root).split(os.sep)
+    while True:
+        listed = tree.lister.list(here, view, None)
+        if listed is not None:
+            view = listed.view
+        elif os.path.lexists(os.path.join(here, VENV_MARK)):
+            return Reason(False, f"{os.path.relpath(here)} is a virtual environment ({VENV_MARK})", None)
+        name = parts.pop(0)
+        below = os.path.join(here, name)
+        if not parts and not is_folder:
+            return _file(view, below, name)
+        verdict, rule = view.why_folder(below, name)
+        if verdict is Verdict.SKIP:
+            which = "it is ignored" if not parts else f"{os.path.relpath(below)}/ is ignored"
+            return Reason(False, which, rule)
+        if not parts:
+            return Reason(True, "it is entered", rule)
+        view = view.inside(verdict)
+        here = below
+
+
+def _file(view: View, path: str, name: str) -> Reason:
+    verdict, rule = view.why_file(path, name)
+    if verdict is Verdict.KEEP:
+        return Reason(True, "by a rule" if rule is not None else "nothing ignores it", rule)
+    if rule is not None:
+        return Reason(False, "it is ignored", rule)
+    if view.passing:
+        return Reason(False, "its folder is ignored, and no --include names it", None)
+    return Reason(False, "it is neither code nor configuration of a Python program", None)
+
+
+def pruned(tree: Tree) -> Counter[tuple[str, str, int]]:
+    """How many folders of a surveyed tree were not entered, by the text, source and line of the rule.
+
+    Virtual environments have no rule: their text is the name of the file that marks them.
+    """
+    found: Counter[tuple[str, str, int]] = Counter()
+    for path, folder in tree.folders.items():
+        for (name, is_folder), verdict in folder.verdicts.items():
+            below = os.path.join(path, name)
+            if not is_folder:
+                continue
+            if verdict is Verdict.SKIP:
+                rule = folder.view.why_folder(below, name)[1]
+                found[(rule.text, rule.source, rule.line) if rule is not None else ("", "", 0)] += 1
+            elif below not in tree.folders and os.path.lexists(os.path.join(below, VENV_MARK)):
+                found[VENV_MARK, "", 0] += 1
+    return found
