@@ -80,6 +80,13 @@ class TreeBusy(Message):
     operation: str
 
 
+class PatternIdle(Message):
+    """A pattern of the user's matches nothing that is there."""
+
+    option: str
+    pattern: str
+
+
 class ContentsKnown(Message):
     """What the running generation was started from has been read, so far as there is room for it."""
 
@@ -201,6 +208,7 @@ Event = (
     TreeTouched
     | TreeCompared
     | TreeBusy
+    | PatternIdle
     | ContentsKnown
     | PreflightPassed
     | PreflightFailed

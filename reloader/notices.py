@@ -152,6 +152,13 @@ class SetAside(Message):
     seconds: float
 
 
+class MatchesNothing(Message):
+    """A pattern of the user's matches nothing that is there: it may be misspelt."""
+
+    option: str
+    pattern: str
+
+
 class Remembered(Message):
     """The contents of so many files are known; of them these many bytes are kept."""
 
@@ -214,6 +221,7 @@ Notice = (
     | Held
     | Released
     | SetAside
+    | MatchesNothing
     | Remembered
     | NothingNew
     | NothingChanged

@@ -10,6 +10,7 @@ import signal
 from reloader.deciding.debouncer import Debouncer
 from reloader.deciding.gate import Gate
 from reloader.deciding.loops import MOST, Loops
+from reloader.deciding.relaying import relayed
 from reloader.deciding.states import Goal, WorkerState
 from reloader.deciding.worker import Worker
 from reloader.effects import (
@@ -25,14 +26,10 @@ from reloader.effects import (
 from reloader.events import (
     BaselineTaken,
     Change,
-    ContentsKnown,
-    DeadlinePassed,
     Event,
     FoldersChanged,
-    LeftoversFound,
     OutputClosed,
     OutputFlushed,
-    PathUnreadable,
     PreflightFailed,
     PreflightPassed,
     SignalReceived,
@@ -41,24 +38,19 @@ from reloader.events import (
     TreeBusy,
     TreeCompared,
     TreeTouched,
-    WatchingFailed,
     WorkerExited,
     WorkerReady,
     WorkerStarted,
 )
 from reloader.notices import (
-    CannotRead,
     ChangesMeanwhile,
-    EndingLeftovers,
     NothingChanged,
     NothingNew,
     OurFault,
-    Remembered,
     SetAside,
     WaitingForGit,
     WasUnchanged,
     Watching,
-    WatchingByComparing,
 )
 from reloader.settings import OnExit, Settings
 
@@ -150,8 +142,6 @@ class Supervisor:
                 return self._compared(event, now)
             case TreeBusy(operation):
                 return self._wait_for_git(operation, now)
-            case ContentsKnown(files, kept):
-                return [Tell(Remembered(files, kept))]
             case PreflightPassed(number):
                 changes = self._gate.passed(number)
                 return [] if changes is None else self._restart(changes, now)
@@ -167,18 +157,12 @@ class Supervisor:
                     self._watching = True
                     effects.append(Tell(Watching(entered, files)))
                 return effects
-            case PathUnreadable(path, reason):
-                return [Tell(CannotRead(path, reason))]
-            case WatchingFailed(reason, interval):
-                return [Tell(WatchingByComparing(reason, interval))]
             case WorkerStarted(generation, pid):
                 return worker.started(now, generation, pid)
             case StartFailed():
                 return worker.start_failed(now, event)
             case WorkerReady(generation):
                 return worker.ready(now, generation)
-            case LeftoversFound(_, processes):
-                return [Tell(EndingLeftovers(processes))]
             case WorkerExited(generation, status):
                 return worker.exited(now, generation, status)
             case SignalReceived(number):
@@ -190,8 +174,9 @@ class Supervisor:
             case SourceFailed(source, error):
                 self._faulty = True
                 return [Tell(OurFault(source, error)), *self._quit(signal.SIGABRT, now)]
-            case DeadlinePassed():
-                pass
+            case _:
+                notice = relayed(event)
+                return [] if notice is None else [Tell(notice)]
         return []
 
     def _compared(self, event: TreeCompared, now: float) -> list[Effect]:

@@ -19,6 +19,7 @@ from reloader.notices import (
     EndingLeftovers,
     Held,
     Killing,
+    MatchesNothing,
     NothingChanged,
     NothingNew,
     Notice,
@@ -124,6 +125,9 @@ class _Words:
                 return f"the code is again what {self.name} runs", Weight.PLAIN
             case SetAside():
                 return self._set_aside(notice), Weight.STRONG
+            case MatchesNothing(option, pattern):
+                text = f"{printable(option)} {shlex.quote(printable(pattern))} matches nothing"
+                return f"{text}; reloader why PATH tells which rules hold for a path", Weight.PLAIN
             case Remembered(files, kept):
                 return (
                     f"the content of {_count(files, 'file')} is known ({kept / 1e6:.1f} MB kept)",

@@ -19,6 +19,7 @@ from reloader.events import (
     FoldersChanged,
     Kind,
     PathUnreadable,
+    PatternIdle,
     Sameness,
     TreeBusy,
     TreeCompared,
@@ -73,6 +74,7 @@ class Surveyor:
     def __init__(self, settings: Settings, since_ns: int, post: Callable[[Event], None]) -> None:
         self.tree = Tree(settings, lambda path, reason: post(PathUnreadable(path, reason)))
         self.tree.lister.since_ns = since_ns
+        self._settings = settings
         self._post = post
         self.contents = Contents(post) if settings.restart_on is RestartOn.CHANGE else None
         self._requests: SimpleQueue[_Compare | _TakeBaseline] = SimpleQueue()
@@ -111,6 +113,7 @@ class Surveyor:
         if compare(self._baseline, self._latest):
             self._post(TreeTouched(frozenset()))
         self._remember()
+        self._tell_idle_patterns()
         while True:
             try:
                 request = self._requests.get(timeout=self._patience)
@@ -124,6 +127,12 @@ class Surveyor:
                 self._tell_what_differs()
             else:
                 self._renew_baseline(request)
+
+    def _tell_idle_patterns(self) -> None:
+        for option, patterns in (("--ignore", self._settings.ignore), ("--include", self._settings.include)):
+            for pattern in patterns:
+                if not self.tree.matches(pattern):
+                    self._post(PatternIdle(option, pattern))
 
     @property
     def _patience(self) -> float:

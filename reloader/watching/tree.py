@@ -90,6 +90,19 @@ class Tree:
         above = {gitignore.repository_of(folder) for folder in (*self.roots, *self.single)}
         return {top for top in above if top is not None} | (self.lister.repositories & self.folders.keys())
 
+    def matches(self, pattern: str) -> bool:
+        """Whether a pattern of the user's matches anything in the folders that are entered."""
+        for root in self.roots:
+            only = layer(root, [pattern], "")
+            inside = root.rstrip(os.sep) + os.sep
+            for path, folder in self.folders.items():
+                if path != root and not path.startswith(inside):
+                    continue
+                for name, is_folder in folder.verdicts:
+                    if only.match(f"{path}{os.sep}{name}", name, is_folder):
+                        return True
+        return False
+
     # --- looking ----------------------------------------------------------------------------------
 
     def survey(self) -> None:

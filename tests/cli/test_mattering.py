@@ -380,3 +380,29 @@ def test_a_rebase_is_waited_out(
     run.out.wait_for("ready 5")
     assert run.stop() == 0
     assert not re.search("crashed", run.err.text)
+
+
+# --- patterns -------------------------------------------------------------------------------------
+
+
+def test_a_pattern_that_matches_nothing_is_told(project: Path, start: Start) -> None:
+    (project / "data").mkdir()
+    run = start(
+        *(
+            "-v",
+            "--ignore",
+            "data/",
+            "--ignore",
+            "/task.py",
+            "--ignore",
+            "*.pyy",
+            "--include",
+            "/nowhere/*.sql",
+        ),
+        *("--", PYTHON, "worker.py"),
+    )
+    run.err.wait_for(r"--ignore '\*\.pyy' matches nothing")
+    run.err.wait_for(r"--include '/nowhere/\*\.sql' matches nothing")
+    settle(run, project / "worker.py")
+    assert run.stop() == 0
+    assert run.err.text.count("matches nothing") == 2

@@ -27,6 +27,7 @@ from reloader.notices import (
     EndingLeftovers,
     Held,
     Killing,
+    MatchesNothing,
     NothingChanged,
     NothingNew,
     Notice,
@@ -145,6 +146,10 @@ WORDS: list[tuple[Notice, str]] = [
         "my data/out.csv changes after every start → for 2 min 0 s it restarts nothing\n"
         "hint: if qcluster writes it: --ignore '/my data/out.csv'",
     ),
+    (
+        MatchesNothing("--ignore", "*.pyy"),
+        "--ignore '*.pyy' matches nothing; reloader why PATH tells which rules hold for a path",
+    ),
     (Remembered(2345, 1_250_000), "the content of 2,345 files is known (1.2 MB kept)"),
     (NothingNew(), "looked at the files: nothing new"),
     (NothingChanged(), "looked at the files: none that counts differs"),
@@ -239,7 +244,16 @@ _TEXTS = [
 def test_notices_with_text_of_others_are_known() -> None:
     assert {type(param.values[0]) for param in _TEXTS} == {
         *(Draining, StartingAgain, ChangesMeanwhile, CannotRead, EndingLeftovers, CannotStart),
-        *(WatchingByComparing, OurFault, WasUnchanged, WaitingForGit, Checking, Held, SetAside),
+        *(
+            WatchingByComparing,
+            OurFault,
+            WasUnchanged,
+            WaitingForGit,
+            Checking,
+            Held,
+            SetAside,
+            MatchesNothing,
+        ),
     }
 
 

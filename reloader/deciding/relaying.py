@@ -1,0 +1,36 @@
+"""Events that decide nothing and are only told."""
+
+from __future__ import annotations
+
+from reloader.events import (
+    ContentsKnown,
+    Event,
+    LeftoversFound,
+    PathUnreadable,
+    PatternIdle,
+    WatchingFailed,
+)
+from reloader.notices import (
+    CannotRead,
+    EndingLeftovers,
+    MatchesNothing,
+    Notice,
+    Remembered,
+    WatchingByComparing,
+)
+
+
+def relayed(event: Event) -> Notice | None:
+    """What is told of the event; None when nothing is."""
+    match event:
+        case PathUnreadable(path, reason):
+            return CannotRead(path, reason)
+        case WatchingFailed(reason, interval):
+            return WatchingByComparing(reason, interval)
+        case LeftoversFound(_, processes):
+            return EndingLeftovers(processes)
+        case PatternIdle(option, pattern):
+            return MatchesNothing(option, pattern)
+        case ContentsKnown(files, kept):
+            return Remembered(files, kept)
+    return None
