@@ -3,7 +3,8 @@
 Rule: a file causes at most ten restarts in a minute. The tenth waits until the file has been left alone
 for a moment, so that whoever saves very often still gets the last version. If the file changes again
 after it, it is set aside for a minute, and each further time twice as long. A minute without a change
-after a restart ends all that.
+after a restart ends all that. Program text, which people save often and workers hardly ever write, may
+cause sixty.
 """
 
 from __future__ import annotations
@@ -11,16 +12,41 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 
-# Restarts by one file in a row, within the window in seconds.
+# Restarts by one file in a row, within the window in seconds; and by a file of program text.
 MOST = 9
+MOST_OF_SOURCE = 60
+SOURCES = (
+    *(".py", ".js", ".mjs", ".cjs", ".jsx", ".ts", ".tsx", ".rb", ".go", ".rs", ".java", ".kt", ".php"),
+    *(
+        ".c",
+        ".h",
+        ".cc",
+        ".cpp",
+        ".hpp",
+        ".cs",
+        ".ex",
+        ".exs",
+        ".lua",
+        ".pl",
+        ".sh",
+        ".html",
+        ".css",
+        ".scss",
+    ),
+)
 WINDOW = 60.0
 # How long, in seconds, the file must be left alone before the next one.
 MOMENT = 2.0
 
 
+def most_of(path: str) -> int:
+    """How many restarts in a row the file may cause within the window."""
+    return MOST_OF_SOURCE if path.endswith(SOURCES) else MOST
+
+
 class _File:
-    def __init__(self) -> None:
-        self.restarts: deque[float] = deque(maxlen=MOST)
+    def __init__(self, most: int) -> None:
+        self.restarts: deque[float] = deque(maxlen=most)
         self.until: float | None = None
         self.times = 0
         """How often it was set aside."""
@@ -66,7 +92,9 @@ class Loops:
                 file.pardoned = False
             elif now - file.restarts[-1] >= WINDOW:
                 del self._files[path]
-            elif file.times or (len(file.restarts) == MOST and now - file.restarts[0] < WINDOW):
+            elif file.times or (
+                len(file.restarts) == file.restarts.maxlen and now - file.restarts[0] < WINDOW
+            ):
                 found[path] = WINDOW * 2 ** (file.times - 1) if file.times else MOMENT
                 file.times += 1
                 file.until = now + found[path]
@@ -75,4 +103,6 @@ class Loops:
     def restarted(self, paths: Iterable[str], now: float) -> None:
         """These files have caused a restart."""
         for path in paths:
-            self._files.setdefault(path, _File()).restarts.append(now)
+            if path not in self._files:
+                self._files[path] = _File(most_of(path))
+            self._files[path].restarts.append(now)

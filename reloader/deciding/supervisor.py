@@ -9,7 +9,7 @@ import signal
 
 from reloader.deciding.debouncer import Debouncer
 from reloader.deciding.gate import Gate
-from reloader.deciding.loops import MOST, Loops
+from reloader.deciding.loops import Loops, most_of
 from reloader.deciding.relaying import relayed
 from reloader.deciding.states import Goal, WorkerState
 from reloader.deciding.worker import Worker
@@ -194,7 +194,7 @@ class Supervisor:
         if worker.state in (WorkerState.DRAINING, WorkerState.KILLING, WorkerState.PREPARING):
             return [*told, *([Tell(ChangesMeanwhile(tuple(sorted(new))))] if new else [])]
         aside = self._loops.set_aside((change.path for change in changes), now)
-        told += [Tell(SetAside(path, MOST, seconds)) for path, seconds in aside.items()]
+        told += [Tell(SetAside(path, most_of(path), seconds)) for path, seconds in aside.items()]
         if all(self._loops.is_aside(change.path) for change in changes):
             return told or [Tell(NothingNew())]
         if worker.state in (WorkerState.STARTING, WorkerState.READY) and self._gate.wants_to_look(changes):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reloader.deciding.loops import MOMENT, MOST, WINDOW, Loops
+from reloader.deciding.loops import MOMENT, MOST, MOST_OF_SOURCE, WINDOW, Loops
 
 FILE = "/p/export.csv"
 
@@ -88,3 +88,12 @@ def test_never_more_than_ten_restarts_in_any_minute_and_the_last_change_is_not_l
     for position, at in enumerate(restarts[:-10]):
         assert restarts[position + 10] - at >= WINDOW - 1e-6
     assert not waiting or loops.deadline is not None
+
+
+def test_program_text_may_be_saved_more_often() -> None:
+    loops = Loops()
+    source = "/p/task.py"
+    for step in range(MOST_OF_SOURCE):
+        assert loops.set_aside([source], step * 0.9) == {}
+        loops.restarted([source], step * 0.9)
+    assert loops.set_aside([source], 54.0) == {source: MOMENT}
