@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reloader.events import ContentsKnown, Event, Sameness
-from reloader.watching.contents import ENTRY, Contents, same_syntax
+from reloader.watching.contents import ENTRY, LEVEL, Contents, same_syntax
 from reloader.watching.listing import Stat
 from reloader.watching.tree import Snapshot
 
@@ -71,7 +71,7 @@ def test_what_is_not_known_differs(tmp_path: Path) -> None:
     then = status(path)
     assert contents.sameness(str(path), then, then) is None
     contents.read_all(snapshot(tmp_path))
-    assert inbox.get_nowait() == ContentsKnown(1, ENTRY + len(zlib.compress(b"a = 1\n", 1)))
+    assert inbox.get_nowait() == ContentsKnown(1, ENTRY + len(zlib.compress(b"a = 1\n", LEVEL)))
     os.utime(path, ns=(1, 1))
     assert contents.sameness(str(path), (0, 0, 0), status(path)) is None
     assert contents.sameness(str(path), then, status(path)) is Sameness.BYTES
