@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
 import time
@@ -55,12 +56,18 @@ if TYPE_CHECKING:
     from reloader.watching.surveyor import Surveyor
     from reloader.watching.watcher import Watcher
 
+# So many objects more than there were before make the interpreter look for cycles.
+GARBAGE = 50_000
+
 
 def run(settings: Settings, environment: Mapping[str, str]) -> int:
     """Run one worker until the end is asked for; returns the exit status, or dies by the signal.
 
     Raises ReloaderError when the command cannot be run.
     """
+    # What is known of a large tree is held for long and holds no cycles; looking for some in it
+    # again and again would take a sixth of the first look.
+    gc.set_threshold(GARBAGE)
     inbox: SimpleQueue[Event] = SimpleQueue()
     supervisor = Supervisor(settings)
     with Shell(settings, environment, inbox.put) as shell:
@@ -126,7 +133,7 @@ class Shell:
         if exception[0] is not None and self._worker is not None:
             self._worker.kill()
         if self._watching is not None:
-            # It must not be inside RustNotify while the interpreter ends.
+            # It must not be inside the source of events while the interpreter ends.
             self._watching.join(1.0)
         self._signals.restore()
 
@@ -177,7 +184,7 @@ class Shell:
         if self._surveyor.contents is not None:
             self._spawn("reader", self._surveyor.contents.run)
         if self._settings.poll is None:
-            self._watcher = Watcher(self._surveyor.tree.may_count, self._post)
+            self._watcher = Watcher(self._surveyor.tree.may_count, self._post, self._surveyor.poll)
             self._watching = self._spawn("watcher", self._watcher.run)
 
     def _begin_preflight(self, number: int, paths: tuple[str, ...]) -> None:

@@ -123,10 +123,15 @@ class FoldersChanged(Message):
     """These folders, given with their identity on disk, are to be watched from now on."""
 
     folders: frozenset[tuple[str, int, int]]
+
+
+class TreeKnown(Message):
+    """The tree has been looked at for the first time."""
+
     files: int
     """How many files count."""
-    entered: int
-    """How many of the folders are entered; the others are watched for one path in them."""
+    folders: int
+    """How many folders are entered."""
 
 
 class PathUnreadable(Message):
@@ -214,6 +219,7 @@ Event = (
     | PreflightFailed
     | BaselineTaken
     | FoldersChanged
+    | TreeKnown
     | PathUnreadable
     | WatchingFailed
     | WorkerStarted

@@ -8,6 +8,7 @@ from reloader.events import (
     LeftoversFound,
     PathUnreadable,
     PatternIdle,
+    TreeKnown,
     WatchingFailed,
 )
 from reloader.notices import (
@@ -16,6 +17,7 @@ from reloader.notices import (
     MatchesNothing,
     Notice,
     Remembered,
+    Watching,
     WatchingByComparing,
 )
 
@@ -25,6 +27,8 @@ def relayed(event: Event) -> Notice | None:
     match event:
         case PathUnreadable(path, reason):
             return CannotRead(path, reason)
+        case TreeKnown(files, folders):
+            return Watching(folders, files)
         case WatchingFailed(reason, interval):
             return WatchingByComparing(reason, interval)
         case LeftoversFound(_, processes):

@@ -50,7 +50,6 @@ from reloader.notices import (
     SetAside,
     WaitingForGit,
     WasUnchanged,
-    Watching,
 )
 from reloader.settings import OnExit, Settings
 
@@ -90,7 +89,6 @@ class Supervisor:
         self._flushing = False
         self._flush_deadline: float | None = None
         self._faulty = False
-        self._watching = False
 
     @property
     def deadline(self) -> float | None:
@@ -151,12 +149,8 @@ class Supervisor:
                 self._seen = frozenset()
                 self._git_told = False
                 return worker.prepared(now, generation)
-            case FoldersChanged(folders, files, entered):
-                effects: list[Effect] = [WatchFolders(folders)]
-                if not self._watching:
-                    self._watching = True
-                    effects.append(Tell(Watching(entered, files)))
-                return effects
+            case FoldersChanged(folders):
+                return [WatchFolders(folders)]
             case WorkerStarted(generation, pid):
                 return worker.started(now, generation, pid)
             case StartFailed():

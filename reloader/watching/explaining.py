@@ -78,14 +78,13 @@ def pruned(tree: Tree) -> Counter[tuple[str, str, int]]:
     Virtual environments have no rule: their text is the name of the file that marks them.
     """
     found: Counter[tuple[str, str, int]] = Counter()
-    for path, folder in tree.folders.items():
-        for (name, is_folder), verdict in folder.verdicts.items():
-            below = os.path.join(path, name)
-            if not is_folder:
-                continue
-            if verdict is Verdict.SKIP:
-                rule = folder.view.why_folder(below, name)[1]
-                found[(rule.text, rule.source, rule.line) if rule is not None else ("", "", 0)] += 1
-            elif below not in tree.folders and os.path.lexists(os.path.join(below, VENV_MARK)):
-                found[VENV_MARK, "", 0] += 1
+    for folder, name, is_folder in tree.entries():
+        below = os.path.join(folder, name)
+        if not is_folder or below in tree.folders:
+            continue
+        verdict, rule = tree.folders[folder].view.why_folder(below, name)
+        if verdict is Verdict.SKIP:
+            found[(rule.text, rule.source, rule.line) if rule is not None else ("", "", 0)] += 1
+        elif os.path.lexists(os.path.join(below, VENV_MARK)):
+            found[VENV_MARK, "", 0] += 1
     return found

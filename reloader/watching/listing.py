@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from reloader.watching import gitignore
 from reloader.watching.patterns import Layer
-from reloader.watching.rules import Verdict, View
+from reloader.watching.rules import Verdict, Verdicts, View
 
 Stat = tuple[int, int, int]
 """Modification time in nanoseconds, size in bytes, inode."""
@@ -33,8 +33,7 @@ class Folder:
     subfolders: dict[str, tuple[int, Verdict]]
     """Inode (negative for a symbolic link) and verdict of every subfolder that is to be entered."""
     gitignore: Stat | None = None
-    verdicts: dict[tuple[str, bool], Verdict] = field(default_factory=dict)
-    """What was decided about each entry (name, is a folder), so that it is decided once."""
+    verdicts: Verdicts = field(default_factory=dict)
 
 
 class Lister:
@@ -55,6 +54,8 @@ class Lister:
         self._follow_git = follow_git
         self._report = report_unreadable
         self._reported: set[str] = set()
+        self.files = True
+        """Whether files are looked at; else only which folders there are."""
         self.since_ns = 0
         self.recent: set[str] = set()
         """Files not seen before whose status changed at or after `since_ns`."""
@@ -91,13 +92,16 @@ class Lister:
             view, verdicts = known.view, known.verdicts
         else:
             self.rules_changed = self.rules_changed or (known is not None and known.gitignore != FORGOTTEN)
-            view, verdicts = self._view_inside(path, outer, listed), {}
+            view = self._view_inside(path, outer, listed)
+            verdicts = view.verdicts(path)
         files: Files = {}
         subfolders: dict[str, tuple[int, Verdict]] = {}
         before = known.files if known is not None else {}
         inside = path if path.endswith("/") else path + "/"
         for name, entry in listed.items():
             is_folder = _is_folder(entry)
+            if not is_folder and not self.files:
+                continue
             verdict = verdicts.get((name, is_folder))
             if verdict is None:
                 below = inside + name
@@ -108,30 +112,29 @@ class Lister:
             if is_folder:
                 subfolders[name] = (-entry.inode() if entry.is_symlink() else entry.inode(), verdict)
             else:
-                self._take(files, path, name, before, entry)
-        for name in self._single.get(path, ()):
-            self._take(files, path, name, before)
+                try:
+                    self._take(files, path, name, before, entry.stat())
+                except OSError as error:
+                    self._untakable(path, name, entry.is_symlink(), error)
+        for name in self._single.get(path, ()) if self.files else ():
+            try:
+                self._take(files, path, name, before, os.stat(inside + name))
+            except OSError as error:
+                self._untakable(path, name, False, error)
         if files == before:
             files = before
         return Folder(view, identity, files, subfolders, ignoring, verdicts)
 
-    def _take(
-        self, files: Files, path: str, name: str, before: Files, entry: os.DirEntry[str] | None = None
-    ) -> None:
-        below = os.path.join(path, name)
-        try:
-            found = os.stat(below) if entry is None else entry.stat()
-        except PermissionError as error:
-            through_link = entry is not None and entry.is_symlink()
-            self._unreadable(below if through_link else path, error)
-            return
-        except OSError:
-            return  # gone since it was listed, or a link that leads nowhere
-        if not stat.S_ISREG(found.st_mode):
-            return
-        files[name] = (found.st_mtime_ns, found.st_size, found.st_ino)
-        if name not in before and found.st_ctime_ns >= self.since_ns:
-            self.recent.add(below)
+    def _take(self, files: Files, path: str, name: str, before: Files, found: os.stat_result) -> None:
+        if stat.S_ISREG(found.st_mode):
+            files[name] = (found.st_mtime_ns, found.st_size, found.st_ino)
+            if found.st_ctime_ns >= self.since_ns and name not in before:
+                self.recent.add(os.path.join(path, name))
+
+    def _untakable(self, path: str, name: str, is_link: bool, error: OSError) -> None:
+        """Tell of a file that cannot be read; one that has gone, or a dead link, is just not there."""
+        if isinstance(error, PermissionError):
+            self._unreadable(os.path.join(path, name) if is_link else path, error)
 
     def _unreadable(self, path: str, error: OSError) -> None:
         if path not in self._reported:
@@ -162,6 +165,15 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return entry.is_dir()
     except OSError:
         return False
+
+
+def names_in(path: str) -> list[tuple[str, bool]]:
+    """The entries of a folder, and of each whether it is a folder; none if it cannot be read."""
+    try:
+        with os.scandir(path) as entries:
+            return [(entry.name, _is_folder(entry)) for entry in entries]
+    except OSError:
+        return []
 
 
 def identity_of(path: str) -> Identity | None:

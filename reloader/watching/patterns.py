@@ -182,6 +182,7 @@ class Layer:
         for index, rule in enumerate(self.rules):
             self._file(index, rule)
         self._any_path = _any_of([pattern for pattern, _ in self._paths])
+        self._any_place = _any_of([_place_of(rule.glob) for rule in self.rules if rule.anchored])
         self._known: dict[tuple[str, bool], int] = {}
 
     def _file(self, index: int, rule: Rule) -> None:
@@ -223,6 +224,15 @@ class Layer:
     def _holds(self, index: int, is_folder: bool) -> bool:
         return is_folder or not self.rules[index].folders_only
 
+    @property
+    def anchored(self) -> bool:
+        """Whether any of the rules is about a path."""
+        return bool(self._paths)
+
+    def asks_for_paths(self, folder: str) -> bool:
+        """Whether more than an entry's name may matter right inside this folder."""
+        return self._any_place is not None and bool(self._any_place.fullmatch(folder[len(self.base) + 1 :]))
+
     def leads_through(self, path: str) -> bool:
         """Whether an anchored rule may match something below the folder `path`."""
         parts = path[len(self.base) + 1 :].split("/")
@@ -234,6 +244,17 @@ def _any_of(patterns: list[re.Pattern[str]]) -> re.Pattern[str] | None:
     if not patterns:
         return None
     return re.compile("|".join(f"(?:{pattern.pattern})" for pattern in patterns), re.DOTALL)
+
+
+def _place_of(glob: str) -> re.Pattern[str]:
+    """What the folder of an entry must look like for this anchored pattern to match the entry."""
+    above, _, last = glob.rpartition("/")
+    inside = last == "**"
+    if above == "**" or above.endswith("/**"):
+        above, inside = above[:-3], True
+    text = translate(above) if above else ".*" if inside else ""
+    # A slash that is quoted or stands in brackets is not where the pattern's last component begins.
+    return re.compile(".*" if text is None else f"{text}(?:/.*)?" if inside else text, re.DOTALL)
 
 
 def _compile(glob: str) -> re.Pattern[str]:

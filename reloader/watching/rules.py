@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from reloader.watching.patterns import Layer, Rule, parse
+from reloader.watching.patterns import REMEMBERED, Layer, Rule, parse
 
 BUILT_IN_IGNORES = (
     # version control
@@ -53,6 +53,10 @@ class Verdict(enum.Enum):
     SKIP = "skip"
 
 
+Verdicts = dict[tuple[str, bool], Verdict]
+"""What was decided about entries (name, whether it is a folder), so that it is decided once."""
+
+
 def layer(base: str, lines: Sequence[str], source: str) -> Layer:
     """The rules of these lines, relative to the folder `base`."""
     parsed = (parse(line, source, number) for number, line in enumerate(lines, 1))
@@ -72,6 +76,19 @@ class View:
     include: Layer
     passing: bool = False
     """The folder is ignored itself: only what an include names counts."""
+    _by_name: Verdicts = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def verdicts(self, folder: str) -> Verdicts:
+        """Where verdicts about entries of this folder are noted.
+
+        In most folders an entry's name is all that matters; these share one note.
+        """
+        layers = [self.options, *self.git, self.built_in, *([self.counted] if self.counted else [])]
+        if self.include.anchored or any(layer.asks_for_paths(folder) for layer in layers):
+            return {}
+        if len(self._by_name) > REMEMBERED:
+            self._by_name.clear()
+        return self._by_name
 
     def inside(self, verdict: Verdict) -> View:
         """The rules inside a folder of this one that was entered with this verdict."""

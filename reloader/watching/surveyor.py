@@ -23,6 +23,7 @@ from reloader.events import (
     Sameness,
     TreeBusy,
     TreeCompared,
+    TreeKnown,
     TreeTouched,
     Unchanged,
     WatchingFailed,
@@ -64,6 +65,11 @@ class _TakeBaseline:
     at_once: bool
 
 
+@dataclass(frozen=True)
+class _Poll:
+    needed: bool
+
+
 class Surveyor:
     """Answers with TreeCompared, BaselineTaken, TreeBusy, FoldersChanged; of its own accord TreeTouched.
 
@@ -77,13 +83,14 @@ class Surveyor:
         self._settings = settings
         self._post = post
         self.contents = Contents(post) if settings.restart_on is RestartOn.CHANGE else None
-        self._requests: SimpleQueue[_Compare | _TakeBaseline] = SimpleQueue()
+        self._requests: SimpleQueue[_Compare | _TakeBaseline | _Poll] = SimpleQueue()
         self._latest: Snapshot = {}
         self._baseline: Snapshot = {}
         self._watched: frozenset[tuple[str, int, int]] = frozenset()
         self._survey_took = 0.0
         self._interval = settings.interval
         self._polls = settings.poll is not None or self._on_silent_mounts()
+        self._lacks_events = False
         self._state: tuple[object, ...] = ()
         self._states = 0
 
@@ -103,11 +110,20 @@ class Surveyor:
         """
         self._requests.put(_TakeBaseline(generation, paths, at_once))
 
+    def poll(self, needed: bool) -> None:
+        """Look at everything at intervals, or no longer: events tell of everything again."""
+        self._requests.put(_Poll(needed))
+
     # --- the thread -------------------------------------------------------------------------------
 
     def run(self) -> None:
         """Work for ever."""
+        if self._settings.poll is None:
+            # The folders first: a watch that stands sooner leaves less to be compared.
+            self.tree.survey(files=False)
+            self._tell_folders()
         self._look(None)
+        self._post(TreeKnown(sum(map(len, self._latest.values())), len(self._latest)))
         # What was written since the start may have been there before: rather changed than added.
         self._baseline = self._adopt({}, recent=FORGOTTEN)
         if compare(self._baseline, self._latest):
@@ -120,7 +136,9 @@ class Surveyor:
             except Empty:
                 self._look_without_a_hint()
                 continue
-            if not request.at_once and (operation := self._git_at_work()):
+            if isinstance(request, _Poll):
+                self._lacks_events = request.needed
+            elif not request.at_once and (operation := self._git_at_work()):
                 self._post(TreeBusy(operation))
             elif isinstance(request, _Compare):
                 self._look(request.paths)
@@ -130,14 +148,13 @@ class Surveyor:
 
     def _tell_idle_patterns(self) -> None:
         for option, patterns in (("--ignore", self._settings.ignore), ("--include", self._settings.include)):
-            for pattern in patterns:
-                if not self.tree.matches(pattern):
-                    self._post(PatternIdle(option, pattern))
+            for pattern in self.tree.idle(patterns):
+                self._post(PatternIdle(option, pattern))
 
     @property
     def _patience(self) -> float:
         """Seconds until the tree is looked at without a hint."""
-        if self._polls:
+        if self._polls or self._lacks_events:
             return max(self._interval, POLL_SHARE * self._survey_took)
         return max(HEARTBEAT, HEARTBEAT_SHARE * self._survey_took)
 
@@ -244,11 +261,13 @@ class Surveyor:
             self.tree.survey()
             self._latest = self.tree.snapshot()
             self._baseline = self._adopt(self._baseline)
+        self._tell_folders()
+
+    def _tell_folders(self) -> None:
         watched = self.tree.to_watch()
         if watched != self._watched:
             self._watched = watched
-            files = sum(map(len, self._latest.values()))
-            self._post(FoldersChanged(watched, files, len(self._latest)))
+            self._post(FoldersChanged(watched))
 
     def _adopt(self, baseline: Snapshot, recent: Stat | None = None) -> Snapshot:
         """The baseline by the rules of today.
@@ -256,6 +275,8 @@ class Surveyor:
         What counts only now was there at the last start all the same, unless its status changed since:
         then it is noted as `recent`, or not at all. What counts no longer can no longer differ.
         """
+        if not baseline and not self.tree.lister.recent:
+            return dict(self._latest)
         adopted: Snapshot = {}
         for folder, files in self._latest.items():
             before = baseline.get(folder, {})

@@ -12,7 +12,16 @@ from collections.abc import Callable, Iterable, Iterator
 
 from reloader.settings import Settings
 from reloader.watching import gitignore
-from reloader.watching.listing import FORGOTTEN, VENV_MARK, Files, Folder, Identity, Lister, identity_of
+from reloader.watching.listing import (
+    FORGOTTEN,
+    VENV_MARK,
+    Files,
+    Folder,
+    Identity,
+    Lister,
+    identity_of,
+    names_in,
+)
 from reloader.watching.patterns import Layer
 from reloader.watching.rules import BUILT_IN_IGNORES, COUNTED_FOR_PYTHON, Verdict, View, layer
 
@@ -90,23 +99,33 @@ class Tree:
         above = {gitignore.repository_of(folder) for folder in (*self.roots, *self.single)}
         return {top for top in above if top is not None} | (self.lister.repositories & self.folders.keys())
 
-    def matches(self, pattern: str) -> bool:
-        """Whether a pattern of the user's matches anything in the folders that are entered."""
+    def entries(self, inside: str | None = None) -> Iterator[tuple[str, str, bool]]:
+        """Folder, name and whether it is a folder of everything that stands in the folders entered.
+
+        What is ignored is among it. With `inside`, only what lies at or below that folder.
+        """
+        for path in list(self.folders):
+            if inside is None or path == inside or path.startswith(inside.rstrip(os.sep) + os.sep):
+                for name, is_folder in names_in(path):
+                    yield path, name, is_folder
+
+    def idle(self, patterns: Iterable[str]) -> list[str]:
+        """Those of the user's patterns that match nothing in the folders that are entered."""
+        left = list(dict.fromkeys(patterns))
         for root in self.roots:
-            only = layer(root, [pattern], "")
-            inside = root.rstrip(os.sep) + os.sep
-            for path, folder in self.folders.items():
-                if path != root and not path.startswith(inside):
-                    continue
-                for name, is_folder in folder.verdicts:
-                    if only.match(f"{path}{os.sep}{name}", name, is_folder):
-                        return True
-        return False
+            layers = {pattern: layer(root, [pattern], "") for pattern in left}
+            for folder, name, is_folder in self.entries(root) if left else ():
+                path = os.path.join(folder, name)
+                left = [pattern for pattern in left if not layers[pattern].match(path, name, is_folder)]
+                if not left:
+                    break
+        return left
 
     # --- looking ----------------------------------------------------------------------------------
 
-    def survey(self) -> None:
-        """Look at everything."""
+    def survey(self, files: bool = True) -> None:
+        """Look at everything, or at the folders alone."""
+        self.lister.files = files
         fresh: dict[str, Folder] = {}
         links: Todo = []
         for root in self.roots:
@@ -119,6 +138,7 @@ class Tree:
             if lone is not None:
                 fresh[path] = lone
         self.folders = fresh
+        self.lister.files = True
 
     def look(self, paths: Iterable[str]) -> None:
         """Look at what is hinted at only: list the nearest known folder of every path again."""

@@ -33,6 +33,7 @@ from reloader.events import (
     SourceFailed,
     StartFailed,
     TreeCompared,
+    TreeKnown,
     TreeTouched,
     WorkerExited,
     WorkerReady,
@@ -137,15 +138,11 @@ def test_a_change_during_the_start_drains_the_half_started_worker() -> None:
     assert supervisor.handle(TreeCompared((B,)), 3.1) == [StopWorker(2), draining(B, pid=200)]
 
 
-def test_the_folders_to_watch_are_passed_on_and_told_once() -> None:
+def test_the_folders_to_watch_are_passed_on_and_the_tree_is_told() -> None:
     supervisor = at_work()
     folders = frozenset({("/p", 1, 2)})
-    assert supervisor.handle(FoldersChanged(folders, 3, 1), 2.0) == [
-        WatchFolders(folders),
-        Tell(Watching(1, 3)),
-    ]
-    more = folders | {("/p/q", 1, 3)}
-    assert supervisor.handle(FoldersChanged(more, 4, 2), 3.0) == [WatchFolders(more)]
+    assert supervisor.handle(FoldersChanged(folders), 2.0) == [WatchFolders(folders)]
+    assert supervisor.handle(TreeKnown(3, 1), 2.0) == [Tell(Watching(1, 3))]
 
 
 def test_the_first_interrupt_drains_and_the_second_kills() -> None:

@@ -521,3 +521,15 @@ def test_any_line_is_a_rule_or_none_and_never_an_error(line: str) -> None:
         assert translate(rule.glob) is not None
         Layer("/p", [rule]).match("/p/a", "a", False)
         Layer("/p", [rule]).leads_through("/p/a")
+
+
+@settings(max_examples=500, deadline=None)
+@given(data=st.data(), parts=st.lists(_names, min_size=1, max_size=4))
+def test_where_a_rule_about_paths_matches_paths_are_asked_for(data: st.DataObject, parts: list[str]) -> None:
+    path = "/".join(parts)
+    rule = parse(data.draw(_close_to(path)), "test", 1)
+    assume(rule is not None and rule.anchored)
+    layer = Layer("/p", [rule] if rule is not None else [])
+    for is_folder in (False, True):
+        if layer.match(f"/p/{path}", parts[-1], is_folder) is not None:
+            assert layer.asks_for_paths(os.path.dirname(f"/p/{path}"))

@@ -12,7 +12,7 @@ from threading import Thread
 import pytest
 
 from reloader.events import Event, TreeTouched
-from reloader.watching.watcher import STEP, Watcher
+from reloader.watching.watcher import Watcher
 
 LIMIT = 15.0
 
@@ -50,11 +50,11 @@ def test_a_save_is_as_old_as_the_file_says(watched: Path, inbox: SimpleQueue[Eve
     assert 0 <= event.age <= (time.time_ns() - before) / 1e9 + 0.01
 
 
-def test_a_file_that_is_gone_is_taken_for_one_step_old(watched: Path, inbox: SimpleQueue[Event]) -> None:
+def test_a_file_that_is_gone_went_just_now(watched: Path, inbox: SimpleQueue[Event]) -> None:
     (watched / "task.py").write_text("VERSION = 2\n")
     touched(inbox)
     (watched / "task.py").unlink()
-    assert touched(inbox).age == STEP / 1000
+    assert touched(inbox).age == 0.0
 
 
 def test_what_cannot_count_is_not_told(watched: Path, inbox: SimpleQueue[Event]) -> None:
