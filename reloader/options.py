@@ -35,10 +35,8 @@ def _print_and_exit(render: Callable[[click.Command], str]) -> Callable[..., Non
 
 
 def _version(_command: click.Command) -> str:
-    from importlib.metadata import version
-
     python = ".".join(map(str, sys.version_info[:3]))
-    return f"reloader {__version__} (Python {python}, watchfiles {version('watchfiles')})"
+    return f"reloader {__version__} (Python {python})"
 
 
 PARAMS: list[click.Parameter] = [
@@ -221,7 +219,7 @@ PARAMS: list[click.Parameter] = [
         allow_from_autoenv=False,
         callback=_print_and_exit(_version),
         help="Show the version.",
-        details="With those of Python and watchfiles.",
+        details="With that of Python.",
     ),
     Option(
         ["-h", "short_help"],

@@ -26,7 +26,8 @@ from reloader.watching.watcher import Watcher
 PATIENCE = 2.0
 # So many of the rules that prune are named; the rest are counted.
 NAMED = 8
-LIMIT = "/proc/sys/fs/inotify/max_user_watches"
+# The machine's limit, and that of the user namespace (a container may have one of its own).
+LIMITS = ("/proc/sys/fs/inotify/max_user_watches", "/proc/sys/user/max_inotify_watches")
 
 
 def why(settings: Settings, paths: Sequence[str]) -> int:
@@ -59,8 +60,9 @@ def doctor(settings: Settings) -> int:
         click.echo(line)
     wanted = len(tree.to_watch())
     limit = _limit()
-    fits = limit is None or wanted < limit
-    click.echo(f"watches            {wanted:,}" + (f" of {limit:,} ({LIMIT})" if limit is not None else ""))
+    fits = limit is None or wanted < limit[0]
+    most = f" of {limit[0]:,} ({limit[1]})" if limit is not None else ""
+    click.echo(f"watches            {wanted:,}{most}")
     if not fits:
         click.echo(f"                   too few: sudo sysctl fs.inotify.max_user_watches={2 * wanted}")
     for text in unreadable:
@@ -79,12 +81,16 @@ def _pruned(tree: Tree) -> Iterator[str]:
         yield f"                   and by {len(found) - NAMED} more rules"
 
 
-def _limit() -> int | None:
-    try:
-        with open(LIMIT, encoding="ascii") as file:
-            return int(file.read())
-    except (OSError, ValueError):
-        return None
+def _limit() -> tuple[int, str] | None:
+    """How many watches there may be, and where that is written; None where nothing is."""
+    found: list[tuple[int, str]] = []
+    for path in LIMITS:
+        try:
+            with open(path, encoding="ascii") as file:
+                found.append((int(file.read()), path))
+        except (OSError, ValueError):
+            continue
+    return min(found, key=lambda limit: limit[0], default=None)
 
 
 def _root(root: str, settings: Settings) -> bool:

@@ -43,7 +43,7 @@ from reloader.showing.console import Weight, printable
 # What the watcher's error says when one of inotify's limits is reached, and how to raise it.
 _REMEDIES = {
     "watch limit": "sudo sysctl fs.inotify.max_user_watches=524288; reloader doctor counts what is needed",
-    "Too many open files": "sudo sysctl fs.inotify.max_user_instances=1024",
+    "too many open files": "sudo sysctl fs.inotify.max_user_instances=1024",
 }
 # So many of the changed files are named; the rest are counted.
 _NAMED = 3
@@ -143,8 +143,10 @@ class _Words:
                 text = f"cannot watch {path_shown(path)}: {_lower(reason)}; changes in it go unnoticed"
                 return f"{text}\nhint: make it readable, or --ignore it", Weight.STRONG
             case WatchingByComparing(reason, interval):
-                text = f"the system brings no change events: {printable(reason)}"
-                hint = next((f"\nhint: {remedy}" for sign, remedy in _REMEDIES.items() if sign in reason), "")
+                text = f"the system brings no change events: {printable(_lower(reason))}"
+                hint = next(
+                    (f"\nhint: {remedy}" for sign, remedy in _REMEDIES.items() if sign in _lower(reason)), ""
+                )
                 return f"{text}\nthe files are looked at every {interval:g} s instead{hint}", Weight.STRONG
             case OurFault(source, error):
                 text = f"a fault of reloader itself, in {source}: {printable(error)}"

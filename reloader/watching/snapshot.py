@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 
 from reloader.events import Change, Kind
+from reloader.watching.listing import Stat
 from reloader.watching.tree import Snapshot
 
 # What follows the module's name: a cache tag and a level of optimization (PEP 488).
@@ -27,6 +29,37 @@ def compare(old: Snapshot, new: Snapshot) -> tuple[Change, ...]:
             kind = Kind.ADDED if name not in before else Kind.DELETED if name not in after else Kind.CHANGED
             changes.append(Change(os.path.join(folder, name), kind))
     return tuple(sorted(changes))
+
+
+def adopt(old: Snapshot, new: Snapshot, recent: AbstractSet[str], noted: Stat | None = None) -> Snapshot:
+    """The old snapshot by the rules of the new one.
+
+    What counts only now was there before all the same, unless its status changed since (`recent`): then
+    it is taken down as `noted`, or not at all. What counts no longer can no longer differ.
+    """
+    if not old and not recent:
+        return dict(new)
+    adopted: Snapshot = {}
+    for folder, files in new.items():
+        before = old.get(folder, {})
+        came = {
+            name: noted if os.path.join(folder, name) in recent else seen
+            for name, seen in files.items()
+            if name not in before
+        }
+        adopted[folder] = {name: seen for name, seen in came.items() if seen is not None}
+        adopted[folder] |= {name: before[name] for name in files if name in before}
+        if adopted[folder] == files:
+            adopted[folder] = files
+    for folder, files in old.items():
+        gone = {
+            name: seen
+            for name, seen in files.items()
+            if name not in new.get(folder, {}) and not os.path.lexists(os.path.join(folder, name))
+        }
+        if gone:
+            adopted[folder] = adopted.get(folder, {}) | gone
+    return adopted
 
 
 def remove_cached_bytecode(changes: Iterable[Change]) -> None:

@@ -33,7 +33,7 @@ from reloader.watching import git
 from reloader.watching.contents import Contents
 from reloader.watching.listing import FORGOTTEN, Stat
 from reloader.watching.mounts import mount_of
-from reloader.watching.snapshot import compare, remove_cached_bytecode
+from reloader.watching.snapshot import adopt, compare, remove_cached_bytecode
 from reloader.watching.tree import Snapshot, Tree
 
 # The tree is looked at without a hint this often, in seconds, or less often when that would take more
@@ -125,7 +125,7 @@ class Surveyor:
         self._look(None)
         self._post(TreeKnown(sum(map(len, self._latest.values())), len(self._latest)))
         # What was written since the start may have been there before: rather changed than added.
-        self._baseline = self._adopt({}, recent=FORGOTTEN)
+        self._baseline = adopt({}, self._latest, self.tree.lister.recent, FORGOTTEN)
         if compare(self._baseline, self._latest):
             self._post(TreeTouched(frozenset()))
         self._remember()
@@ -260,7 +260,7 @@ class Surveyor:
             self.tree.forget_rules()
             self.tree.survey()
             self._latest = self.tree.snapshot()
-            self._baseline = self._adopt(self._baseline)
+            self._baseline = adopt(self._baseline, self._latest, self.tree.lister.recent)
         self._tell_folders()
 
     def _tell_folders(self) -> None:
@@ -268,34 +268,3 @@ class Surveyor:
         if watched != self._watched:
             self._watched = watched
             self._post(FoldersChanged(watched))
-
-    def _adopt(self, baseline: Snapshot, recent: Stat | None = None) -> Snapshot:
-        """The baseline by the rules of today.
-
-        What counts only now was there at the last start all the same, unless its status changed since:
-        then it is noted as `recent`, or not at all. What counts no longer can no longer differ.
-        """
-        if not baseline and not self.tree.lister.recent:
-            return dict(self._latest)
-        adopted: Snapshot = {}
-        for folder, files in self._latest.items():
-            before = baseline.get(folder, {})
-            noted = {
-                name: recent if os.path.join(folder, name) in self.tree.lister.recent else seen
-                for name, seen in files.items()
-                if name not in before
-            }
-            adopted[folder] = {name: seen for name, seen in noted.items() if seen is not None}
-            adopted[folder] |= {name: before[name] for name in files if name in before}
-            if adopted[folder] == files:
-                adopted[folder] = files
-        for folder, files in baseline.items():
-            gone = {
-                name: seen
-                for name, seen in files.items()
-                if name not in self._latest.get(folder, {})
-                and not os.path.lexists(os.path.join(folder, name))
-            }
-            if gone:
-                adopted[folder] = adopted.get(folder, {}) | gone
-        return adopted

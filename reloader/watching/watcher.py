@@ -81,7 +81,7 @@ class Watcher:
                 self._source = make_source()
                 self._follow(self._source)
             except OSError as error:
-                self._lack(str(error))
+                self._lack(error.strerror or str(error))
             finally:
                 with self._at_source:
                     if self._source is not None:

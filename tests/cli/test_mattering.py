@@ -97,17 +97,25 @@ def commented(path: Path) -> None:
     path.write_text("# a comment\n" + path.read_text().replace("= 1", "= 1  # one"))
 
 
-def formatted(path: Path) -> None:
+def formatted_by_ruff(path: Path) -> None:
+    format_with("ruff", "format", "--isolated", "--quiet", path=path)
+
+
+def formatted_by_black(path: Path) -> None:
+    format_with("black", "--quiet", path=path)
+
+
+def format_with(program: str, *options: str, path: Path) -> None:
+    """Save what the program then formats, which is another tree for a moment only."""
     path.write_text(path.read_text().replace("VERSION = 1", "VERSION  =  (1)"))
-    command = [str(Path(PYTHON).with_name("ruff")), "format", "--isolated", "--quiet", str(path)]
-    subprocess.run(command, check=True)
+    subprocess.run([str(Path(PYTHON).with_name(program)), *options, str(path)], check=True)
 
 
 def blank_lines(path: Path) -> None:
     path.write_text(path.read_text().replace("\n", "\n\n"))
 
 
-@pytest.mark.parametrize("write", [commented, formatted, blank_lines])
+@pytest.mark.parametrize("write", [commented, formatted_by_ruff, formatted_by_black, blank_lines])
 def test_a_python_file_with_the_same_syntax_tree_is_no_reason(
     project: Path, at_work: Callable[..., Run], write: Callable[[Path], None]
 ) -> None:

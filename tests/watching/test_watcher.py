@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
@@ -12,9 +13,12 @@ from threading import Thread
 import pytest
 
 from reloader.events import Event, TreeTouched
-from reloader.watching.watcher import Watcher
+from reloader.watching.places import Source
+from reloader.watching.portable import Portable
+from reloader.watching.watcher import Watcher, make_source
 
 LIMIT = 15.0
+linux = pytest.mark.skipif(sys.platform != "linux", reason="inotify is Linux's")
 
 
 @pytest.fixture
@@ -62,3 +66,76 @@ def test_what_cannot_count_is_not_told(watched: Path, inbox: SimpleQueue[Event])
     (watched / "task.py").write_text("VERSION = 2\n")
     paths = touched(inbox).paths
     assert paths == frozenset({str(watched / "task.py")})
+
+
+@linux
+def test_a_full_queue_is_known(tmp_path: Path) -> None:
+    from reloader.watching.inotify import Inotify
+
+    source = Inotify()
+    source.watch(frozenset({place(tmp_path)}))
+    queue = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
+    for number in range(queue + 10):
+        (tmp_path / str(number % 2)).touch()  # in turns, since the same event twice in a row is one
+    assert source.wait(LIMIT) is None
+    source.close()
+
+
+def sources() -> list[Callable[[], Source]]:
+    """Every source of events that works here."""
+    return [make_source, Portable]
+
+
+@pytest.mark.parametrize("make", sources())
+def test_every_source_tells_of_saves_in_the_folders_that_are_watched(
+    tmp_path: Path, make: Callable[[], Source]
+) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.mkdir()
+    two.mkdir()
+    source = make()
+    assert source.watch(frozenset({place(one)})) == {str(one)}
+    assert source.watch(frozenset({place(one), place(two)})) == {str(two)}
+    (two / "a.py").write_text("x = 1\n")
+    (one / "a.py").write_text("x = 1\n")
+    heard(source, {str(one / "a.py"), str(two / "a.py")})
+    assert source.watch(frozenset({place(two)})) == set()
+    (one / "a.py").write_text("x = 2\n")
+    (two / "a.py").write_text("x = 2\n")
+    assert str(one / "a.py") not in heard(source, {str(two / "a.py")})
+    source.wake()
+    assert source.wait(None) == set()
+    source.close()
+
+
+def heard(source: Source, wanted: set[str]) -> set[str]:
+    """All paths until every wanted one was told."""
+    found: set[str] = set()
+    while not wanted <= found:
+        paths = source.wait(LIMIT)
+        assert paths, f"only {found}"
+        found |= paths
+    return found
+
+
+def place(path: Path) -> tuple[str, int, int]:
+    """The folder as it is watched."""
+    found = os.stat(path)
+    return str(path), found.st_dev, found.st_ino
+
+
+@linux
+def test_one_folder_at_two_places_is_told_at_both(tmp_path: Path) -> None:
+    from reloader.watching.inotify import Inotify
+
+    folder, link = tmp_path / "folder", tmp_path / "link"
+    folder.mkdir()
+    link.symlink_to(folder)
+    source = Inotify()
+    source.watch(frozenset({place(folder), place(link)}))
+    (folder / "a").touch()
+    heard(source, {str(folder / "a"), str(link / "a")})
+    source.watch(frozenset({place(link)}))
+    (folder / "b").touch()
+    assert str(folder / "b") not in heard(source, {str(link / "b")})
+    source.close()
