@@ -176,6 +176,7 @@ class Shell:
 
     def _begin_watching(self) -> None:
         # A third of our own start, which the worker need not wait for: it runs while this is read.
+        from reloader.watching.ignored import Ignored
         from reloader.watching.surveyor import Surveyor
         from reloader.watching.watcher import Watcher
 
@@ -184,7 +185,9 @@ class Shell:
         if self._surveyor.contents is not None:
             self._spawn("reader", self._surveyor.contents.run)
         if self._settings.poll is None:
-            self._watcher = Watcher(self._surveyor.tree.may_count, self._post, self._surveyor.poll)
+            tree = self._surveyor.tree
+            ignored = Ignored(tree, self._post).note if self._settings.verbosity > 0 else _look_away
+            self._watcher = Watcher(tree.may_count, self._post, self._surveyor.poll, ignored)
             self._watching = self._spawn("watcher", self._watcher.run)
 
     def _begin_preflight(self, number: int, paths: tuple[str, ...]) -> None:
@@ -259,5 +262,5 @@ class Shell:
         return thread
 
 
-def _look_away(_chunk: bytes) -> None:
-    """Observe nothing: the worker has no ready line."""
+def _look_away(_anything: object) -> None:
+    """Observe nothing: the worker has no ready line, or nobody wants to know."""

@@ -80,6 +80,17 @@ class TreeBusy(Message):
     operation: str
 
 
+class PathsIgnored(Message):
+    """Events at these paths do not count, for one reason; told only to those who want to know."""
+
+    paths: tuple[str, ...]
+    why: str
+    """The rule as it was written, or a sentence where there is none."""
+    source: str
+    """The file or option that holds the rule; empty where there is none."""
+    line: int
+
+
 class PatternIdle(Message):
     """A pattern of the user's matches nothing that is there."""
 
@@ -213,6 +224,7 @@ Event = (
     TreeTouched
     | TreeCompared
     | TreeBusy
+    | PathsIgnored
     | PatternIdle
     | ContentsKnown
     | PreflightPassed

@@ -152,6 +152,15 @@ class SetAside(Message):
     seconds: float
 
 
+class Ignoring(Message):
+    """Events at these paths do not count, by a rule or, where `source` is empty, for another reason."""
+
+    paths: tuple[str, ...]
+    why: str
+    source: str
+    line: int
+
+
 class MatchesNothing(Message):
     """A pattern of the user's matches nothing that is there: it may be misspelt."""
 
@@ -221,6 +230,7 @@ Notice = (
     | Held
     | Released
     | SetAside
+    | Ignoring
     | MatchesNothing
     | Remembered
     | NothingNew

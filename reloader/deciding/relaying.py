@@ -6,6 +6,7 @@ from reloader.events import (
     ContentsKnown,
     Event,
     LeftoversFound,
+    PathsIgnored,
     PathUnreadable,
     PatternIdle,
     TreeKnown,
@@ -14,6 +15,7 @@ from reloader.events import (
 from reloader.notices import (
     CannotRead,
     EndingLeftovers,
+    Ignoring,
     MatchesNothing,
     Notice,
     Remembered,
@@ -35,6 +37,8 @@ def relayed(event: Event) -> Notice | None:
             return EndingLeftovers(processes)
         case PatternIdle(option, pattern):
             return MatchesNothing(option, pattern)
+        case PathsIgnored(paths, why, source, line):
+            return Ignoring(paths, why, source, line)
         case ContentsKnown(files, kept):
             return Remembered(files, kept)
     return None

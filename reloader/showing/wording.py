@@ -18,6 +18,7 @@ from reloader.notices import (
     EndedItself,
     EndingLeftovers,
     Held,
+    Ignoring,
     Killing,
     MatchesNothing,
     NothingChanged,
@@ -125,6 +126,10 @@ class _Words:
                 return f"the code is again what {self.name} runs", Weight.PLAIN
             case SetAside():
                 return self._set_aside(notice), Weight.STRONG
+            case Ignoring(paths, why, source, line):
+                where = f"{path_shown(source)}:{line}" if os.path.isabs(source) else printable(source)
+                told = ", ".join(filter(None, (printable(why), where)))
+                return f"ignored: {_paths(paths)} ({told})", Weight.DETAIL
             case MatchesNothing(option, pattern):
                 text = f"{printable(option)} {shlex.quote(printable(pattern))} matches nothing"
                 return f"{text}; reloader why PATH tells which rules hold for a path", Weight.PLAIN

@@ -49,19 +49,21 @@ def _below(tree: Tree, root: str, path: str, is_folder: bool) -> Reason:
             return Reason(False, f"{os.path.relpath(here)} is a virtual environment ({VENV_MARK})", None)
         name = parts.pop(0)
         below = os.path.join(here, name)
-        if not parts and not is_folder:
-            return _file(view, below, name)
+        if not parts:
+            return reason_in(view, below, name, is_folder)
         verdict, rule = view.why_folder(below, name)
         if verdict is Verdict.SKIP:
-            which = "it is ignored" if not parts else f"{os.path.relpath(below)}/ is ignored"
-            return Reason(False, which, rule)
-        if not parts:
-            return Reason(True, "it is entered", rule)
+            return Reason(False, f"{os.path.relpath(below)}/ is ignored", rule)
         view = view.inside(verdict)
         here = below
 
 
-def _file(view: View, path: str, name: str) -> Reason:
+def reason_in(view: View, path: str, name: str, is_folder: bool) -> Reason:
+    """Why the entry `name` of the folder that the view is of counts or not."""
+    if is_folder:
+        verdict, rule = view.why_folder(path, name)
+        entered = verdict is not Verdict.SKIP
+        return Reason(entered, "it is entered" if entered else "it is ignored", rule)
     verdict, rule = view.why_file(path, name)
     if verdict is Verdict.KEEP:
         return Reason(True, "by a rule" if rule is not None else "nothing ignores it", rule)

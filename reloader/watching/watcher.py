@@ -31,7 +31,8 @@ RENEWAL = 0.1
 class Watcher:
     """Posts TreeTouched for events at paths of which `may_count` is true, and WatchingFailed.
 
-    `poll(True)` is called when not all events can be had, `poll(False)` when they can again.
+    `poll(True)` is called when not all events can be had, `poll(False)` when they can again; `ignored`
+    is given the paths of all other events.
     """
 
     def __init__(
@@ -39,10 +40,12 @@ class Watcher:
         may_count: Callable[[str], bool],
         post: Callable[[Event], None],
         poll: Callable[[bool], None] = lambda _polls: None,
+        ignored: Callable[[Collection[str]], None] = lambda _paths: None,
     ) -> None:
         self._may_count = may_count
         self._post = post
         self._poll = poll
+        self._ignored = ignored
         self._source: Source | None = None
         self._wanted: frozenset[Place] = frozenset()
         self._rearm = threading.Event()
@@ -130,6 +133,8 @@ class Watcher:
         touched = frozenset(path for path in paths if self._may_count(path))
         if touched:
             self._post(TreeTouched(touched, _age(touched)))
+        if len(touched) < len(paths):
+            self._ignored(set(paths) - touched)
 
 
 def make_source() -> Source:

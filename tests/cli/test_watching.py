@@ -132,6 +132,27 @@ def test_a_full_queue_of_events_misses_nothing(project: Path, start: Start) -> N
     assert run.stop() == 0
 
 
+def test_what_is_ignored_is_told_to_who_wants_to_know(project: Path, start: Start) -> None:
+    (project / ".gitignore").write_text("*.csv\n")
+    run = start("-v", "-i", "/out/", "--", PYTHON, "worker.py")
+    run.out.wait_for("ready 1")
+    run.err.wait_for("watching")
+    settle(run, project / "task.py")
+    (project / "export.csv").write_text("a,b\n")
+    run.err.wait_for(r"ignored: export\.csv \(\*\.csv, \.gitignore:1\)")
+    (project / "worker.log").write_text("started\n")
+    run.err.wait_for(r"ignored: worker\.log \(\*\.log, built-in\)")
+    (project / "out").mkdir()
+    run.err.wait_for(r"ignored: out \(/out/, --ignore\)")
+    (project / "notes.txt").write_text("x\n")
+    run.err.wait_for(r"ignored: notes\.txt \(it is neither code nor configuration of a Python program\)")
+    (project / "worker.log").write_text("started again\n")
+    settle(run, project / "task.py")
+    assert run.err.text.count("ignored: worker.log") == 1
+    assert restarts(run) == 0
+    assert run.stop() == 0
+
+
 def test_a_bind_mount_is_watched_like_any_folder(project: Path, start: Start) -> None:
     (project / "elsewhere").mkdir()
     (project / "elsewhere" / "lib.py").write_text("x = 1\n")

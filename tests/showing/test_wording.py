@@ -26,6 +26,7 @@ from reloader.notices import (
     EndedItself,
     EndingLeftovers,
     Held,
+    Ignoring,
     Killing,
     MatchesNothing,
     NothingChanged,
@@ -57,6 +58,9 @@ CRASH = ExitStatus(code=1)
 WORDS: list[tuple[Notice, str]] = [
     (Watching(1, 1), "watching . (1 file in 1 folder)"),
     (Watching(12, 2345), "watching . (2,345 files in 12 folders)"),
+    (Ignoring(("a.log",), "*.log", "built-in", 3), "ignored: a.log (*.log, built-in)"),
+    (Ignoring(("a.txt",), "it is no code", "", 0), "ignored: a.txt (it is no code)"),
+    (Ignoring(("a", "b"), "/*", os.path.abspath(".gitignore"), 3), "ignored: a and b (/*, .gitignore:3)"),
     (Started(4711, 0.1, 0.0, None), "qcluster started (pid 4711)"),
     (Started(4711, 1.25, 0.06, 0.5), "qcluster started in 1.25 s (detect 0.06, drain 0.50, pid 4711)"),
     (Ready(4711, 1.25, 0.0, 1.25, None), "ready in 1.25 s"),
@@ -253,6 +257,7 @@ def test_notices_with_text_of_others_are_known() -> None:
             Held,
             SetAside,
             MatchesNothing,
+            Ignoring,
         ),
     }
 
