@@ -17,7 +17,7 @@ from reloader.showing.console import printable
 from reloader.showing.wording import path_shown
 from reloader.watching import explaining
 from reloader.watching.listing import identity_of
-from reloader.watching.mounts import mount_of
+from reloader.watching.mounts import mount_of, mounts, silent_places
 from reloader.watching.patterns import Rule
 from reloader.watching.tree import Tree
 from reloader.watching.watcher import Watcher
@@ -68,6 +68,9 @@ def doctor(settings: Settings) -> int:
     for text in unreadable:
         click.echo(f"unreadable         {text}")
     heard = [_root(root, settings) for root in (*tree.roots, *tree.single)]
+    for place, mount in silent_places(tree.roots, mounts()):
+        if place in tree.folders and place not in tree.roots:
+            click.echo(f"mount              {_polled(place, mount.kind, settings)}")
     return 0 if fits and not unreadable and all(heard) else 1
 
 
@@ -95,19 +98,23 @@ def _limit() -> tuple[int, str] | None:
 
 def _root(root: str, settings: Settings) -> bool:
     """Tell how one root is watched; whether that works."""
-    mount = mount_of(root)
+    mount = mount_of(root, mounts())
     kind = "unknown file system" if mount is None else mount.kind
-    head = f"root               {path_shown(root)} ({kind})"
     if settings.poll is not None or (mount is not None and mount.silent):
-        why = "as asked" if settings.poll is not None else "events of other machines do not come here"
-        click.echo(f"{head}: looked at every {settings.interval:g} s, {why}")
+        click.echo(f"root               {_polled(root, kind, settings)}")
         return True
+    head = f"root               {path_shown(root)} ({kind})"
     seconds, reason = _canary(root)
     if seconds is not None:
         click.echo(f"{head}: an event came {seconds:.2f} s after a write")
         return True
     click.echo(f"{head}: {reason}")
     return False
+
+
+def _polled(path: str, kind: str, settings: Settings) -> str:
+    why = "as asked" if settings.poll is not None else "events of other machines do not come here"
+    return f"{path_shown(path)} ({kind}): looked at every {settings.interval:g} s, {why}"
 
 
 def _canary(root: str) -> tuple[float | None, str]:

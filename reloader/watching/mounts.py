@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 MOUNTS = "/proc/self/mountinfo"
@@ -34,24 +35,46 @@ class Mount(NamedTuple):
         return self.kind in _SILENT or self.kind.startswith("fuse.")
 
 
-def mount_of(path: str, text: str | None = None) -> Mount | None:
-    """The mount that the path lies on, of `text` or of this process; None where that cannot be known."""
+def mounts(text: str | None = None) -> list[Mount]:
+    """The mounts of `text` or of this process; none where they cannot be known."""
     if text is None:
         try:
             with open(MOUNTS, encoding="utf-8", errors="surrogateescape") as file:
                 text = file.read()
         except OSError:
-            return None
-    real = os.path.realpath(path)
-    found: Mount | None = None
+            return []
+    # Of two mounts over the same place the later one is seen.
+    found: dict[str, Mount] = {}
     for line in text.splitlines():
         before, _, after = line.partition(" - ")
         fields = before.split(" ")
-        if len(fields) < 5 or not after:
-            continue
-        place = _ESCAPED.sub(lambda match: chr(int(match[1], 8)), fields[4])
-        lies_there = real == place or real.startswith(place.rstrip("/") + "/")
-        # Of two mounts over the same place the later one is seen.
-        if lies_there and (found is None or len(place) >= len(found.path)):
-            found = Mount(place, after.split(" ")[0])
+        if len(fields) >= 5 and after:
+            place = _ESCAPED.sub(lambda match: chr(int(match[1], 8)), fields[4])
+            found[place] = Mount(place, after.split(" ")[0])
+    return list(found.values())
+
+
+def mount_of(path: str, among: Sequence[Mount]) -> Mount | None:
+    """The mount that the path lies on; None where that cannot be known."""
+    real = os.path.realpath(path)
+    above = [mount for mount in among if _lies_in(real, mount.path)]
+    return max(above, key=lambda mount: len(mount.path), default=None)
+
+
+def silent_places(roots: Iterable[str], among: Sequence[Mount]) -> list[tuple[str, Mount]]:
+    """Where in these roots no events are to be relied upon: the root itself, or mounts inside of it."""
+    found: list[tuple[str, Mount]] = []
+    for root in roots:
+        mount = mount_of(root, among)
+        if mount is not None and mount.silent:
+            found.append((root, mount))
+        real = os.path.realpath(root)
+        below = [
+            mount for mount in among if mount.silent and _lies_in(mount.path, real) and mount.path != real
+        ]
+        found += [(os.path.join(root, os.path.relpath(mount.path, real)), mount) for mount in below]
     return found
+
+
+def _lies_in(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(folder.rstrip("/") + "/")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
@@ -32,7 +32,7 @@ from reloader.settings import RestartOn, Settings
 from reloader.watching import git
 from reloader.watching.contents import Contents
 from reloader.watching.listing import FORGOTTEN, Stat
-from reloader.watching.mounts import mount_of
+from reloader.watching.mounts import mounts, silent_places
 from reloader.watching.snapshot import adopt, compare, remove_cached_bytecode
 from reloader.watching.tree import Snapshot, Tree
 
@@ -89,8 +89,10 @@ class Surveyor:
         self._watched: frozenset[tuple[str, int, int]] = frozenset()
         self._survey_took = 0.0
         self._interval = settings.interval
-        self._polls = settings.poll is not None or self._on_silent_mounts()
-        self._lacks_events = False
+        self._silent: list[str] = []
+        self._polls = settings.poll is not None
+        self._surveyed = 0.0
+        self._poll_took = 0.0
         self._state: tuple[object, ...] = ()
         self._states = 0
 
@@ -130,6 +132,7 @@ class Surveyor:
             self._post(TreeTouched(frozenset()))
         self._remember()
         self._tell_idle_patterns()
+        self._find_silent()
         while True:
             try:
                 request = self._requests.get(timeout=self._patience)
@@ -137,7 +140,7 @@ class Surveyor:
                 self._look_without_a_hint()
                 continue
             if isinstance(request, _Poll):
-                self._lacks_events = request.needed
+                self._polls = request.needed
             elif not request.at_once and (operation := self._git_at_work()):
                 self._post(TreeBusy(operation))
             elif isinstance(request, _Compare):
@@ -154,19 +157,21 @@ class Surveyor:
     @property
     def _patience(self) -> float:
         """Seconds until the tree is looked at without a hint."""
-        if self._polls or self._lacks_events:
-            return max(self._interval, POLL_SHARE * self._survey_took)
+        if self._polls or self._silent:
+            return max(self._interval, POLL_SHARE * self._poll_took)
+        return self._heartbeat
+
+    @property
+    def _heartbeat(self) -> float:
+        """Seconds until everything is looked at, whatever the events told."""
         return max(HEARTBEAT, HEARTBEAT_SHARE * self._survey_took)
 
-    def _on_silent_mounts(self) -> bool:
-        """Whether any root lies where events do not tell everything; each is told."""
-        found = False
-        for root in (*self.tree.roots, *self.tree.single):
-            mount = mount_of(root)
-            if mount is not None and mount.silent:
-                found = True
-                self._post(WatchingFailed(f"{os.path.relpath(root)} lies on {mount.kind}", self._interval))
-        return found
+    def _find_silent(self) -> None:
+        """Find the folders of which events do not tell everything; each is told."""
+        for place, mount in silent_places((*self.tree.roots, *self.tree.single), mounts()):
+            if place in self.tree.folders:
+                self._silent.append(place)
+                self._post(WatchingFailed(f"{os.path.relpath(place)} lies on {mount.kind}", self._interval))
 
     def _git_at_work(self) -> str | None:
         tops = sorted(self.tree.repositories())
@@ -243,16 +248,24 @@ class Surveyor:
 
     def _look_without_a_hint(self) -> None:
         before = self._latest
-        self._look(None)
+        began = time.monotonic()
+        if self._silent and not self._polls and began < self._surveyed + self._heartbeat:
+            self._look(below=self._silent)
+        else:
+            self._look(None)
+        self._poll_took = time.monotonic() - began
         missed = compare(before, self._latest)
         if missed:
             self._post(TreeTouched(frozenset(change.path for change in missed)))
 
-    def _look(self, paths: frozenset[str] | None) -> None:
+    def _look(self, paths: frozenset[str] | None = None, below: Sequence[str] = ()) -> None:
         began = time.monotonic()
-        if paths is None:
+        if below:
+            self.tree.look_below(below)
+        elif paths is None:
             self.tree.survey()
-            self._survey_took = time.monotonic() - began
+            self._surveyed = time.monotonic()
+            self._survey_took = self._surveyed - began
         elif paths:
             self.tree.look(paths)
         self._latest = self.tree.snapshot()

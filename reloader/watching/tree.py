@@ -8,7 +8,7 @@ surveyor's thread, the only writer, is at work.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from reloader.settings import Settings
 from reloader.watching import gitignore
@@ -152,6 +152,13 @@ class Tree:
             if path in self.folders:
                 folders.add(path)
         if not all(self._list_again(path) for path in sorted(folders)):
+            self.survey()
+
+    def look_below(self, places: Sequence[str]) -> None:
+        """Look at all that is entered at and below these folders."""
+        inside = tuple(place.rstrip(os.sep) + os.sep for place in places)
+        below = sorted(path for path in self.folders if path in places or path.startswith(inside))
+        if not all(self._list_again(path) for path in below):
             self.survey()
 
     def forget_rules(self) -> None:

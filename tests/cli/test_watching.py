@@ -179,6 +179,33 @@ def test_a_tmpfs_is_watched_like_any_folder(project: Path, start: Start) -> None
     assert run.stop() == 0
 
 
+@pytest.mark.parametrize("watched", [".", "mnt"])
+def test_where_another_side_writes_the_files_are_looked_at(project: Path, start: Start, watched: str) -> None:
+    if shutil.which("bindfs") is None:
+        pytest.skip("bindfs is not installed")
+    behind, mounted = project / "node_modules" / "behind", project / "mnt"
+    behind.mkdir(parents=True)
+    (behind / "lib.py").write_text("x = 1\n")
+    mounted.mkdir()
+    if subprocess.run(["bindfs", str(behind), str(mounted)], capture_output=True).returncode:
+        pytest.skip("no FUSE file system can be mounted here")
+    try:
+        run = start("-v", "-w", watched, "--", PYTHON, "worker.py")
+        run.out.wait_for("ready 1")
+        run.err.wait_for("no change events: mnt lies on fuse")
+        run.err.wait_for("looked at every 1 s instead")
+        doctor = subprocess.run(
+            [Path(PYTHON).with_name("reloader"), "doctor", "-w", watched], cwd=project, capture_output=True
+        )
+        assert b"mnt (fuse): looked at every 1 s, events of other machines do not come here" in doctor.stdout
+        save(behind / "lib.py", "x = 2\n")
+        run.err.wait_for(r"mnt/lib\.py changed → draining")
+        run.out.wait_for("ready 1")
+        assert run.stop() == 0
+    finally:
+        subprocess.run(["umount", str(mounted)], check=True)
+
+
 def test_a_root_behind_a_link_that_is_swapped(project: Path, start: Start) -> None:
     for release in ("one", "two"):
         (project / release).mkdir()

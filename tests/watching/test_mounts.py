@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from reloader.watching.mounts import Mount, mount_of
+from reloader.watching.mounts import Mount, mount_of, mounts, silent_places
 
 TABLE = """\
 22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
@@ -34,7 +34,8 @@ not a line
     ],
 )
 def test_a_path_lies_on_the_mount_nearest_above(path: str, expected: Mount, silent: bool) -> None:
-    found = mount_of(path, TABLE)
+    found = mount_of(path, mounts(TABLE))
+    assert found is not None
     assert found == expected
     assert found.silent is silent
 
@@ -45,7 +46,16 @@ def test_a_local_disk_of_fuse_is_relied_upon() -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells its mounts")
 def test_this_machine_can_be_asked() -> None:
-    found = mount_of("/proc/self")
+    found = mount_of("/proc/self", mounts())
     assert found is not None
     assert found.kind == "proc"
-    assert mount_of("/", "") is None
+    assert mount_of("/", []) is None
+
+
+def test_mounts_inside_a_root_are_found_too() -> None:
+    table = mounts(TABLE)
+    assert silent_places(["/home/me"], table) == []
+    assert silent_places(["/srv/net/a"], table) == [("/srv/net/a", Mount("/srv/net", "nfs4"))]
+    assert silent_places(["/srv/net/local"], table) == []
+    assert {place for place, _ in silent_places(["/mnt"], table)} == {"/mnt/a b", "/mnt/c", "/mnt/disk"}
+    assert [place for place, _ in silent_places(["/srv/net"], table)] == ["/srv/net"]
