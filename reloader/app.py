@@ -187,7 +187,7 @@ class Shell:
         if self._settings.poll is None:
             tree = self._surveyor.tree
             ignored = Ignored(tree, self._post).note if self._settings.verbosity > 0 else _look_away
-            self._watcher = Watcher(tree.may_count, self._post, self._surveyor.poll, ignored)
+            self._watcher = Watcher(tree.may_count, self._post, self._surveyor.standing, ignored)
             self._watching = self._spawn("watcher", self._watcher.run)
 
     def _begin_preflight(self, number: int, paths: tuple[str, ...]) -> None:

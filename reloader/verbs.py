@@ -7,11 +7,11 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from queue import Empty, SimpleQueue
-from threading import Thread
+from threading import Event, Thread
 
 import click
 
-from reloader.events import Event, TreeTouched
+from reloader import events
 from reloader.settings import Settings
 from reloader.showing.console import printable
 from reloader.showing.wording import path_shown
@@ -119,21 +119,22 @@ def _polled(path: str, kind: str, settings: Settings) -> str:
 
 def _canary(root: str) -> tuple[float | None, str]:
     """Write a file that counts nowhere and wait for its event; the seconds that took, or what failed."""
-    inbox: SimpleQueue[Event] = SimpleQueue()
-    watcher = Watcher(lambda _path: True, inbox.put)
+    inbox: SimpleQueue[events.Event] = SimpleQueue()
+    stands = Event()
+    watcher = Watcher(lambda _path: True, inbox.put, lambda _complete: stands.set())
     thread = Thread(target=watcher.run, daemon=True)
     thread.start()
     try:
         watcher.watch(frozenset({(root, *(identity_of(root) or (0, 0)))}))
-        first = inbox.get(timeout=PATIENCE)
-        if not isinstance(first, TreeTouched):
-            return None, f"cannot be watched: {printable(str(first))}"
+        stands.wait(PATIENCE)
+        if not inbox.empty():
+            return None, f"cannot be watched: {printable(str(inbox.get()))}"
         with tempfile.NamedTemporaryFile(dir=root, prefix=".reloader-", suffix=".tmp") as canary:
             written = time.monotonic()
             left = PATIENCE
             while left > 0:
                 event = inbox.get(timeout=left)
-                if isinstance(event, TreeTouched) and event.paths and canary.name in event.paths:
+                if isinstance(event, events.TreeTouched) and event.paths and canary.name in event.paths:
                     return time.monotonic() - written, ""
                 left = written + PATIENCE - time.monotonic()
     except OSError as error:

@@ -7,6 +7,7 @@ nowhere else. Requests are answered in their order.
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -90,6 +91,7 @@ class Surveyor:
         self._survey_took = 0.0
         self._interval = settings.interval
         self._silent: list[str] = []
+        self._stand = threading.Event()
         self._polls = settings.poll is not None
         self._surveyed = 0.0
         self._poll_took = 0.0
@@ -112,9 +114,10 @@ class Surveyor:
         """
         self._requests.put(_TakeBaseline(generation, paths, at_once))
 
-    def poll(self, needed: bool) -> None:
-        """Look at everything at intervals, or no longer: events tell of everything again."""
-        self._requests.put(_Poll(needed))
+    def standing(self, complete: bool) -> None:
+        """The watches stand. Where these are not `complete` everything is looked at, at intervals."""
+        self._stand.set()
+        self._requests.put(_Poll(not complete))
 
     # --- the thread -------------------------------------------------------------------------------
 
@@ -124,6 +127,8 @@ class Surveyor:
             # The folders first: a watch that stands sooner leaves less to be compared.
             self.tree.survey(files=False)
             self._tell_folders()
+            if self._watched:
+                self._stand.wait()
         self._look(None)
         self._post(TreeKnown(sum(map(len, self._latest.values())), len(self._latest)))
         # What was written since the start may have been there before: rather changed than added.

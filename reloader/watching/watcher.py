@@ -31,20 +31,23 @@ RENEWAL = 0.1
 class Watcher:
     """Posts TreeTouched for events at paths of which `may_count` is true, and WatchingFailed.
 
-    `poll(True)` is called when not all events can be had, `poll(False)` when they can again; `ignored`
-    is given the paths of all other events.
+    `standing` is called whenever watches have been set, with whether all events can be had now. What was
+    written into a folder before its watch stood has no event: whoever asks for the first watches looks
+    once they stand; for later ones TreeTouched tells the folder. `ignored` is given the paths of all
+    other events.
     """
 
     def __init__(
         self,
         may_count: Callable[[str], bool],
         post: Callable[[Event], None],
-        poll: Callable[[bool], None] = lambda _polls: None,
+        standing: Callable[[bool], None],
         ignored: Callable[[Collection[str]], None] = lambda _paths: None,
     ) -> None:
         self._may_count = may_count
         self._post = post
-        self._poll = poll
+        self._standing = standing
+        self._stood = False
         self._ignored = ignored
         self._source: Source | None = None
         self._wanted: frozenset[Place] = frozenset()
@@ -85,6 +88,7 @@ class Watcher:
                 self._follow(self._source)
             except OSError as error:
                 self._lack(error.strerror or str(error))
+                self._stand()
             finally:
                 with self._at_source:
                     if self._source is not None:
@@ -117,13 +121,15 @@ class Watcher:
         except WatchLimitError as refused:
             added = refused.added
             self._lack(str(refused))
-        # What was written into these folders before they were watched has no event.
-        if added:
+        if added and self._stood:
             self._post(TreeTouched(frozenset(added)))
+        self._stand()
+
+    def _stand(self) -> None:
+        self._stood = True
+        self._standing(not self._reason)
 
     def _lack(self, reason: str) -> None:
-        if bool(reason) != bool(self._reason):
-            self._poll(bool(reason))
         if reason and reason not in self._told:
             self._told.add(reason)
             self._post(WatchingFailed(reason, POLL_INTERVAL))

@@ -132,7 +132,7 @@ def memory(
         running = Running(tool, playground)
         running.warm_up()
         time.sleep(SETTLE)
-        sums = [_memory_of(pid) for pid in running.own_processes()]
+        sums = [memory_of(pid) for pid in running.own_processes()]
         found[tool.name] = (sum(pss for pss, _ in sums), sum(private for _, private in sums))
         running.stop()
         playground.close()
@@ -148,7 +148,8 @@ def cpu_time(running: Running) -> int:
     return sum(time.clock_gettime_ns((~pid << 3) | 2) for pid in running.own_processes())
 
 
-def _memory_of(pid: int) -> tuple[float, float]:
+def memory_of(pid: int) -> tuple[float, float]:
+    """PSS of one process, and what of it is shared with nobody, in megabytes."""
     text = Path(f"/proc/{pid}/smaps_rollup").read_text()
     kilobytes = {name: int(size) for name, size in re.findall(r"^(\w+): +(\d+) kB$", text, re.MULTILINE)}
     private = kilobytes["Private_Clean"] + kilobytes["Private_Dirty"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -50,6 +51,7 @@ def tools() -> list[Tool]:
     reloader = program("reloader")
     start = (reloader,) if reloader else (PYTHON, "-m", "reloader")
     found = [Tool("reloader", __version__, (*start, "--", PYTHON, "worker.py"))]
+    arguments: tuple[str, ...]
     watchfiles = program("watchfiles")
     if watchfiles:
         arguments = ("--filter", "python", f"{PYTHON} worker.py", ".")
@@ -58,7 +60,27 @@ def tools() -> list[Tool]:
     if hupper:
         arguments = ("-w", "**/*.py", "-m", "worker")
         found.append(Tool("hupper", metadata.version("hupper"), (hupper, *arguments)))
+    watchmedo = program("watchmedo")
+    if watchmedo:
+        arguments = ("auto-restart", "--recursive", "--patterns", "*.py", "--", PYTHON, "worker.py")
+        found.append(Tool("watchmedo", metadata.version("watchdog"), (watchmedo, *arguments)))
+    nodemon = program("nodemon")
+    if nodemon:
+        arguments = ("--quiet", "--ext", "py", "--signal", "SIGINT", "--exec", f"{PYTHON} worker.py")
+        found.append(Tool("nodemon", _version(nodemon, "--version"), (nodemon, *arguments)))
+    entr = program("entr")
+    if entr:
+        listing = "find . -name node_modules -prune -o -name .venv -prune -o -name .git -prune -o -name '*.py' -print"
+        script = f"{listing} | exec {entr} -n -r {PYTHON} worker.py"
+        found.append(Tool("entr", _version(entr, "-h"), ("sh", "-c", script)))
     return found
+
+
+def _version(*command: str) -> str:
+    """The first version number in what the command prints."""
+    printed = subprocess.run(command, capture_output=True, text=True)
+    number = re.search(r"\d+(?:\.\d+)+", printed.stdout + printed.stderr)
+    return number[0] if number is not None else "?"
 
 
 def environment() -> dict[str, str]:

@@ -14,6 +14,7 @@ from math import ceil, floor
 from flood import LINE, Flood
 from measure import PAUSE, Reloads, Sample
 from peers import DIRECT, Tool
+from scale import BURST, FILES_EACH, FOLDERS, IDLE, KEPT, PATIENCE, SOURCE_SIZE, SOURCES, WAYS, Saves, Scale
 
 # The quiet period that reloader waits by default after a save, in milliseconds.
 QUIET = 50.0
@@ -32,13 +33,17 @@ class Results:
     cpu: dict[str, float]
     idle_for: float
     memory: dict[str, tuple[float, float]]
+    idle_saves: dict[str, Saves]
+    pruned: dict[str, Scale]
+    kept: dict[str, Scale]
+    contents: tuple[float, float]
     floods: list[Flood]
     took: float
 
 
 def page(results: Results) -> str:
     """The whole page."""
-    sections = (_head, _machine, _saves, _starts, _idle, _floods)
+    sections = (_head, _machine, _saves, _starts, _idle, _idle_saves, _scale, _contents, _floods)
     return "\n".join(line for section in sections for line in section(results))
 
 
@@ -153,6 +158,76 @@ def _idle(results: Results) -> list[str]:
         "| --- | ---: | ---: | --- |",
         _against("CPU", results.cpu["reloader"], 0.3, "%", 3),
         _against("PSS", results.memory["reloader"][0], 25, "MB"),
+        "",
+    ]
+
+
+def _idle_saves(results: Results) -> list[str]:
+    lines = [
+        "## Saves that change nothing, and code that is broken",
+        "",
+        f"Whether the worker was stopped within {PATIENCE:g} s of it. The last save leaves a file that cannot be"
+        " compiled.",
+        "",
+        f"| | {' | '.join(WAYS)} |",
+        f"| --- |{' --- |' * len(WAYS)}",
+    ]
+    for name, saves in results.idle_saves.items():
+        told = ("stopped" if saves.causes[way] else "left alone" for way in WAYS)
+        lines.append(f"| {name} | {' | '.join(told)} |")
+    return [*lines, ""]
+
+
+def _scale(results: Results) -> list[str]:
+    lines = [
+        "## Large trees",
+        "",
+        f"{FOLDERS:,} folders of {FILES_EACH} files each. In the first tree all but {KEPT} folders lie in"
+        " node_modules, .venv and .git; in the second all are kept.",
+        "A save is made the moment that the worker is up; the time is that until the worker's stop signal."
+        " Watches stand: from the worker's first statement, in another start, until as many watches of inotify"
+        f" are there as there will be. Idle: CPU over {IDLE:g} s, in percent of a core. Events: CPU time for"
+        f" {BURST:,} events in node_modules.",
+        "",
+    ]
+    for title, figures in (("Most is ignored", results.pruned), ("All is kept", results.kept)):
+        lines += [
+            f"| {title} | save noticed | watches | watches stand | idle | events | PSS |",
+            "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+        ]
+        for name, one in figures.items():
+            noticed = f"{_up(one.noticed, 2)} s" if one.noticed is not None else "missed"
+            stood = f"{_up(one.stood, 2)} s" if one.stood is not None else "-"
+            burst = f"{_up(one.burst, 2)} s" if figures is results.pruned else "-"
+            figure = f"{one.watches:,} | {stood} | {_up(one.idle, 2)} % | {burst} | {_up(one.memory)} MB"
+            lines.append(f"| {name} | {noticed} | {figure} |")
+        lines.append("")
+    pruned, kept = results.pruned["reloader"], results.kept["reloader"]
+    return [
+        *lines,
+        "| reloader | measured | target | |",
+        "| --- | ---: | ---: | --- |",
+        _against("most ignored: watches stand", pruned.stood or 99.0, 0.3, "s", 2),
+        _against("most ignored: CPU for the events", pruned.burst, 0.01, "s", 3),
+        _against("all kept: watches stand", kept.stood or 99.0, 1.0, "s", 2),
+        _against("all kept: idle", kept.idle, 1.0, "%", 2),
+        "",
+    ]
+
+
+def _contents(results: Results) -> list[str]:
+    kept, without = results.contents
+    return [
+        "## What the running code is compared with",
+        "",
+        f"PSS of reloader in a tree of {SOURCES:,} Python files of {SOURCE_SIZE / 1000:g} KB, with what the worker was"
+        " started from kept in memory, and without (`--restart-on any`).",
+        "",
+        "| reloader | measured | target | |",
+        "| --- | ---: | ---: | --- |",
+        f"| PSS | {_up(kept)} MB | | |",
+        f"| PSS without | {_up(without)} MB | | |",
+        _against("difference", kept - without, 32, "MB"),
         "",
     ]
 

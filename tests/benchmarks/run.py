@@ -16,6 +16,7 @@ from measure import memory, reloads, starts
 from peers import kill_all, tools
 from playground import Late, Playground
 from report import Results, page
+from scale import contents, idle_saves, large_trees
 
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 
@@ -55,6 +56,9 @@ def _measure(base: Path, quick: bool) -> Results:
     whole, beyond = starts(found, base, 3 if quick else 16, _say)
     reloaded, cpu = reloads(found, base, 5 if quick else 40, idle_for, _say)
     used = memory(found, base, _say)
+    idle_saved = idle_saves(found, base, _say)
+    pruned, kept = large_trees(found, base, _say)
+    kept_contents = contents(found[0], base, _say)
     flooded = floods(base, 100_000 if quick else 1_000_000, 1 if quick else 5, _say)
     sample = Playground(base, "sample")
     sample.close()
@@ -68,6 +72,10 @@ def _measure(base: Path, quick: bool) -> Results:
         cpu=cpu,
         idle_for=idle_for,
         memory=used,
+        idle_saves=idle_saved,
+        pruned=pruned,
+        kept=kept,
+        contents=kept_contents,
         floods=flooded,
         took=time.monotonic() - began,
     )

@@ -31,6 +31,7 @@ def inbox() -> SimpleQueue[Event]:
 
 def begin(since_ns: int, inbox: SimpleQueue[Event]) -> Surveyor:
     surveyor = Surveyor(Settings(command=("worker",), python=True), since_ns, inbox.put)
+    surveyor.standing(True)  # nobody watches: every look is asked for
     Thread(target=surveyor.run, daemon=True).start()
     return surveyor
 

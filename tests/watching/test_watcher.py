@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -28,13 +29,13 @@ def inbox() -> SimpleQueue[Event]:
 
 @pytest.fixture
 def watched(tmp_path: Path, inbox: SimpleQueue[Event]) -> Iterator[Path]:
-    watcher = Watcher(lambda path: not path.endswith(".log"), inbox.put)
+    stands = threading.Event()
+    watcher = Watcher(lambda path: not path.endswith(".log"), inbox.put, lambda _complete: stands.set())
     thread = Thread(target=watcher.run, daemon=True)
     thread.start()
     found = os.stat(tmp_path)
     watcher.watch(frozenset({(str(tmp_path), found.st_dev, found.st_ino)}))
-    # The folder itself is told once its watch stands.
-    assert inbox.get(timeout=LIMIT) == TreeTouched(frozenset({str(tmp_path)}))
+    assert stands.wait(LIMIT)
     yield tmp_path
     watcher.close()
     thread.join(LIMIT)
