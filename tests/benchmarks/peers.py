@@ -62,7 +62,7 @@ def tools() -> list[Tool]:
         found.append(Tool("hupper", metadata.version("hupper"), (hupper, *arguments)))
     watchmedo = program("watchmedo")
     if watchmedo:
-        arguments = ("auto-restart", "--recursive", "--patterns", "*.py", "--", PYTHON, "worker.py")
+        arguments = ("auto-restart", "--recursive", "--patterns", "**/*.py", "--", PYTHON, "worker.py")
         found.append(Tool("watchmedo", metadata.version("watchdog"), (watchmedo, *arguments)))
     nodemon = program("nodemon")
     if nodemon:
