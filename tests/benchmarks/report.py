@@ -173,7 +173,8 @@ def _idle_saves(results: Results) -> list[str]:
         f"| --- |{' --- |' * len(WAYS)}",
     ]
     for name, saves in results.idle_saves.items():
-        told = ("stopped" if saves.causes[way] else "left alone" for way in WAYS)
+        stopped = [saves.causes.get(way) for way in WAYS]
+        told = ("not measured" if one is None else "stopped" if one else "left alone" for one in stopped)
         lines.append(f"| {name} | {' | '.join(told)} |")
     return [*lines, ""]
 

@@ -198,7 +198,12 @@ def idle_saves(tools: Sequence[Tool], base: Path, report: Callable[[str], None])
         playground = Playground(base, f"saves-{tool.name}")
         found[tool.name] = Saves()
         running = Running(tool, playground)
-        running.warm_up()
+        try:
+            running.warm_up()
+        except Late as late:
+            report(str(late))
+            running.stop()
+            continue
         time.sleep(SETTLE)
         saved = playground.folder / "package_07" / "module_3.py"
         for name, way in WAYS.items():
