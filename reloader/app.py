@@ -6,7 +6,7 @@ import gc
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from queue import Empty, SimpleQueue
 from time import monotonic
@@ -43,6 +43,7 @@ from reloader.events import (
 )
 from reloader.notices import EndedItself
 from reloader.running import process, signals, system
+from reloader.running.guard import Guard, Lost
 from reloader.running.process import CannotRun, WorkerProcess
 from reloader.running.readiness import Readiness
 from reloader.settings import Settings
@@ -113,6 +114,8 @@ class Shell:
         self._watcher: Watcher | None = None
         self._watching: threading.Thread | None = None
         self._pass_files = system.inherited_files()
+        self._folder = os.getcwd()
+        self._guard: Guard | None = None
         self._worker: WorkerProcess | None = None
         self._preflight: running_preflight.Preflight | None = None
         self._pumps: tuple[Pump, ...] = ()
@@ -130,11 +133,14 @@ class Shell:
         if self._preflight is not None:
             self._preflight.cancel()
         self._console.end()
-        if exception[0] is not None and self._worker is not None:
-            self._worker.kill()
         if self._watching is not None:
             # It must not be inside the source of events while the interpreter ends.
             self._watching.join(1.0)
+        if self._guard is not None:
+            if exception[0] is None:
+                self._guard.close()
+            else:
+                self._guard.abandon()
         self._signals.restore()
 
     def perform(self, effects: list[Effect]) -> None:
@@ -148,11 +154,10 @@ class Shell:
                 case KillWorker() if self._worker is not None:
                     self._worker.kill()
                 case ReapWorker() if self._worker is not None:
-                    self._worker.reap()
+                    self._worker.forget()
                     self._worker = None
                 case ReapOrphans():
-                    leader = frozenset[int]() if self._worker is None else frozenset({self._worker.pid})
-                    process.reap_orphans(keep=leader)
+                    process.reap_orphans()
                 case BeginWatching():
                     self._begin_watching()
                 case CompareTree(paths, at_once) if self._surveyor is not None:
@@ -198,22 +203,20 @@ class Shell:
         self._spawn("preflight", check.run)
 
     def _start_worker(self, generation: int) -> None:
-        settings = self._settings
-        one_pipe = self._sinks[0] is self._sinks[1]
-        pipes = [system.make_pipe() for _ in range(1 if one_pipe else 2)]
+        pipes: list[tuple[int, int]] = []
         try:
-            self._worker = WorkerProcess(
-                generation,
-                settings.command,
-                process.environment(self._environment, generation, settings.python),
-                stdout=pipes[0][1],
-                stderr=pipes[-1][1],
-                pass_files=self._pass_files,
-            )
-        except CannotRun as failure:
+            for _ in range(1 if self._sinks[0] is self._sinks[1] else 2):
+                pipes.append(system.make_pipe())  # noqa: PERF401 - those before a failure are to be closed
+            self._worker = self._make_worker(generation, pipes)
+        except (CannotRun, OSError) as error:
             for reading, _ in pipes:
                 os.close(reading)
-            self._post(StartFailed(generation, failure.reason, failure.remedy, failure.exit_code))
+            failure = error if isinstance(error, CannotRun) else process.explain("the worker", "", error)
+            self._post(
+                StartFailed(
+                    generation, failure.reason, failure.remedy, failure.exit_code, passing=failure.passing
+                )
+            )
             return
         finally:
             for _, writing in pipes:
@@ -221,6 +224,32 @@ class Shell:
         self._post(WorkerStarted(generation, self._worker.pid))
         self._carry(generation, [reading for reading, _ in pipes])
         self._spawn("waiter", partial(self._await_end, self._worker, self._pumps))
+
+    def _make_worker(self, generation: int, pipes: Sequence[tuple[int, int]]) -> WorkerProcess:
+        settings = self._settings
+        # A terminal is not shared: a worker in the background would be stopped when it reads.
+        stdin = os.open(os.devnull, os.O_RDONLY) if os.isatty(0) else 0
+        files = [stdin, pipes[0][1], pipes[-1][1], *(reading for reading, _ in pipes)]
+        environment = process.environment(self._environment, generation, settings.python)
+        try:
+            for _ in range(2):
+                try:
+                    return WorkerProcess(
+                        generation, settings.command, environment, self._folder, files, self._guarded()
+                    )
+                except Lost:
+                    self._guard = None
+            raise CannotRun("cannot run the guard: it ends at once", "", ExitCode.FAILED)
+        finally:
+            if stdin:
+                os.close(stdin)
+
+    def _guarded(self) -> Guard:
+        """The guard; another one where it was lost. Raises OSError when there can be none."""
+        if self._guard is None:
+            self._guard = Guard(self._settings, self._pass_files, self._post)
+            self._spawn("guard", self._guard.listen)
+        return self._guard
 
     def _carry(self, generation: int, sources: list[int]) -> None:
         """Set up a pump for every stream, behind the last generation's."""

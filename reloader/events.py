@@ -159,6 +159,10 @@ class WatchingFailed(Message):
     interval: float
 
 
+class GuardLost(Message):
+    """The guard has ended unasked; the system has told the workers, whose parent it was, to stop."""
+
+
 class WorkerStarted(Message):
     """The worker's leader runs."""
 
@@ -173,6 +177,8 @@ class StartFailed(Message):
     reason: str
     remedy: str
     exit_code: int
+    passing: bool = False
+    """It is the machine's state and not the command: another try may succeed."""
 
 
 class WorkerReady(Message):
@@ -234,6 +240,7 @@ Event = (
     | TreeKnown
     | PathUnreadable
     | WatchingFailed
+    | GuardLost
     | WorkerStarted
     | StartFailed
     | WorkerReady

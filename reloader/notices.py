@@ -196,6 +196,10 @@ class CannotRead(Message):
     reason: str
 
 
+class GuardWasLost(Message):
+    """Somebody has killed the guard."""
+
+
 class WatchingByComparing(Message):
     """No events can be had; the tree is compared every so many seconds."""
 
@@ -237,6 +241,7 @@ Notice = (
     | NothingChanged
     | EndingLeftovers
     | CannotRead
+    | GuardWasLost
     | WatchingByComparing
     | OurFault
 )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from families import STUBBORN
 from harness import Run, eventually
 
 WORKER = """
@@ -56,3 +57,10 @@ def project(tmp_path: Path) -> Path:
     (tmp_path / "worker.py").write_text(WORKER)
     (tmp_path / "task.py").write_text("VERSION = 1\n")
     return tmp_path
+
+
+@pytest.fixture
+def stubborn(project: Path) -> Path:
+    """A worker that drains until the file `release` exists, and has a child that does not."""
+    (project / "worker.py").write_text(STUBBORN)
+    return project

@@ -139,6 +139,20 @@ class Run:
         """The processes that this run has started and that are alive."""
         return marked(self.mark)
 
+    def guard(self) -> int | None:
+        """The pid of the guard; None while there is none."""
+        for pid in self.survivors():
+            try:
+                if b"guard_main" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    return pid
+            except OSError:
+                continue
+        return None
+
+    def workers(self) -> list[int]:
+        """The processes of the worker that are alive."""
+        return [pid for pid in self.survivors() if pid not in (self.process.pid, self.guard())]
+
     def close(self) -> None:
         """Kill whatever a failed test has left."""
         if self.process.poll() is None:

@@ -42,6 +42,7 @@ class Happening(enum.Enum):
     """What a worker can meet."""
 
     RESTART = "restart asked"
+    ORPHANED = "guard lost"
     STOP = "stop or quit asked"
     FORCE = "second quit"
     PREPARED = "snapshot taken"
@@ -55,6 +56,7 @@ S, H = WorkerState, Happening
 TABLE: dict[WorkerState, dict[Happening, str]] = {
     S.STOPPED: {
         H.RESTART: "prepare",
+        H.ORPHANED: "stay",
         H.STOP: "stay",
         H.FORCE: "abandon",
         H.PREPARED: "ignore",
@@ -65,6 +67,7 @@ TABLE: dict[WorkerState, dict[Happening, str]] = {
     },
     S.PREPARING: {
         H.RESTART: "stay",
+        H.ORPHANED: "stay",
         H.STOP: "rest",
         H.FORCE: "abandon",
         H.PREPARED: "launch",
@@ -75,6 +78,7 @@ TABLE: dict[WorkerState, dict[Happening, str]] = {
     },
     S.STARTING: {
         H.RESTART: "drain",
+        H.ORPHANED: "drain",
         H.STOP: "drain",
         H.FORCE: "kill",
         H.PREPARED: "ignore",
@@ -85,6 +89,7 @@ TABLE: dict[WorkerState, dict[Happening, str]] = {
     },
     S.READY: {
         H.RESTART: "drain",
+        H.ORPHANED: "drain",
         H.STOP: "drain",
         H.FORCE: "kill",
         H.PREPARED: "ignore",
@@ -95,6 +100,7 @@ TABLE: dict[WorkerState, dict[Happening, str]] = {
     },
     S.DRAINING: {
         H.RESTART: "stay",
+        H.ORPHANED: "stay",
         H.STOP: "stay",
         H.FORCE: "kill",
         H.PREPARED: "ignore",
@@ -105,6 +111,7 @@ TABLE: dict[WorkerState, dict[Happening, str]] = {
     },
     S.KILLING: {
         H.RESTART: "stay",
+        H.ORPHANED: "stay",
         H.STOP: "stay",
         H.FORCE: "abandon",
         H.PREPARED: "ignore",
@@ -115,6 +122,7 @@ TABLE: dict[WorkerState, dict[Happening, str]] = {
     },
     S.EXITED: {
         H.RESTART: "start_again",
+        H.ORPHANED: "stay",
         H.STOP: "rest",
         H.FORCE: "abandon",
         H.PREPARED: "ignore",
@@ -125,6 +133,7 @@ TABLE: dict[WorkerState, dict[Happening, str]] = {
     },
     S.BACKOFF: {
         H.RESTART: "start_again",
+        H.ORPHANED: "stay",
         H.STOP: "rest",
         H.FORCE: "abandon",
         H.PREPARED: "ignore",

@@ -28,6 +28,7 @@ from reloader.events import (
     Change,
     Event,
     FoldersChanged,
+    GuardLost,
     OutputClosed,
     OutputFlushed,
     PreflightFailed,
@@ -44,6 +45,7 @@ from reloader.events import (
 )
 from reloader.notices import (
     ChangesMeanwhile,
+    GuardWasLost,
     NothingChanged,
     NothingNew,
     OurFault,
@@ -151,6 +153,8 @@ class Supervisor:
                 return worker.prepared(now, generation)
             case FoldersChanged(folders):
                 return [WatchFolders(folders)]
+            case GuardLost():
+                return [Tell(GuardWasLost()), *worker.orphaned(now)]
             case WorkerStarted(generation, pid):
                 return worker.started(now, generation, pid)
             case StartFailed():

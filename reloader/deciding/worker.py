@@ -81,6 +81,12 @@ class Worker:
         self._backoff.reset()
         return self._meet(Happening.RESTART, now)
 
+    def orphaned(self, now: float) -> list[Effect]:
+        """Its parent, the guard, is gone, and with that the system has told it to stop."""
+        self._changes = ()
+        self._noticed_at = now
+        return self._meet(Happening.ORPHANED, now)
+
     def stop(self, now: float, goal: Goal) -> list[Effect]:
         """End the worker; with GONE for good."""
         self.goal = max(self.goal, goal)
@@ -120,7 +126,7 @@ class Worker:
         if failure.generation != self.generation:
             raise Impossible(f"start of generation {failure.generation} failed in {self.generation}")
         self.start_failure = failure
-        if failure.generation == 1:
+        if failure.generation == 1 and not failure.passing:
             # A command that has never run is a mistake on the command line, not code to be mended.
             self.goal = Goal.GONE
         return self._meet(Happening.FAILED, now) + self._finish_if_gone()

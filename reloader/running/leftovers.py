@@ -10,7 +10,7 @@ import os
 import signal
 
 from reloader.events import ProcessInfo
-from reloader.running.system import Handle, own_children
+from reloader.running.system import Handle, children_of
 
 # Leftovers that were sent SIGTERM get this long, in seconds, before SIGKILL.
 MOMENT = 2.0
@@ -30,14 +30,13 @@ class Leftover:
         return ProcessInfo(self.pid, self.name)
 
 
-def find(leader: int) -> list[Leftover]:
-    """Every live descendant of ours but the leader. The caller closes the handles.
+def find(leader: int, guard: int = 0) -> list[Leftover]:
+    """Every live descendant of ours but the leader and the guard. The caller closes the handles.
 
     What runs in our own session is a helper of ours, or was there before us: the worker leads another
     session, and none of its descendants can come back to ours.
     """
-    children = own_children()
-    if children is not None and set(children) <= {leader} and not _has_children(leader):
+    if _are_all(frozenset({leader, guard})):
         return []
     import psutil
 
@@ -45,7 +44,7 @@ def find(leader: int) -> list[Leftover]:
     found: list[Leftover] = []
     for process in psutil.Process().children(recursive=True):
         try:
-            if process.pid == leader or os.getsid(process.pid) == ours:
+            if process.pid in (leader, guard) or os.getsid(process.pid) == ours:
                 continue
             handle = Handle(process.pid)
         except OSError:
@@ -61,18 +60,15 @@ def find(leader: int) -> list[Leftover]:
     return found
 
 
-def _has_children(pid: int) -> bool:
-    """Whether a live leader has children; a zombie has none, they have become ours."""
-    try:
-        for thread in os.listdir(f"/proc/{pid}/task"):
-            with open(f"/proc/{pid}/task/{thread}/children") as file:
-                if file.read().strip():
-                    return True
-    except FileNotFoundError:
-        return False
-    except OSError:
-        return True
-    return False
+def _are_all(known: frozenset[int]) -> bool:
+    """Whether nothing but these descends from us. Tells at once what psutil would need long for."""
+    todo = [os.getpid()]
+    while todo:
+        children = children_of(todo.pop())
+        if children is None or not known.issuperset(children):
+            return False
+        todo += children
+    return True
 
 
 def _name(process: object) -> str:
@@ -94,11 +90,11 @@ def end_gently(leftovers: list[Leftover]) -> None:
     close(leftovers)
 
 
-def kill_all(leader: int) -> None:
+def kill_all(leader: int, guard: int = 0) -> None:
     """SIGKILL to everything but the leader. Stops all of it first, so that nothing forks meanwhile."""
     stopped: dict[int, Leftover] = {}
     while True:
-        found = find(leader)
+        found = find(leader, guard)
         new = [leftover for leftover in found if leftover.pid not in stopped]
         close([leftover for leftover in found if leftover.pid in stopped])
         if not new:
@@ -111,10 +107,10 @@ def kill_all(leader: int) -> None:
     close(list(stopped.values()))
 
 
-def kill_patiently(leader: int) -> None:
+def kill_patiently(leader: int, guard: int = 0) -> None:
     """SIGKILL until nothing is left; blocks for as long as that takes."""
-    while remaining := find(leader):
-        kill_all(leader)
+    while remaining := find(leader, guard):
+        kill_all(leader, guard)
         Handle.wait([leftover.handle for leftover in remaining], MOMENT)
         close(remaining)
 

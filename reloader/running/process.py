@@ -1,99 +1,96 @@
-"""One generation of the worker: started in its own session, signalled, waited for, tidied, reaped.
-
-The leader stays a zombie until `reap`, so its pid is its own whenever a signal is sent to it.
-"""
+"""One generation of the worker: started by the guard in its own session, signalled, waited for, tidied."""
 
 from __future__ import annotations
 
 import errno
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
 from reloader.errors import ExitCode
 from reloader.events import Event, ExitStatus, LeftoversFound
 from reloader.running import leftovers, system
+from reloader.running.guard import Guard, Lost
+
+_SHORTAGES = {
+    errno.EAGAIN: "no more processes are allowed (ulimit -u)",
+    errno.ENOMEM: "there is not enough memory",
+    errno.EMFILE: "too many open files (ulimit -n)",
+    errno.ENFILE: "the machine has too many open files",
+    errno.ETXTBSY: "it is being written",
+}
 
 
 class CannotRun(Exception):  # noqa: N818 - it is told, never shown as an error's name
     """The command could not be run: why, what to do, and the status a shell would give."""
 
-    def __init__(self, reason: str, remedy: str, exit_code: ExitCode) -> None:
+    def __init__(self, reason: str, remedy: str, exit_code: ExitCode, passing: bool = False) -> None:
         super().__init__(reason)
+        self.passing = passing
+        """It is the machine's state and not the command: another try may succeed."""
         self.reason = reason
         self.remedy = remedy
         self.exit_code = exit_code
 
 
 class WorkerProcess:
-    """A running worker. Raises CannotRun when there will be none."""
+    """A running worker, which the guard has started. Raises CannotRun when there will be none, and Lost.
+
+    `files` are the worker's stdin, stdout and stderr, and the reading ends of its pipes.
+    """
 
     def __init__(
         self,
         generation: int,
         command: Sequence[str],
         environment: Mapping[str, str],
-        stdout: int,
-        stderr: int,
-        pass_files: Sequence[int],
+        folder: str,
+        files: Sequence[int],
+        guard: Guard,
     ) -> None:
         self.generation = generation
+        self._guard = guard
         try:
-            self._process = subprocess.Popen(
-                command,
-                # A terminal is not shared: a worker in the background would be stopped when it reads.
-                stdin=subprocess.DEVNULL if os.isatty(0) else None,
-                stdout=stdout,
-                stderr=stderr,
-                env=environment,
-                start_new_session=True,
-                pass_fds=pass_files,
-            )
+            started = guard.start(generation, environment, folder, files)
         except OSError as error:
-            raise _explain(command[0], error) from error
-        except ValueError as error:
-            reason = f"cannot run {command[0]}: {error}"
-            raise CannotRun(reason, "a command holds no NUL bytes", ExitCode.NOT_EXECUTABLE) from error
-        self.pid = self._process.pid
-        self._reaped = False
+            raise explain(command[0], folder, error) from error
+        self.pid = started.pid
+        self._handle = started.handle
+        self._ended = started.ended
 
     def stop(self, number: int) -> None:
         """Send the stop signal to the leader alone: task queues lead their own children.
 
         SIGCONT goes after it, since a stopped process handles no signal.
         """
-        self._send(number)
-        self._send(signal.SIGCONT)
+        try:
+            self._guard.stop(self.generation, number)
+        except Lost:
+            if not system.tells_of_parents_death():
+                self._handle.send(number)
+            self._handle.send(signal.SIGCONT)
 
     def kill(self) -> None:
         """SIGKILL to the leader and everything below it."""
-        self._send(signal.SIGSTOP)
-        leftovers.kill_all(self.pid)
-        self._send(signal.SIGKILL)
+        self._handle.send(signal.SIGSTOP)
+        leftovers.kill_all(self.pid, self._guard.pid)
+        self._handle.send(signal.SIGKILL)
 
     def wait(self, post: Callable[[Event], None]) -> ExitStatus:
         """Block until the leader has ended and nothing of its tree is left."""
-        code, number = system.wait_until_ended(self.pid)
-        found = leftovers.find(self.pid)
+        code, number = self._ended.get() or system.wait_for_adopted(self._handle)
+        found = leftovers.find(self.pid, self._guard.pid)
         if found:
             post(LeftoversFound(self.generation, tuple(leftover.info for leftover in found)))
             leftovers.end_gently(found)
-            leftovers.kill_patiently(self.pid)
+            leftovers.kill_patiently(self.pid, self._guard.pid)
         return ExitStatus(code, number)
 
-    def reap(self) -> None:
-        """Collect the ended leader."""
-        self._reaped = True
-        self._process.wait()
-
-    def _send(self, number: int) -> None:
-        if not self._reaped:
-            try:
-                os.kill(self.pid, number)
-            except PermissionError:
-                pass  # it has become another user's; SIGKILL by that user is what is left
+    def forget(self) -> None:
+        """The leader has ended and nothing of its tree is left."""
+        self._guard.reap(self.generation)
+        self._handle.close()
 
 
 def environment(base: Mapping[str, str], generation: int, python: bool) -> dict[str, str]:
@@ -106,23 +103,28 @@ def environment(base: Mapping[str, str], generation: int, python: bool) -> dict[
     return result
 
 
-def reap_orphans(keep: frozenset[int]) -> None:
-    """Collect ended processes that became our children.
+def reap_orphans() -> None:
+    """Collect ended processes that became our children: the guard's, where that was killed.
 
-    `keep` are leaders, which `reap` collects. Children in our own session are helpers, which the
-    thread that started them collects.
+    Children in our own session are helpers, which the thread that started them collects.
     """
     ours = os.getsid(0)
-    for pid in system.own_children() or ():
+    for pid in system.children_of(os.getpid()) or ():
         try:
-            if pid not in keep and os.getsid(pid) != ours:
+            if os.getsid(pid) != ours:
                 os.waitpid(pid, os.WNOHANG)
         except (ChildProcessError, ProcessLookupError):
             pass  # collected meanwhile
 
 
-def _explain(program: str, error: OSError) -> CannotRun:
+def explain(program: str, folder: str, error: OSError) -> CannotRun:
+    """What is told when the command could not be run."""
     cannot = f"cannot run {program}"
+    if error.filename == folder:
+        reason = f"cannot enter {folder}: {(error.strerror or str(error)).lower()}"
+        return CannotRun(reason, "it is the folder that reloader was started in", ExitCode.NOT_EXECUTABLE)
+    if error.errno in _SHORTAGES:
+        return CannotRun(f"{cannot}: {_SHORTAGES[error.errno]}", "", ExitCode.NOT_EXECUTABLE, passing=True)
     if isinstance(error, (FileNotFoundError, NotADirectoryError)):
         if os.path.isfile(program):
             reason = f"{cannot}: the interpreter named in its first line does not exist"

@@ -62,26 +62,44 @@ def inherited_files() -> tuple[int, ...]:
     return tuple(found)
 
 
-def own_children() -> list[int] | None:
-    """The pids of our children, zombies among them; None where the system has no cheap answer."""
+def children_of(pid: int) -> list[int] | None:
+    """The pids of a process's children, zombies among them; None where the system has no cheap answer."""
     children: list[int] = []
     try:
-        for thread in os.listdir("/proc/self/task"):
-            with open(f"/proc/self/task/{thread}/children") as file:
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{thread}/children") as file:
                 children += map(int, file.read().split())
-    except OSError:
+    except FileNotFoundError:
+        return [] if os.path.isdir("/proc/self/task") and not os.path.exists(f"/proc/{pid}") else None
+    except (OSError, ValueError):
         return None
     return children
 
 
-def wait_until_ended(pid: int) -> tuple[int | None, int | None]:
-    """Block until our child has ended and leave it to be reaped. Returns (exit code, signal)."""
-    result = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
-    if result is None:
-        raise ChildProcessError(f"no child {pid}")
-    if result.si_code == os.CLD_EXITED:
-        return result.si_status, None
-    return None, result.si_status
+def tells_of_parents_death() -> bool:
+    """Whether the system sends a process the signal that it asked for when its parent dies."""
+    return sys.platform == "linux"
+
+
+def wait_for_adopted(handle: Handle) -> tuple[int | None, int | None]:
+    """Block until a process has ended whose parent has died, and collect it. Returns (exit code, signal).
+
+    As our child it tells what it ended with; where it has gone to somebody else, nobody knows.
+    """
+    while True:
+        try:
+            return exit_of(os.waitpid(handle.pid, 0)[1])
+        except ChildProcessError:
+            # Its parent's descriptors were closed, which told us, before its children were given away.
+            if not handle.is_alive():
+                return None, None
+            time.sleep(0.01)
+
+
+def exit_of(status: int) -> tuple[int | None, int | None]:
+    """Exit code or signal of a wait status."""
+    code = os.waitstatus_to_exitcode(status)
+    return (code, None) if code >= 0 else (None, -code)
 
 
 class Handle:
@@ -90,9 +108,12 @@ class Handle:
     Raises ProcessLookupError when the process is gone already.
     """
 
-    def __init__(self, pid: int) -> None:
+    def __init__(self, pid: int, fd: int | None = None) -> None:
+        """`fd` is the process's pidfd, which is ours from now on; without one it is opened."""
         self.pid = pid
-        self._fd = os.pidfd_open(pid) if hasattr(os, "pidfd_open") else -1
+        if fd is None:
+            fd = os.pidfd_open(pid) if hasattr(os, "pidfd_open") else -1
+        self._fd = fd
 
     def send(self, number: int) -> None:
         """Send a signal; nothing happens if the process has ended or is not ours to signal."""
@@ -103,6 +124,16 @@ class Handle:
                 os.kill(self.pid, number)
         except (ProcessLookupError, PermissionError):
             pass
+
+    def is_alive(self) -> bool:
+        """Whether the process has not ended."""
+        try:
+            if self._fd >= 0:
+                return not select.select([self._fd], [], [], 0)[0]
+            os.kill(self.pid, 0)
+        except OSError:
+            return False
+        return True
 
     def close(self) -> None:
         """Give the descriptor back."""

@@ -17,6 +17,7 @@ from reloader.notices import (
     Draining,
     EndedItself,
     EndingLeftovers,
+    GuardWasLost,
     Held,
     Ignoring,
     Killing,
@@ -147,6 +148,8 @@ class _Words:
             case CannotRead(path, reason):
                 text = f"cannot watch {path_shown(path)}: {_lower(reason)}; changes in it go unnoticed"
                 return f"{text}\nhint: make it readable, or --ignore it", Weight.STRONG
+            case GuardWasLost():
+                return "the guard was killed; the next start makes another", Weight.STRONG
             case WatchingByComparing(reason, interval):
                 text = f"the system brings no change events: {printable(_lower(reason))}"
                 hint = next(

@@ -14,33 +14,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from families import STUBBORN
 from harness import LIMIT, RELOADER, Run, Stream, alive, eventually, marked, save, settle
 
 Start = Callable[..., Run]
 PYTHON = sys.executable
-
-STUBBORN = """
-import os, pathlib, signal, subprocess, sys, time
-child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-def stop(number, frame):
-    print("got", signal.Signals(number).name, flush=True)
-    while not pathlib.Path("release").exists():
-        time.sleep(0.01)
-    print("drained", flush=True)
-    sys.exit(0)
-for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-    signal.signal(number, stop)
-print("ready", os.getpid(), child.pid, flush=True)
-while True:
-    time.sleep(60)
-"""
-
-
-@pytest.fixture
-def stubborn(project: Path) -> Path:
-    """A worker that drains until the file `release` exists, and has a child that does not."""
-    (project / "worker.py").write_text(STUBBORN)
-    return project
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP])
@@ -270,5 +248,5 @@ def test_a_leader_that_dies_leaves_no_workers_behind(project: Path, start: Start
     run = start("--", PYTHON, "worker.py")
     run.err.wait_for("ending what worker left behind")
     run.err.wait_for(r"worker crashed at its start \(SIGKILL\)")
-    eventually(lambda: run.survivors() == [run.process.pid], "only the supervisor is left")
+    eventually(lambda: not run.workers(), "only the supervisor and its guard are left")
     assert run.stop() == 0

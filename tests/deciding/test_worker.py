@@ -64,6 +64,8 @@ def happen(worker: Worker, happening: Happening, now: float) -> list[Effect]:
     match happening:
         case Happening.RESTART:
             return worker.restart(now, CHANGES)
+        case Happening.ORPHANED:
+            return worker.orphaned(now)
         case Happening.STOP:
             return worker.stop(now, Goal.GONE)
         case Happening.FORCE:
@@ -82,15 +84,15 @@ def happen(worker: Worker, happening: Happening, now: float) -> list[Effect]:
 
 # What follows; "gone" is STOPPED with the run over, "!" is impossible.
 EXPECTED = """
-            restart    quit      2nd quit  snapshot  ready     failed  exited     deadline
-STOPPED     PREPARING  gone      gone      STOPPED   STOPPED   !       !          STOPPED
-PREPARING   PREPARING  gone      gone      STARTING  PREPARING !       !          STARTING
-STARTING    DRAINING   DRAINING  KILLING   STARTING  READY     gone    EXITED     READY
-READY       DRAINING   DRAINING  KILLING   READY     READY     !       EXITED     READY
-DRAINING    DRAINING   DRAINING  KILLING   DRAINING  DRAINING  gone    PREPARING  KILLING
-KILLING     KILLING    KILLING   gone      KILLING   KILLING   gone    PREPARING  KILLING
-EXITED      PREPARING  gone      gone      EXITED    EXITED    !       !          EXITED
-BACKOFF     PREPARING  gone      gone      BACKOFF   BACKOFF   !       !          PREPARING
+            restart    orphaned  quit      2nd quit  snapshot  ready     failed  exited     deadline
+STOPPED     PREPARING  STOPPED   gone      gone      STOPPED   STOPPED   !       !          STOPPED
+PREPARING   PREPARING  PREPARING gone      gone      STARTING  PREPARING !       !          STARTING
+STARTING    DRAINING   DRAINING  DRAINING  KILLING   STARTING  READY     gone    EXITED     READY
+READY       DRAINING   DRAINING  DRAINING  KILLING   READY     READY     !       EXITED     READY
+DRAINING    DRAINING   DRAINING  DRAINING  KILLING   DRAINING  DRAINING  gone    PREPARING  KILLING
+KILLING     KILLING    KILLING   KILLING   gone      KILLING   KILLING   gone    PREPARING  KILLING
+EXITED      PREPARING  EXITED    gone      gone      EXITED    EXITED    !       !          EXITED
+BACKOFF     PREPARING  BACKOFF   gone      gone      BACKOFF   BACKOFF   !       !          PREPARING
 """
 ROWS = [line.split() for line in EXPECTED.strip().splitlines()[1:]]
 

@@ -1,0 +1,174 @@
+"""The supervisor's side of the guard, a small process that is the parent of every worker.
+
+It outlives the supervisor: when that dies by SIGKILL the guard drains the workers, with the signal and the
+timeout that it was told at their start. Being their nearest subreaper it still finds all of the tree.
+"""
+
+from __future__ import annotations
+
+import marshal
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from queue import SimpleQueue
+
+from reloader.events import Event, GuardLost
+from reloader.running import system
+from reloader.running.guard_main import ENDED, FAILED, REAP, START, STOP
+from reloader.settings import Settings
+
+# An ended guard is awaited this long, in seconds.
+PATIENCE = 2.0
+# Imported, and not run as a script: compiling it each time would cost a megabyte and a tenth of a second.
+_PROGRAM = "import sys; sys.path.append(sys.argv[2]); from reloader.running.guard_main import main; main()"
+_CLOEXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
+
+Ended = tuple[int | None, int | None]
+"""Exit code and signal of a leader; one of them."""
+
+
+class Lost(Exception):  # noqa: N818 - what happened
+    """The guard is gone."""
+
+
+class Started:
+    """A worker's first process, as the guard has started it."""
+
+    def __init__(self, pid: int, handle: system.Handle, ended: SimpleQueue[Ended | None]) -> None:
+        self.pid = pid
+        self.handle = handle
+        self.ended = ended
+        """What it ended with; None when the guard was lost before that."""
+
+
+class Guard:
+    """A running guard. Raises OSError when none can be started."""
+
+    def __init__(self, settings: Settings, pass_files: Sequence[int], post: Callable[[Event], None]) -> None:
+        self._settings = settings
+        self._post = post
+        self._answers: SimpleQueue[tuple[object, ...] | None] = SimpleQueue()
+        self._ended: dict[int, SimpleQueue[Ended | None]] = {}
+        self._files: list[int] = []
+        self._closing = False
+        self._control, theirs = socket.socketpair()
+        package = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+        command = [sys.executable, "-I", "-S", "-c", _PROGRAM, str(theirs.fileno()), package, *sys.path]
+        # No signal may find it before it has made itself deaf to those that are meant for us.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        try:
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, pass_fds=(theirs.fileno(), *pass_files)
+            )
+        except BaseException:
+            self._control.close()
+            raise
+        finally:
+            theirs.close()
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    @property
+    def pid(self) -> int:
+        """Of the guard."""
+        return self._process.pid
+
+    # --- the main thread --------------------------------------------------------------------------
+
+    def start(
+        self, generation: int, environment: Mapping[str, str], folder: str, files: Sequence[int]
+    ) -> Started:
+        """Start the worker with these descriptors: stdin, stdout, stderr, and its pipes' reading ends.
+
+        Raises Lost, or the OSError of fork, of entering the folder (`filename` is that folder) or of exec.
+        """
+        settings = self._settings
+        self._ended[generation] = SimpleQueue()
+        request = (
+            *(START, generation, [os.fsencode(word) for word in settings.command]),
+            {os.fsencode(key): os.fsencode(value) for key, value in environment.items()},
+            *(os.fsencode(folder), int(settings.stop_signal), settings.stop_timeout, settings.name),
+        )
+        self._send(request, files)
+        answer = self._answers.get()
+        if answer is None:
+            raise Lost
+        if answer[0] == FAILED:
+            _, _, number, at_folder = answer
+            assert isinstance(number, int)
+            raise OSError(number, os.strerror(number), folder if at_folder else settings.command[0])
+        pid = answer[2]
+        assert isinstance(pid, int)
+        handle = system.Handle(pid, self._files.pop() if self._files else None)
+        return Started(pid, handle, self._ended[generation])
+
+    def stop(self, generation: int, number: int) -> None:
+        """Send the stop signal, and SIGCONT after it. Raises Lost."""
+        self._send((STOP, generation, int(number)))
+
+    def reap(self, generation: int) -> None:
+        """Forget this worker, whose tree is empty."""
+        self._ended.pop(generation, None)
+        try:
+            self._send((REAP, generation))
+        except Lost:
+            pass
+
+    def abandon(self) -> None:
+        """Leave it alone with the workers, which it drains."""
+        self._closing = True
+        self._control.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Let it end, and wait for that."""
+        self.abandon()
+        try:
+            self._process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            pass  # it looks after a process that does not end
+
+    def _send(self, message: tuple[object, ...], files: Sequence[int] = ()) -> None:
+        data = marshal.dumps(message)  # type: ignore[arg-type]  # nothing but what it can take
+        data = len(data).to_bytes(4, "little") + data
+        try:
+            sent = socket.send_fds(self._control, [data], list(files))
+            self._control.sendall(data[sent:])
+        except OSError as error:
+            raise Lost from error
+
+    # --- the thread that listens ------------------------------------------------------------------
+
+    def listen(self) -> None:
+        """Pass on what the guard tells, until it ends. GuardLost follows where that was not wanted."""
+        while (answer := self._receive()) is not None:
+            if answer[0] == ENDED:
+                _, generation, code, number = answer
+                self._ended[generation].put((code, number))  # type: ignore[index,arg-type]
+            else:
+                self._answers.put(answer)
+        if not self._closing:
+            # Told first: whoever waits for a worker then takes its end for what it is.
+            self._post(GuardLost())
+        self._answers.put(None)
+        for ended in list(self._ended.values()):
+            ended.put(None)
+        if not self._closing:
+            self._process.wait()
+
+    def _receive(self) -> tuple[object, ...] | None:
+        data, wanted = b"", 4
+        while len(data) < wanted:
+            try:
+                chunk, files, _, _ = socket.recv_fds(self._control, wanted - len(data), 1, _CLOEXEC)
+            except OSError:
+                return None
+            self._files += files
+            if not chunk:
+                return None
+            data += chunk
+            if len(data) == 4:
+                wanted = 4 + int.from_bytes(data, "little")
+        answer: tuple[object, ...] = marshal.loads(data[4:])
+        return answer

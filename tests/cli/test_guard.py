@@ -1,0 +1,159 @@
+"""Whatever is killed, supervisor or guard or both: the worker drains, once, and nothing is left."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from families import FAMILIES, write_family
+from harness import Run, alive, eventually, save
+
+Start = Callable[..., Run]
+PYTHON = sys.executable
+
+
+def kill(run: Run) -> None:
+    """End the supervisor as the OOM killer does."""
+    run.process.kill()
+    run.process.wait()
+
+
+def test_the_guard_lets_a_task_in_flight_end(stubborn: Path, start: Start) -> None:
+    """Seen to fail with a guard that ends with the supervisor: the worker went on for ever."""
+    run = start("--", PYTHON, "worker.py")
+    leader, child = map(int, run.out.wait_for(r"ready (\d+) (\d+)").groups())
+    kill(run)
+    run.err.wait_for(rf"reloader itself was killed; draining worker \(pid {leader}\) for at most 10 s")
+    run.out.wait_for("got SIGINT")
+    assert alive(leader)
+    (stubborn / "release").touch()
+    run.out.wait_for("drained")
+    eventually(lambda: not run.survivors(), "nothing is left")
+    assert not alive(child)
+    assert run.out.text.count("got") == 1
+
+
+def test_a_drain_under_way_is_no_second_signal(stubborn: Path, start: Start) -> None:
+    """Seen to fail with a guard that always sends the stop signal: the worker got two."""
+    run = start("--", PYTHON, "worker.py")
+    run.out.wait_for("ready")
+    run.err.wait_for("watching")
+    save(stubborn / "task.py", "VERSION = 2\n")
+    run.out.wait_for("got SIGINT")
+    kill(run)
+    run.err.wait_for("reloader itself was killed")
+    (stubborn / "release").touch()
+    run.out.wait_for("drained")
+    eventually(lambda: not run.survivors(), "nothing is left")
+    assert run.out.text.count("got") == 1
+
+
+def test_the_guard_kills_once_the_stop_timeout_is_over(stubborn: Path, start: Start) -> None:
+    """Seen to fail with a guard that only waits: the worker was never ended."""
+    run = start("-t", "300ms", "--", PYTHON, "worker.py")
+    run.out.wait_for("ready")
+    kill(run)
+    run.out.wait_for("got SIGINT")
+    run.err.wait_for("worker did not end in time; killing it")
+    eventually(lambda: not run.survivors(), "nothing is left")
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_guard_leaves_nothing_of_the_tree(project: Path, start: Start, family: str) -> None:
+    """Seen to fail with a guard that is no subreaper: the daemon was left."""
+    write_family(project, FAMILIES[family])
+    run = start("--", PYTHON, "worker.py")
+    run.out.wait_for("ready 1")
+    kill(run)
+    run.out.wait_for("finished")
+    eventually(lambda: not run.survivors(), "nothing is left")
+    assert not any(alive(int(pid)) for pid in (project / "pids").read_text().split())
+
+
+def test_what_the_worker_prints_without_a_supervisor_is_shown(project: Path, start: Start) -> None:
+    """Seen to fail without the pipes in the guard: the first print of the last task was its end."""
+    write_family(project, "def last():\n    for n in range(20_000): print('still', n, flush=True)\n")
+    run = start("--", PYTHON, "worker.py")
+    run.out.wait_for("ready 1")
+    kill(run)
+    run.out.wait_for("still 19999")
+    run.out.wait_for("finished")
+    assert len(re.findall(r"^still \d+$", run.out.text, re.MULTILINE)) == 20_000
+
+
+def test_a_guard_that_is_killed_is_replaced(stubborn: Path, start: Start) -> None:
+    """Seen to fail without the parent-death signal: the worker went on without a guard."""
+    run = start("--", PYTHON, "worker.py")
+    leader = int(run.out.wait_for(r"ready (\d+)").group(1))
+    guard = run.guard()
+    assert guard is not None
+    os.kill(guard, signal.SIGKILL)
+    run.err.wait_for("the guard was killed; the next start makes another")
+    run.out.wait_for("got SIGINT")
+    (stubborn / "release").touch()
+    run.out.wait_for("drained")
+    run.out.wait_for(r"ready \d+")
+    assert not alive(leader)
+    assert run.out.text.count("got") == 1
+    second = run.guard()
+    assert second not in (None, guard)
+    kill(run)
+    run.out.wait_for("got SIGINT")
+    eventually(lambda: not run.survivors(), "nothing is left")
+
+
+def test_guard_and_supervisor_killed_at_once(project: Path, start: Start) -> None:
+    """Seen to fail without the parent-death signal: the worker went on."""
+    run = start("--", PYTHON, "worker.py")
+    leader = int(run.out.wait_for(r"ready 1 pid (\d+)").group(1))
+    guard = run.guard()
+    assert guard is not None
+    run.send(signal.SIGSTOP)
+    os.kill(guard, signal.SIGKILL)
+    kill(run)
+    eventually(lambda: not alive(leader), "the worker has ended")
+    assert not run.survivors()
+
+
+def test_the_guard_is_no_part_of_the_supervisors_group(stubborn: Path, start: Start) -> None:
+    """A process manager that loses its patience sends SIGKILL to the group.
+
+    Seen to fail with a guard in the same group: the worker lost its task.
+    """
+    run = start("--", PYTHON, "worker.py", preexec=os.setpgrp)
+    run.out.wait_for("ready")
+    os.killpg(run.process.pid, signal.SIGTERM)
+    run.out.wait_for("got SIGINT")
+    os.killpg(run.process.pid, signal.SIGKILL)
+    (stubborn / "release").touch()
+    run.out.wait_for("drained")
+    eventually(lambda: not run.survivors(), "nothing is left")
+    assert run.out.text.count("got") == 1
+
+
+def test_the_guard_costs_little(project: Path, start: Start) -> None:
+    """A bound that only a bug would pass; make bench measures. Seen to fail with psutil loaded."""
+    run = start("--", PYTHON, "worker.py")
+    run.out.wait_for("ready 1")
+    run.err.wait_for("watching")
+    guard = run.guard()
+    private = re.search(r"Private_Dirty: +(\d+) kB", Path(f"/proc/{guard}/smaps_rollup").read_text())
+    assert private is not None
+    assert int(private[1]) < 6_000
+    before = cpu_of(guard)
+    save(project / "task.py", "VERSION = 2\n")
+    run.out.wait_for("ready 2")
+    assert cpu_of(guard) - before < 0.5
+    assert run.stop() == 0
+
+
+def cpu_of(pid: int | None) -> float:
+    """Seconds of CPU time."""
+    assert pid is not None
+    return time.clock_gettime((~pid << 3) | 2)
