@@ -59,7 +59,9 @@ def tools() -> list[Tool]:
     hupper = program("hupper")
     if hupper:
         arguments = ("-w", "**/*.py", "-m", "worker")
-        found.append(Tool("hupper", metadata.version("hupper"), (hupper, *arguments)))
+        # As it is installed by itself: watchdog is here for watchmedo, and would change how it watches.
+        monitor = "HUPPER_DEFAULT_MONITOR=hupper.polling.PollingFileMonitor"
+        found.append(Tool("hupper", metadata.version("hupper"), ("env", monitor, hupper, *arguments)))
     watchmedo = program("watchmedo")
     if watchmedo:
         arguments = ("auto-restart", "--recursive", "--patterns", "**/*.py", "--", PYTHON, "worker.py")
