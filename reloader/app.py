@@ -265,7 +265,7 @@ class Shell:
         self._pumps = tuple(pumps)
 
     def _await_end(self, worker: WorkerProcess, pumps: tuple[Pump, ...]) -> None:
-        status = worker.wait(self._post)
+        status = worker.wait()
         for pump in pumps:
             pump.worker_ended()
         self._post(WorkerExited(worker.generation, status))

@@ -64,7 +64,7 @@ NOT_FOR_DECIDING = {"os", "time", "threading", "subprocess", "queue", "select"} 
 CLOCK = {
     "app.py",
     "verbs.py",
-    "running/aftermath.py",  # in a process of its own
+    "running/leftovers.py",  # for the guard
     "running/guard_main.py",  # a process of its own
     "running/system.py",  # waits for ended processes, in the waiter's thread
     "showing/console.py",

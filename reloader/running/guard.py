@@ -6,7 +6,6 @@ timeout that it was told at their start. Being their nearest subreaper it still 
 
 from __future__ import annotations
 
-import marshal
 import os
 import signal
 import socket
@@ -14,17 +13,17 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from queue import SimpleQueue
+from typing import Any
 
-from reloader.events import Event, GuardLost
-from reloader.running import system
-from reloader.running.guard_main import ENDED, FAILED, REAP, START, STOP
+from reloader.events import Event, GuardLost, LeftoversFound, ProcessInfo
+from reloader.running import system, wire
+from reloader.running.wire import ENDED, FAILED, FORGET, KILL, LEFT, START, STOP
 from reloader.settings import Settings
 
 # An ended guard is awaited this long, in seconds.
 PATIENCE = 2.0
 # Imported, and not run as a script: compiling it each time would cost a megabyte and a tenth of a second.
 _PROGRAM = "import sys; sys.path.append(sys.argv[2]); from reloader.running.guard_main import main; main()"
-_CLOEXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 
 Ended = tuple[int | None, int | None]
 """Exit code and signal of a leader; one of them."""
@@ -50,10 +49,12 @@ class Guard:
     def __init__(self, settings: Settings, pass_files: Sequence[int], post: Callable[[Event], None]) -> None:
         self._settings = settings
         self._post = post
-        self._answers: SimpleQueue[tuple[object, ...] | None] = SimpleQueue()
+        self._answers: SimpleQueue[tuple[Any, ...] | None] = SimpleQueue()
         self._ended: dict[int, SimpleQueue[Ended | None]] = {}
         self._files: list[int] = []
         self._closing = False
+        self._served = False
+        """Whether it is the parent of a worker."""
         self._control, theirs = socket.socketpair()
         package = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
         command = [sys.executable, "-I", "-S", "-c", _PROGRAM, str(theirs.fileno()), package, *sys.path]
@@ -101,6 +102,7 @@ class Guard:
             raise OSError(number, os.strerror(number), folder if at_folder else settings.command[0])
         pid = answer[2]
         assert isinstance(pid, int)
+        self._served = True
         handle = system.Handle(pid, self._files.pop() if self._files else None)
         return Started(pid, handle, self._ended[generation])
 
@@ -108,11 +110,15 @@ class Guard:
         """Send the stop signal, and SIGCONT after it. Raises Lost."""
         self._send((STOP, generation, int(number)))
 
-    def reap(self, generation: int) -> None:
-        """Forget this worker, whose tree is empty."""
+    def kill(self, generation: int) -> None:
+        """SIGKILL to the worker's whole tree, until nothing is left of it. Raises Lost."""
+        self._send((KILL, generation))
+
+    def forget(self, generation: int) -> None:
+        """The worker's tree is empty, and all is told of it."""
         self._ended.pop(generation, None)
         try:
-            self._send((REAP, generation))
+            self._send((FORGET, generation))
         except Lost:
             pass
 
@@ -130,11 +136,8 @@ class Guard:
             pass  # it looks after a process that does not end
 
     def _send(self, message: tuple[object, ...], files: Sequence[int] = ()) -> None:
-        data = marshal.dumps(message)  # type: ignore[arg-type]  # nothing but what it can take
-        data = len(data).to_bytes(4, "little") + data
         try:
-            sent = socket.send_fds(self._control, [data], list(files))
-            self._control.sendall(data[sent:])
+            wire.send(self._control, message, files)
         except OSError as error:
             raise Lost from error
 
@@ -142,13 +145,19 @@ class Guard:
 
     def listen(self) -> None:
         """Pass on what the guard tells, until it ends. GuardLost follows where that was not wanted."""
-        while (answer := self._receive()) is not None:
-            if answer[0] == ENDED:
-                _, generation, code, number = answer
-                self._ended[generation].put((code, number))  # type: ignore[index,arg-type]
+        while (received := wire.receive(self._control)) is not None:
+            answer, files = received
+            kind, generation, *rest = answer
+            if kind == ENDED:
+                code, number = rest
+                self._ended[generation].put((code, number))
+            elif kind == LEFT:
+                found = tuple(ProcessInfo(pid, name) for pid, name in rest[0])
+                self._post(LeftoversFound(generation, found))
             else:
+                self._files += files
                 self._answers.put(answer)
-        if not self._closing:
+        if self._served and not self._closing:
             # Told first: whoever waits for a worker then takes its end for what it is.
             self._post(GuardLost())
         self._answers.put(None)
@@ -156,19 +165,3 @@ class Guard:
             ended.put(None)
         if not self._closing:
             self._process.wait()
-
-    def _receive(self) -> tuple[object, ...] | None:
-        data, wanted = b"", 4
-        while len(data) < wanted:
-            try:
-                chunk, files, _, _ = socket.recv_fds(self._control, wanted - len(data), 1, _CLOEXEC)
-            except OSError:
-                return None
-            self._files += files
-            if not chunk:
-                return None
-            data += chunk
-            if len(data) == 4:
-                wanted = 4 + int.from_bytes(data, "little")
-        answer: tuple[object, ...] = marshal.loads(data[4:])
-        return answer

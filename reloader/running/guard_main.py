@@ -1,14 +1,9 @@
-"""The guard's program: the parent of every worker, which drains them when the supervisor is gone.
+"""The guard's program: the parent of every worker, which ends their trees, and drains them when left alone.
 
-It runs without site-packages and imports little: it costs a few megabytes, and wakes up
-for nothing but a request, the end of a child and the end of the supervisor. It has one thread, so that
-what a child does between fork and exec is safe.
-
-Requests are marshalled tuples behind their length, with descriptors beside them (see guard.py):
-(START, generation, command, environment, folder, stop signal, stop timeout, name) with the worker's
-stdin, stdout and stderr and the reading ends of its pipes; (STOP, generation, signal);
-(REAP, generation). Answers: (STARTED, generation, pid) with a pidfd where there are such, (FAILED,
-generation, errno, whether it was the folder), (ENDED, generation, exit code, signal).
+It runs without site-packages and imports little: it costs a few megabytes, and wakes up for nothing but
+a request, the end of a child and the end of the supervisor. It has one thread, so that what a child does
+between fork and exec is safe. All that the worker leaves behind becomes its child, so that it alone knows
+for certain when nothing is left: when it has no children any more.
 """
 
 from __future__ import annotations
@@ -17,21 +12,21 @@ from __future__ import annotations
 import _signal as signal  # type: ignore[import-not-found]
 import _socket
 import ctypes
-import marshal
 import os
 import select
 import sys
 import time
 
-START, STOP, REAP, STARTED, FAILED, ENDED = range(6)
+from reloader.running import wire
+from reloader.running.wire import ENDED, FAILED, KILL, LEFT, START, STARTED, STOP
+
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # prctl(2)
-MSG_CMSG_CLOEXEC = 0x40000000  # recvmsg(2), Linux
 LINUX = sys.platform == "linux"
-MOST_FILES = 5
+CHUNK = 1 << 16
 
 
 class Leader:
-    """A worker's first process, and how it is to be stopped."""
+    """A worker's first process, how it is to be stopped, and how far its end has come."""
 
     def __init__(self, pid: int, request: tuple, pipes: list[int]) -> None:  # type: ignore[type-arg]
         _, self.generation, _, _, _, self.stop_signal, self.stop_timeout, self.name = request
@@ -39,12 +34,21 @@ class Leader:
         self.pipes = dict(zip(pipes, (1, 2), strict=False))
         """Where the bytes of each pipe go once there is no supervisor."""
         self.stopped_at: float | None = None
-        self.ended = False
+        self.status: int | None = None
+        """The wait status, once it has ended."""
+        self.due: float | None = None
+        """When its tree is to be looked at again, once it is ending."""
+        self.kill_at: float | None = None
+        """When whatever is left is killed."""
+        self.met: set[int] = set()
+        """The leftovers that were sent SIGTERM."""
+        self.over = False
+        """Nothing of the tree is left."""
 
     def stop(self, number: int) -> None:
         """Send the stop signal to this process alone; a stopped process would not handle it."""
         self.stopped_at = time.monotonic()
-        if not self.ended:
+        if self.status is None:
             for one in (number, signal.SIGCONT):
                 try:
                     os.kill(self.pid, one)
@@ -53,11 +57,12 @@ class Leader:
 
 
 class Guard:
-    """Serves one supervisor until the other end of `control` is closed."""
+    """Serves one supervisor until the other end of `control` is closed, and the workers until their end."""
 
     def __init__(self, control: _socket.socket, path: list[str]) -> None:
         self.control = control
         self.path = path
+        self.alone = False
         self.leaders: dict[int, Leader] = {}
         self.woken, wake = os.pipe()
         os.set_blocking(self.woken, False)
@@ -69,91 +74,92 @@ class Guard:
             self.system.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
     def serve(self) -> None:
-        """Answer requests; when these end, drain whatever is alive."""
-        poll = select.poll()
-        poll.register(self.control.fileno(), select.POLLIN)
-        poll.register(self.woken, select.POLLIN)
-        while True:
-            ready = {fd for fd, _ in poll.poll()}
-            if self.woken in ready:
-                self.reap()
-            if self.control.fileno() in ready:
-                request, files = self.receive()
-                if request is None:
-                    break
-                if request[0] == START:
-                    self.start(request, files)
-                elif request[1] in self.leaders:
-                    leader = self.leaders[request[1]]
-                    if request[0] == STOP:
-                        leader.stop(request[2])
-                    else:
-                        self.forget(leader)
-        if alive := [leader for leader in self.leaders.values() if not leader.ended]:
-            for leader in alive:
-                if leader.stopped_at is None:
-                    leader.stop(leader.stop_signal)
-            sys.path[:] = self.path
-            from reloader.running.aftermath import Aftermath
+        """Answer requests and look after the ending trees, until there is nobody left to do it for."""
+        while not self.alone or any(not leader.over for leader in self.leaders.values()):
+            dues = [leader.due for leader in self.leaders.values() if leader.due is not None]
+            ready = self.wait(max(0.0, min(dues) - time.monotonic()) if dues else None)
+            if not self.alone and self.control.fileno() in ready:
+                self.answer_request()
+            self.reap()
+            now = time.monotonic()
+            for leader in self.leaders.values():
+                woken = leader.status is not None and self.woken in ready
+                if leader.due is not None and (leader.due <= now or woken):
+                    self.look_after(leader, now)
+        while self.alone and self.wait(0.0) - {self.woken}:
+            pass
 
-            Aftermath(self, alive).run()
+    def wait(self, seconds: float | None) -> set[int]:
+        """Wait for a request or the end of a child; which descriptors are ready.
+
+        Without a supervisor, what the workers print is shown meanwhile.
+        """
+        poll = select.poll()
+        poll.register(self.woken, select.POLLIN)
+        pipes = {}
+        if not self.alone:
+            poll.register(self.control.fileno(), select.POLLIN)
+        else:
+            pipes = {fd: leader.pipes for leader in self.leaders.values() for fd in leader.pipes}
+            for fd in pipes:
+                poll.register(fd, select.POLLIN)
+        ready = {fd for fd, _ in poll.poll(None if seconds is None else seconds * 1000)}
+        for fd in ready & pipes.keys():
+            data = os.read(fd, CHUNK)
+            write(pipes[fd][fd], data)
+            if not data:
+                del pipes[fd][fd]
+                os.close(fd)
+        return ready
 
     # --- requests ---------------------------------------------------------------------------------
 
-    def receive(self) -> tuple:  # type: ignore[type-arg]
-        """The next request and its descriptors; None instead when there will be none any more."""
-        room = _socket.CMSG_LEN(MOST_FILES * 4)
-        flags = MSG_CMSG_CLOEXEC if LINUX else 0
-        data, files = b"", []
-        wanted = 4
-        while len(data) < wanted:
-            try:
-                chunk, beside, _, _ = self.control.recvmsg(wanted - len(data), room, flags)
-            except OSError:
-                chunk, beside = b"", []
-            if not chunk:
-                return None, []
-            for level, kind, raw in beside:
-                if level == _socket.SOL_SOCKET and kind == _socket.SCM_RIGHTS:
-                    files += [int.from_bytes(raw[at : at + 4], sys.byteorder) for at in range(0, len(raw), 4)]
-            data += chunk
-            if len(data) == 4:
-                wanted = 4 + int.from_bytes(data, "little")
-        return marshal.loads(data[4:]), files
+    def answer_request(self) -> None:
+        """Do what the supervisor wants next, or find that it is gone."""
+        received = wire.receive(self.control)
+        if received is None:
+            self.be_alone()
+            return
+        request, files = received
+        if request[0] == START:
+            self.start(request, files)
+        elif (leader := self.leaders.get(request[1])) is None:
+            return
+        elif request[0] == STOP:
+            leader.stop(request[2])
+        elif request[0] == KILL:
+            self.kill(leader, time.monotonic())
+        else:
+            for fd in leader.pipes:
+                os.close(fd)
+            del self.leaders[leader.generation]
 
-    def answer(self, *message: int | None, file: int | None = None) -> None:
+    def answer(self, *message: object, file: int | None = None) -> None:
         """Send an answer; the supervisor may have gone, which is noticed elsewhere."""
-        data = marshal.dumps(message)
-        data = len(data).to_bytes(4, "little") + data
-        beside = []
-        if file is not None:
-            beside = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, file.to_bytes(4, sys.byteorder))]
         try:
-            sent = self.control.sendmsg([data], beside)
-            self.control.sendall(data[sent:])
+            wire.send(self.control, message, () if file is None else (file,))
         except OSError:
             pass
 
     def start(self, request: tuple, files: list[int]) -> None:  # type: ignore[type-arg]
         """Start a worker, and tell its pid or what went wrong."""
-        _, generation, command, environment, folder, stop_signal, _, _ = request
+        generation = request[1]
         told, tell = os.pipe()
         try:
             pid = os.fork()
         except OSError as error:
-            for fd in (*files, told, tell):
-                os.close(fd)
-            self.answer(FAILED, generation, error.errno or 0, False)
-            return
+            pid, failure = -1, b"%d 0" % (error.errno or 0)
         if not pid:
-            self.become_worker(tell, command, environment, folder, stop_signal, files)
+            self.become_worker(tell, request, files)
         os.close(tell)
         for fd in files[:3]:
             os.close(fd)
-        failure = os.read(told, 16)
+        if pid > 0:
+            failure = os.read(told, 16)
         os.close(told)
         if failure:
-            os.waitpid(pid, 0)
+            if pid > 0:
+                os.waitpid(pid, 0)
             for fd in files[3:]:
                 os.close(fd)
             number, _, at_folder = failure.partition(b" ")
@@ -165,16 +171,9 @@ class Guard:
         if handle is not None:
             os.close(handle)
 
-    def become_worker(
-        self,
-        tell: int,
-        command: list[bytes],
-        environment: dict[bytes, bytes],
-        folder: bytes,
-        stop_signal: int,
-        files: list[int],
-    ) -> None:
+    def become_worker(self, tell: int, request: tuple, files: list[int]) -> None:  # type: ignore[type-arg]
         """In the child: become the worker. Comes back never."""
+        _, _, command, environment, folder, stop_signal, _, _ = request
         entering = True
         try:
             guard = os.getppid()
@@ -189,18 +188,15 @@ class Guard:
             os.chdir(folder)
             entering = False
             signal.set_wakeup_fd(-1)
-            for number in signal.valid_signals():
-                if number not in (signal.SIGKILL, signal.SIGSTOP):
-                    try:
-                        signal.signal(number, signal.SIG_DFL)
-                    except OSError:
-                        pass  # the C library keeps it for itself
+            set_all_signals(signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_SETMASK, ())
             os.execvpe(command[0], command, environment)
         except OSError as error:
             os.write(tell, b"%d %d" % (error.errno or 0, entering))
         finally:
             os._exit(127)
+
+    # --- ends -------------------------------------------------------------------------------------
 
     def reap(self) -> None:
         """Collect every child that has ended: leaders, and whoever lost the parent that it had."""
@@ -209,7 +205,7 @@ class Guard:
                 pass
         except BlockingIOError:
             pass
-        by_pid = {leader.pid: leader for leader in self.leaders.values() if not leader.ended}
+        by_pid = {leader.pid: leader for leader in self.leaders.values() if leader.status is None}
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
@@ -217,18 +213,92 @@ class Guard:
                 return
             if not pid:
                 return
-            leader = by_pid.get(pid)
-            if leader is not None:
-                leader.ended = True
-                code = os.waitstatus_to_exitcode(status)
-                self.answer(ENDED, leader.generation, *((code, None) if code >= 0 else (None, -code)))
+            if pid in by_pid:
+                by_pid[pid].status = status
+                by_pid[pid].due = 0.0
 
-    def forget(self, leader: Leader) -> None:
-        """Everything of this worker is over."""
-        for fd in leader.pipes:
-            os.close(fd)
-        leader.pipes.clear()
-        del self.leaders[leader.generation]
+    def look_after(self, leader: Leader, now: float) -> None:
+        """Bring the end of a tree a step further."""
+        if leader.status is not None and is_childless():
+            leader.over, leader.due = True, None
+            code = os.waitstatus_to_exitcode(leader.status)
+            self.answer(ENDED, leader.generation, *((code, None) if code >= 0 else (None, -code)))
+            return
+        sys.path[:] = self.path
+        from reloader.running import leftovers
+
+        if leader.status is None and leader.kill_at is None:
+            tell(f"{leader.name} did not end in time; killing it")
+            self.kill(leader, now)
+        elif leader.kill_at is not None and now >= leader.kill_at:
+            leftovers.kill_all(leader.pid if leader.status is None else 0)
+        else:
+            leader.kill_at = leader.kill_at or now + leftovers.MOMENT
+            found = leftovers.end_gently(leader.met)
+            if found and not leader.met:
+                self.answer(LEFT, leader.generation, found)
+            leader.met |= {pid for pid, _ in found}
+        leader.due = now + leftovers.PAUSE
+
+    def kill(self, leader: Leader, now: float) -> None:
+        """SIGKILL to the whole tree, again and again until nothing is left of it."""
+        sys.path[:] = self.path
+        from reloader.running import leftovers
+
+        leader.kill_at = now
+        leader.due = now + leftovers.PAUSE
+        if leader.status is None:
+            # It might start another child for each that it loses.
+            os.kill(leader.pid, signal.SIGSTOP)
+        leftovers.kill_all(leader.pid)
+        if leader.status is None:
+            os.kill(leader.pid, signal.SIGKILL)
+
+    def be_alone(self) -> None:
+        """There is no supervisor any more: stop the workers as it would have."""
+        self.alone = True
+        for leader in self.leaders.values():
+            if leader.status is not None or leader.kill_at is not None:
+                continue
+            if leader.stopped_at is None:
+                leader.stop(leader.stop_signal)
+            seconds = leader.stop_timeout
+            if seconds is not None:
+                leader.due = (leader.stopped_at or 0.0) + seconds
+            limit = "as long as it takes" if seconds is None else f"at most {seconds:g} s"
+            tell(f"reloader itself was killed; draining {leader.name} (pid {leader.pid}) for {limit}")
+
+
+def is_childless() -> bool:
+    """Whether we have no child, dead or alive: by the system's word, which misses nobody."""
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return True
+    return False
+
+
+def set_all_signals(disposition: object) -> None:
+    """Set every signal that can be set."""
+    for number in signal.valid_signals():
+        try:
+            signal.signal(number, disposition)
+        except OSError:
+            pass  # SIGKILL and SIGSTOP, and two that the C library keeps for itself
+
+
+def tell(text: str) -> None:
+    """A line of ours."""
+    write(2, f"reloader | {text}\n".encode("utf-8", "surrogateescape"))
+
+
+def write(fd: int, data: bytes) -> None:
+    """Write, if anybody is there to read."""
+    try:
+        while data:
+            data = data[os.write(fd, data) :]
+    except OSError:
+        pass
 
 
 def main() -> None:
@@ -236,15 +306,10 @@ def main() -> None:
     # A group of its own: what is sent to the supervisor's group, by a terminal or a process manager, is
     # not meant for the guard, and must not end both at once.
     os.setpgid(0, 0)
-    for number in signal.valid_signals():
-        if number not in (signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD, signal.SIGCONT):
-            try:
-                signal.signal(number, signal.SIG_IGN)
-            except OSError:
-                pass
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    set_all_signals(signal.SIG_IGN)
     control = _socket.socket(fileno=int(sys.argv[1]))
     os.set_inheritable(control.fileno(), False)
     guard = Guard(control, sys.argv[2:])
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
     guard.serve()
     os._exit(0)

@@ -1,19 +1,23 @@
-"""What is left of a worker's tree: descendants by parent, and by the subreaper whoever lost theirs.
+"""What is left of a worker's tree: all that descends from us and is not in our own session.
 
-The whole tree hangs below us: a process that makes its own group or session still has a parent, and
-one whose parent ends becomes our child (system.become_subreaper).
+The whole tree hangs below the guard, which runs this: a process that makes its own group or session
+still has a parent, and one whose parent ends becomes the guard's child (system.become_subreaper). Where
+the guard was killed it all hangs below the supervisor, which then runs the same.
 """
 
 from __future__ import annotations
 
 import os
 import signal
+import time
+from collections.abc import Set
 
-from reloader.events import ProcessInfo
 from reloader.running.system import Handle, children_of
 
 # Leftovers that were sent SIGTERM get this long, in seconds, before SIGKILL.
 MOMENT = 2.0
+# Until nothing is left, the tree is looked at again this often, in seconds.
+PAUSE = 0.02
 
 
 class Leftover:
@@ -24,79 +28,105 @@ class Leftover:
         self.name = name
         self.handle = handle
 
-    @property
-    def info(self) -> ProcessInfo:
-        """What is told of it."""
-        return ProcessInfo(self.pid, self.name)
+
+class Tree:
+    """The tree as it is found now, without the leader. `close` gives the handles back."""
+
+    def __init__(self, leader: int) -> None:
+        self.live: list[Leftover] = []
+        self.groups: set[int] = set()
+        """Their process groups, those of zombies included."""
+        self._leader = leader
+        self._session = os.getsid(0)
+        if children_of(os.getpid()) is None:
+            self._ask_psutil()
+        else:
+            self._walk()
+
+    def _walk(self) -> None:
+        me = os.getpid()
+        todo = [me]
+        while todo:
+            parent = todo.pop()
+            for pid in children_of(parent) or ():
+                try:
+                    handle = Handle(pid)
+                except OSError:
+                    continue  # it has ended
+                found = _status_of(pid)
+                # The handle was opened by pid: only now is it sure that it is this process.
+                if found is None or found[2] not in (parent, me) or found[4] == self._session:
+                    handle.close()
+                    continue
+                todo.append(pid)
+                name, state, _, group, _ = found
+                if pid != self._leader:
+                    self.groups.add(group)
+                if pid == self._leader or state in "ZX":
+                    handle.close()
+                else:
+                    self.live.append(Leftover(pid, name, handle))
+
+    def _ask_psutil(self) -> None:
+        import psutil
+
+        for process in psutil.Process().children(recursive=True):
+            try:
+                if process.pid == self._leader or os.getsid(process.pid) == self._session:
+                    continue
+                handle = Handle(process.pid)
+            except OSError:
+                continue  # it has ended
+            try:
+                if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+                    self.live.append(Leftover(process.pid, process.name(), handle))
+                    continue
+            except psutil.Error:
+                pass
+            handle.close()
+
+    def close(self) -> None:
+        """Give the handles back."""
+        for leftover in self.live:
+            leftover.handle.close()
 
 
-def find(leader: int, guard: int = 0) -> list[Leftover]:
-    """Every live descendant of ours but the leader and the guard. The caller closes the handles.
-
-    What runs in our own session is a helper of ours, or was there before us: the worker leads another
-    session, and none of its descendants can come back to ours.
-    """
-    if _are_all(frozenset({leader, guard})):
-        return []
-    import psutil
-
-    ours = os.getsid(0)
-    found: list[Leftover] = []
-    for process in psutil.Process().children(recursive=True):
-        try:
-            if process.pid in (leader, guard) or os.getsid(process.pid) == ours:
-                continue
-            handle = Handle(process.pid)
-        except OSError:
-            continue  # it has ended
-        try:
-            # The handle was opened by pid: only now is it sure that it is this process.
-            if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(Leftover(process.pid, _name(process), handle))
-                continue
-        except psutil.Error:
-            pass
-        handle.close()
-    return found
-
-
-def _are_all(known: frozenset[int]) -> bool:
-    """Whether nothing but these descends from us. Tells at once what psutil would need long for."""
-    todo = [os.getpid()]
-    while todo:
-        children = children_of(todo.pop())
-        if children is None or not known.issuperset(children):
-            return False
-        todo += children
-    return True
-
-
-def _name(process: object) -> str:
-    import psutil
-
-    assert isinstance(process, psutil.Process)
+def _status_of(pid: int) -> tuple[str, str, int, int, int] | None:
+    """Name, state, parent, group and session of a process, by proc(5); None when it is gone."""
     try:
-        return process.name()
-    except psutil.Error:
-        return "?"
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="surrogateescape") as file:
+            before, _, after = file.read().rpartition(")")
+    except OSError:
+        return None
+    fields = after.split()
+    return before.partition("(")[2], fields[0], int(fields[1]), int(fields[2]), int(fields[3])
 
 
-def end_gently(leftovers: list[Leftover]) -> None:
-    """SIGTERM, with SIGCONT for those that are stopped, and a moment to end in."""
-    for leftover in leftovers:
+def end_gently(met: Set[int] = frozenset()) -> list[tuple[int, str]]:
+    """SIGTERM to all that is left and not yet `met`, and SIGCONT for those that are stopped.
+
+    Returns their pids and names.
+    """
+    tree = Tree(0)
+    new = [leftover for leftover in tree.live if leftover.pid not in met]
+    for leftover in new:
         leftover.handle.send(signal.SIGTERM)
         leftover.handle.send(signal.SIGCONT)
-    Handle.wait([leftover.handle for leftover in leftovers], MOMENT)
-    close(leftovers)
+    tree.close()
+    return [(leftover.pid, leftover.name) for leftover in new]
 
 
-def kill_all(leader: int, guard: int = 0) -> None:
+def kill_all(leader: int) -> None:
     """SIGKILL to everything but the leader. Stops all of it first, so that nothing forks meanwhile."""
     stopped: dict[int, Leftover] = {}
+    groups: set[int] = set()
     while True:
-        found = find(leader, guard)
-        new = [leftover for leftover in found if leftover.pid not in stopped]
-        close([leftover for leftover in found if leftover.pid in stopped])
+        tree = Tree(leader)
+        groups |= tree.groups
+        new = [leftover for leftover in tree.live if leftover.pid not in stopped]
+        for leftover in tree.live:
+            if leftover.pid in stopped:
+                leftover.handle.close()
         if not new:
             break
         for leftover in new:
@@ -104,18 +134,26 @@ def kill_all(leader: int, guard: int = 0) -> None:
             stopped[leftover.pid] = leftover
     for leftover in stopped.values():
         leftover.handle.send(signal.SIGKILL)
-    close(list(stopped.values()))
-
-
-def kill_patiently(leader: int, guard: int = 0) -> None:
-    """SIGKILL until nothing is left; blocks for as long as that takes."""
-    while remaining := find(leader, guard):
-        kill_all(leader, guard)
-        Handle.wait([leftover.handle for leftover in remaining], MOMENT)
-        close(remaining)
-
-
-def close(leftovers: list[Leftover]) -> None:
-    """Close the handles."""
-    for leftover in leftovers:
         leftover.handle.close()
+    # A process that forks faster than we look is not met, but its group is, by the zombies that it leaves.
+    for group in groups - {os.getpgid(0), leader}:
+        try:
+            os.killpg(group, signal.SIGKILL)
+        except OSError:
+            pass  # nobody is left in it
+
+
+def end_all() -> None:
+    """End whatever is left, by force after a moment; blocks for as long as that takes."""
+    deadline = time.monotonic() + MOMENT
+    met: set[int] = set()
+    while True:
+        tree = Tree(0)
+        tree.close()
+        if not tree.live:
+            return
+        if time.monotonic() >= deadline:
+            kill_all(0)
+        else:
+            met |= {pid for pid, _ in end_gently(met)}
+        time.sleep(PAUSE)

@@ -6,10 +6,10 @@ import errno
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from reloader.errors import ExitCode
-from reloader.events import Event, ExitStatus, LeftoversFound
+from reloader.events import ExitStatus
 from reloader.running import leftovers, system
 from reloader.running.guard import Guard, Lost
 
@@ -73,23 +73,24 @@ class WorkerProcess:
 
     def kill(self) -> None:
         """SIGKILL to the leader and everything below it."""
-        self._handle.send(signal.SIGSTOP)
-        leftovers.kill_all(self.pid, self._guard.pid)
-        self._handle.send(signal.SIGKILL)
+        try:
+            self._guard.kill(self.generation)
+        except Lost:
+            self._handle.send(signal.SIGSTOP)
+            leftovers.kill_all(self.pid)
+            self._handle.send(signal.SIGKILL)
 
-    def wait(self, post: Callable[[Event], None]) -> ExitStatus:
+    def wait(self) -> ExitStatus:
         """Block until the leader has ended and nothing of its tree is left."""
-        code, number = self._ended.get() or system.wait_for_adopted(self._handle)
-        found = leftovers.find(self.pid, self._guard.pid)
-        if found:
-            post(LeftoversFound(self.generation, tuple(leftover.info for leftover in found)))
-            leftovers.end_gently(found)
-            leftovers.kill_patiently(self.pid, self._guard.pid)
-        return ExitStatus(code, number)
+        ended = self._ended.get()
+        if ended is None:
+            ended = system.wait_for_adopted(self._handle)
+            leftovers.end_all()
+        return ExitStatus(*ended)
 
     def forget(self) -> None:
         """The leader has ended and nothing of its tree is left."""
-        self._guard.reap(self.generation)
+        self._guard.forget(self.generation)
         self._handle.close()
 
 
