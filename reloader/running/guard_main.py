@@ -11,17 +11,14 @@ from __future__ import annotations
 # What lies under socket and signal: these bring enumerations and much else, a megabyte in all.
 import _signal as signal  # type: ignore[import-not-found]
 import _socket
-import ctypes
 import os
 import select
 import sys
 import time
 
-from reloader.running import wire
+from reloader.running import spawn, wire
 from reloader.running.wire import ENDED, FAILED, KILL, LEFT, START, STARTED, STOP
 
-PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # prctl(2)
-LINUX = sys.platform == "linux"
 CHUNK = 1 << 16
 
 
@@ -69,9 +66,7 @@ class Guard:
         os.set_blocking(wake, False)
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
-        self.system = ctypes.CDLL(None) if LINUX else None
-        if self.system is not None:
-            self.system.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        spawn.become_subreaper()
 
     def serve(self) -> None:
         """Answer requests and look after the ending trees, until there is nobody left to do it for."""
@@ -143,58 +138,19 @@ class Guard:
 
     def start(self, request: tuple, files: list[int]) -> None:  # type: ignore[type-arg]
         """Start a worker, and tell its pid or what went wrong."""
-        generation = request[1]
-        told, tell = os.pipe()
+        _, generation, command, environment, folder, stop_signal, _, _ = request
         try:
-            pid = os.fork()
-        except OSError as error:
-            pid, failure = -1, b"%d 0" % (error.errno or 0)
-        if not pid:
-            self.become_worker(tell, request, files)
-        os.close(tell)
-        for fd in files[:3]:
-            os.close(fd)
-        if pid > 0:
-            failure = os.read(told, 16)
-        os.close(told)
-        if failure:
-            if pid > 0:
-                os.waitpid(pid, 0)
+            pid = spawn.spawn(command, environment, folder, stop_signal, files[:3])
+        except spawn.SpawnError as error:
             for fd in files[3:]:
                 os.close(fd)
-            number, _, at_folder = failure.partition(b" ")
-            self.answer(FAILED, generation, int(number), at_folder == b"1")
+            self.answer(FAILED, generation, error.number, error.at_folder)
             return
         self.leaders[generation] = Leader(pid, request, files[3:])
         handle = os.pidfd_open(pid) if hasattr(os, "pidfd_open") else None
         self.answer(STARTED, generation, pid, file=handle)
         if handle is not None:
             os.close(handle)
-
-    def become_worker(self, tell: int, request: tuple, files: list[int]) -> None:  # type: ignore[type-arg]
-        """In the child: become the worker. Comes back never."""
-        _, _, command, environment, folder, stop_signal, _, _ = request
-        entering = True
-        try:
-            guard = os.getppid()
-            os.setsid()
-            if self.system is not None:
-                # Were the guard killed, nobody else would be there to tell the worker.
-                self.system.prctl(PR_SET_PDEATHSIG, stop_signal, 0, 0, 0)
-                if os.getppid() != guard:
-                    os._exit(1)
-            for target, fd in enumerate(files[:3]):
-                os.dup2(fd, target)
-            os.chdir(folder)
-            entering = False
-            signal.set_wakeup_fd(-1)
-            set_all_signals(signal.SIG_DFL)
-            signal.pthread_sigmask(signal.SIG_SETMASK, ())
-            os.execvpe(command[0], command, environment)
-        except OSError as error:
-            os.write(tell, b"%d %d" % (error.errno or 0, entering))
-        finally:
-            os._exit(127)
 
     # --- ends -------------------------------------------------------------------------------------
 
@@ -278,15 +234,6 @@ def is_childless() -> bool:
     return False
 
 
-def set_all_signals(disposition: object) -> None:
-    """Set every signal that can be set."""
-    for number in signal.valid_signals():
-        try:
-            signal.signal(number, disposition)
-        except OSError:
-            pass  # SIGKILL and SIGSTOP, and two that the C library keeps for itself
-
-
 def tell(text: str) -> None:
     """A line of ours."""
     write(2, f"reloader | {text}\n".encode("utf-8", "surrogateescape"))
@@ -306,7 +253,7 @@ def main() -> None:
     # A group of its own: what is sent to the supervisor's group, by a terminal or a process manager, is
     # not meant for the guard, and must not end both at once.
     os.setpgid(0, 0)
-    set_all_signals(signal.SIG_IGN)
+    spawn.set_all_signals(signal.SIG_IGN)
     control = _socket.socket(fileno=int(sys.argv[1]))
     os.set_inheritable(control.fileno(), False)
     guard = Guard(control, sys.argv[2:])

@@ -1,0 +1,102 @@
+"""From fork to exec, in the guard: it has one thread, so that anything may be done in between."""
+
+from __future__ import annotations
+
+# What lies under signal: that brings enumerations and much else.
+import _signal as signal  # type: ignore[import-not-found]
+import ctypes
+import os
+import sys
+from collections.abc import Mapping, Sequence
+
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # prctl(2)
+_SYSTEM = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+
+class SpawnError(Exception):
+    """There is no process: the error's number, and whether the folder could not be entered."""
+
+    def __init__(self, number: int, at_folder: bool) -> None:
+        super().__init__(number)
+        self.number = number
+        self.at_folder = at_folder
+
+
+def become_subreaper() -> None:
+    """Make every descendant that loses its parent our own child (Linux 3.4 and newer)."""
+    if _SYSTEM is not None:
+        _SYSTEM.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def spawn(
+    command: Sequence[bytes],
+    environment: Mapping[bytes, bytes],
+    folder: bytes,
+    stop_signal: int,
+    files: Sequence[int],
+) -> int:
+    """Start the command in a session of its own, with these as its first descriptors, which are closed here.
+
+    It is sent `stop_signal` by the system when we die. Returns its pid. Raises SpawnError.
+    """
+    told, tell = os.pipe()
+    try:
+        pid = os.fork()
+    except OSError as error:
+        for fd in (tell, told, *files):
+            os.close(fd)
+        raise SpawnError(error.errno or 0, False) from error
+    if not pid:
+        _become(tell, command, environment, folder, stop_signal, files)
+    os.close(tell)
+    for fd in files:
+        os.close(fd)
+    failure = os.read(told, 16)
+    os.close(told)
+    if failure:
+        os.waitpid(pid, 0)
+        number, _, at_folder = failure.partition(b" ")
+        raise SpawnError(int(number), at_folder == b"1")
+    return pid
+
+
+def _become(
+    tell: int,
+    command: Sequence[bytes],
+    environment: Mapping[bytes, bytes],
+    folder: bytes,
+    stop_signal: int,
+    files: Sequence[int],
+) -> None:
+    """In the child: become the worker. Comes back never."""
+    entering = False
+    try:
+        guard = os.getppid()
+        os.setsid()
+        if _SYSTEM is not None:
+            # Were the guard killed, nobody else would be there to tell the worker.
+            _SYSTEM.prctl(PR_SET_PDEATHSIG, stop_signal, 0, 0, 0)
+            if os.getppid() != guard:
+                os._exit(1)
+        for target, fd in enumerate(files):
+            os.dup2(fd, target)
+        entering = True
+        os.chdir(folder)
+        entering = False
+        signal.set_wakeup_fd(-1)
+        set_all_signals(signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        os.execvpe(command[0], list(command), environment)
+    except OSError as error:
+        os.write(tell, b"%d %d" % (error.errno or 0, entering))
+    finally:
+        os._exit(127)
+
+
+def set_all_signals(disposition: object) -> None:
+    """Set every signal that can be set."""
+    for number in signal.valid_signals():
+        try:
+            signal.signal(number, disposition)
+        except OSError:
+            pass  # SIGKILL and SIGSTOP, and two that the C library keeps for itself
