@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import gc
-import os
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from queue import Empty, SimpleQueue
 from time import monotonic
@@ -25,6 +24,7 @@ from reloader.effects import (
     ReapWorker,
     StartWorker,
     StopWorker,
+    Suspend,
     TakeBaseline,
     Tell,
     WatchFolders,
@@ -36,21 +36,14 @@ from reloader.events import (
     OutputClosed,
     OutputFlushed,
     SourceFailed,
-    StartFailed,
-    WorkerExited,
-    WorkerReady,
-    WorkerStarted,
 )
-from reloader.notices import EndedItself
+from reloader.notices import EndedItself, Notice, StillDraining
 from reloader.running import process, signals, system
-from reloader.running.guard import Guard, Lost
-from reloader.running.process import CannotRun, WorkerProcess
-from reloader.running.readiness import Readiness
 from reloader.settings import Settings
 from reloader.showing.console import Console
-from reloader.showing.pump import Pump
 from reloader.showing.sink import make_sinks
 from reloader.showing.wording import is_shown, word
+from reloader.stage import Stage
 
 if TYPE_CHECKING:
     from reloader.running import preflight as running_preflight
@@ -59,6 +52,8 @@ if TYPE_CHECKING:
 
 # So many objects more than there were before make the interpreter look for cycles.
 GARBAGE = 50_000
+# So many of the processes that a drain waits for are told, the busiest first.
+SHOWN = 4
 
 
 def run(settings: Settings, environment: Mapping[str, str]) -> int:
@@ -113,12 +108,8 @@ class Shell:
         self._surveyor: Surveyor | None = None
         self._watcher: Watcher | None = None
         self._watching: threading.Thread | None = None
-        self._pass_files = system.inherited_files()
-        self._folder = os.getcwd()
-        self._guard: Guard | None = None
-        self._worker: WorkerProcess | None = None
         self._preflight: running_preflight.Preflight | None = None
-        self._pumps: tuple[Pump, ...] = ()
+        self._stage = Stage(settings, environment, post, self._spawn, self._console, self._sinks)
         self._announcer = self._spawn("console", self._console.run)
 
     def __enter__(self) -> Shell:
@@ -136,11 +127,7 @@ class Shell:
         if self._watching is not None:
             # It must not be inside the source of events while the interpreter ends.
             self._watching.join(1.0)
-        if self._guard is not None:
-            if exception[0] is None:
-                self._guard.close()
-            else:
-                self._guard.abandon()
+        self._stage.close(tidily=exception[0] is None)
         self._signals.restore()
 
     def perform(self, effects: list[Effect]) -> None:
@@ -148,14 +135,15 @@ class Shell:
         for effect in effects:
             match effect:
                 case StartWorker(generation):
-                    self._start_worker(generation)
-                case StopWorker() if self._worker is not None:
-                    self._worker.stop(self._settings.stop_signal)
-                case KillWorker() if self._worker is not None:
-                    self._worker.kill()
-                case ReapWorker() if self._worker is not None:
-                    self._worker.forget()
-                    self._worker = None
+                    self._stage.start(generation)
+                case StopWorker():
+                    self._stage.stop()
+                case KillWorker():
+                    self._stage.kill()
+                case ReapWorker():
+                    self._stage.forget()
+                case Suspend():
+                    self._stage.suspend()
                 case ReapOrphans():
                     process.reap_orphans()
                 case BeginWatching():
@@ -173,11 +161,22 @@ class Shell:
                 case FlushOutput():
                     self._spawn("flush", self._flush)
                 case Tell(notice):
-                    text, weight = word(notice, self._settings)
-                    if is_shown(weight, self._settings.verbosity):
-                        # The worker's last lines come before the line that says it has ended.
-                        after = self._pumps if isinstance(notice, EndedItself) else ()
-                        self._console.tell(text, weight, after)
+                    self._tell(notice)
+
+    def _tell(self, notice: Notice) -> None:
+        in_place = isinstance(notice, StillDraining) and self._console.can_write_over
+        if isinstance(notice, StillDraining):
+            alive = self._stage.look()
+            if not (in_place or notice.now_and_then):
+                return
+            notice = StillDraining(
+                notice.pid, notice.elapsed, notice.left, notice.now_and_then, alive[:SHOWN]
+            )
+        text, weight = word(notice, self._settings)
+        if is_shown(weight, self._settings.verbosity):
+            # The worker's last lines come before the line that says it has ended.
+            after = self._stage.pumps if isinstance(notice, EndedItself) else ()
+            self._console.tell(text, weight, after, in_place)
 
     def _begin_watching(self) -> None:
         # A third of our own start, which the worker need not wait for: it runs while this is read.
@@ -202,76 +201,8 @@ class Shell:
         self._preflight = check
         self._spawn("preflight", check.run)
 
-    def _start_worker(self, generation: int) -> None:
-        pipes: list[tuple[int, int]] = []
-        try:
-            for _ in range(1 if self._sinks[0] is self._sinks[1] else 2):
-                pipes.append(system.make_pipe())  # noqa: PERF401 - those before a failure are to be closed
-            self._worker = self._make_worker(generation, pipes)
-        except (CannotRun, OSError) as error:
-            for reading, _ in pipes:
-                os.close(reading)
-            failure = error if isinstance(error, CannotRun) else process.explain("the worker", "", error)
-            self._post(
-                StartFailed(
-                    generation, failure.reason, failure.remedy, failure.exit_code, passing=failure.passing
-                )
-            )
-            return
-        finally:
-            for _, writing in pipes:
-                os.close(writing)
-        self._post(WorkerStarted(generation, self._worker.pid))
-        self._carry(generation, [reading for reading, _ in pipes])
-        self._spawn("waiter", partial(self._await_end, self._worker, self._pumps))
-
-    def _make_worker(self, generation: int, pipes: Sequence[tuple[int, int]]) -> WorkerProcess:
-        settings = self._settings
-        # A terminal is not shared: a worker in the background would be stopped when it reads.
-        stdin = os.open(os.devnull, os.O_RDONLY) if os.isatty(0) else 0
-        files = [stdin, pipes[0][1], pipes[-1][1], *(reading for reading, _ in pipes)]
-        environment = process.environment(self._environment, generation, settings.python)
-        try:
-            for _ in range(2):
-                try:
-                    return WorkerProcess(
-                        generation, settings.command, environment, self._folder, files, self._guarded()
-                    )
-                except Lost:
-                    self._guard = None
-            raise CannotRun("cannot run the guard: it ends at once", "", ExitCode.FAILED)
-        finally:
-            if stdin:
-                os.close(stdin)
-
-    def _guarded(self) -> Guard:
-        """The guard; another one where it was lost. Raises OSError when there can be none."""
-        if self._guard is None:
-            self._guard = Guard(self._settings, self._pass_files, self._post)
-            self._spawn("guard", self._guard.listen)
-        return self._guard
-
-    def _carry(self, generation: int, sources: list[int]) -> None:
-        """Set up a pump for every stream, behind the last generation's."""
-        before = self._pumps or (None,) * len(sources)
-        pumps = []
-        for source, sink, previous in zip(sources, self._sinks, before, strict=False):
-            ready = partial(self._post, WorkerReady(generation))
-            observe = Readiness(self._settings.ready, ready).feed if self._settings.ready else _look_away
-            prefix = self._console.prefix_for(sink)
-            pump = Pump(source, sink, prefix, observe, partial(self._post, OutputClosed()), previous)
-            self._spawn("pump", pump.run)
-            pumps.append(pump)
-        self._pumps = tuple(pumps)
-
-    def _await_end(self, worker: WorkerProcess, pumps: tuple[Pump, ...]) -> None:
-        status = worker.wait()
-        for pump in pumps:
-            pump.worker_ended()
-        self._post(WorkerExited(worker.generation, status))
-
     def _flush(self) -> None:
-        for pump in self._pumps:
+        for pump in self._stage.pumps:
             pump.wait()
         self._console.end()
         self._announcer.join()
@@ -292,4 +223,4 @@ class Shell:
 
 
 def _look_away(_anything: object) -> None:
-    """Observe nothing: the worker has no ready line, or nobody wants to know."""
+    """Nobody wants to know."""

@@ -30,6 +30,10 @@ class ReapWorker(Message):
     generation: int
 
 
+class Suspend(Message):
+    """Stop the worker's tree and ourselves, as Ctrl-Z does; Resumed follows once we go on."""
+
+
 class ReapOrphans(Message):
     """Collect ended processes that the system has made our children."""
 
@@ -91,6 +95,7 @@ Effect = (
     | StopWorker
     | KillWorker
     | ReapWorker
+    | Suspend
     | ReapOrphans
     | BeginWatching
     | CompareTree

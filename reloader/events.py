@@ -201,6 +201,12 @@ class WorkerExited(Message):
     status: ExitStatus
 
 
+class Resumed(Message):
+    """We and the worker were stopped, as by Ctrl-Z, and go on."""
+
+    seconds: float
+
+
 class SignalReceived(Message):
     """The supervisor got this signal."""
 
@@ -246,6 +252,7 @@ Event = (
     | WorkerReady
     | LeftoversFound
     | WorkerExited
+    | Resumed
     | SignalReceived
     | OutputClosed
     | OutputFlushed

@@ -52,12 +52,22 @@ class Draining(Message):
     quitting: bool
 
 
+class ProcessUse(Message):
+    """A live process and what it used of a core since it was looked at last, in percent."""
+
+    pid: int
+    name: str
+    cpu: float
+
+
 class StillDraining(Message):
-    """The drain goes on."""
+    """The drain goes on. Told every second where a line can be written over, else now and then."""
 
     pid: int | None
     elapsed: float
     left: float | None
+    now_and_then: bool
+    alive: tuple[ProcessUse, ...] = ()
 
 
 class Drained(Message):

@@ -39,7 +39,8 @@ TOP = {
     "options": {"__init__", "help", "kinds", "settings"},
     "cli": {"config", "errors", "help", "options", "presets", "settings"},
     "verbs": {"events", "settings", "showing", "watching"},
-    "app": SHARED | set(FOLDERS),
+    "stage": SHARED | set(FOLDERS),
+    "app": SHARED | set(FOLDERS) | {"stage"},
 }
 # What may be imported besides once a run begins, since it costs time.
 LATE = {"cli": {"app", "running", "showing", "verbs"}, "app": {"watching"}}

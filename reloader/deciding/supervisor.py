@@ -19,6 +19,7 @@ from reloader.effects import (
     Effect,
     FlushOutput,
     ReapOrphans,
+    Suspend,
     TakeBaseline,
     Tell,
     WatchFolders,
@@ -33,6 +34,7 @@ from reloader.events import (
     OutputFlushed,
     PreflightFailed,
     PreflightPassed,
+    Resumed,
     SignalReceived,
     SourceFailed,
     StartFailed,
@@ -88,6 +90,7 @@ class Supervisor:
         self._seen: frozenset[Change] = frozenset()
         self._quit_by: int | None = None
         self._quit_at = 0.0
+        self._suspended = False
         self._flushing = False
         self._flush_deadline: float | None = None
         self._faulty = False
@@ -95,6 +98,8 @@ class Supervisor:
     @property
     def deadline(self) -> float | None:
         """When to come back with DeadlinePassed at the latest; None when only an event matters."""
+        if self._suspended:
+            return None  # whatever passes meanwhile is no time
         deadlines = (
             *(self.worker.deadline, self._debouncer.deadline),
             *(self._loops.deadline, self._flush_deadline),
@@ -163,6 +168,9 @@ class Supervisor:
                 return worker.ready(now, generation)
             case WorkerExited(generation, status):
                 return worker.exited(now, generation, status)
+            case Resumed(seconds):
+                self._suspended = False
+                worker.postpone(seconds)
             case SignalReceived(number):
                 return self._signalled(number, now)
             case OutputClosed():
@@ -218,6 +226,9 @@ class Supervisor:
     def _signalled(self, number: int, now: float) -> list[Effect]:
         if number == signal.SIGCHLD:
             return [ReapOrphans()]
+        if number == signal.SIGTSTP:
+            self._suspended = True
+            return [Suspend()]
         if number == signal.SIGHUP:
             # The shell and the kernel may both send it for one closed terminal.
             return [] if self._quit_by is not None else self._quit(number, now)

@@ -29,7 +29,8 @@ from reloader.settings import OnExit, Settings
 # The snapshot before a start is awaited this long, in seconds; a file system that hangs must not
 # keep the worker from running.
 PREPARE_TIMEOUT = 5.0
-# Seconds of a drain at which the user is told that it goes on; then every last one again.
+# Seconds of a drain at which the user is told that it goes on, even where a line cannot be written over;
+# then every last one again. Where it can, it is every second.
 REMINDERS = (2.0, 5.0, 10.0)
 # A worker that was at work for this long, in seconds, did not crash at its start.
 SETTLED = 30.0
@@ -57,6 +58,7 @@ class Worker:
         self._started_at = 0.0
         self._drain_took: float | None = None
         self._kill_at: float | None = None
+        self._reminded = 0
         self._killed_at = 0.0
         self.start_failure: StartFailed | None = None
         """Why the command could not be run at the last start."""
@@ -86,6 +88,16 @@ class Worker:
         self._changes = ()
         self._noticed_at = now
         return self._meet(Happening.ORPHANED, now)
+
+    def postpone(self, seconds: float) -> None:
+        """The worker and we were stopped for so long: no time has passed for it."""
+        self._started_at += seconds
+        self._stopped_at += seconds
+        self._killed_at += seconds
+        if self.deadline is not None:
+            self.deadline += seconds
+        if self._kill_at is not None:
+            self._kill_at += seconds
 
     def stop(self, now: float, goal: Goal) -> list[Effect]:
         """End the worker; with GONE for good."""
@@ -209,6 +221,7 @@ class Worker:
 
     def _drain(self, now: float) -> list[Effect]:
         self._asked_at = self._stopped_at = now
+        self._reminded = 0
         timeout = self.settings.stop_timeout
         self._kill_at = None if timeout is None else now + timeout
         self._enter(WorkerState.DRAINING, self._next_word(now))
@@ -219,18 +232,17 @@ class Worker:
     def _wait_or_kill(self, now: float) -> list[Effect]:
         if self._kill_at is not None and now >= self._kill_at:
             return self._kill(now)
+        elapsed = now - self._stopped_at
+        reminders = _reminders(elapsed)
+        now_and_then = reminders > self._reminded
+        self._reminded = reminders
         self.deadline = self._next_word(now)
         left = None if self._kill_at is None else self._kill_at - now
-        return [Tell(StillDraining(self.pid, now - self._stopped_at, left))]
+        return [Tell(StillDraining(self.pid, elapsed, left, now_and_then))]
 
     def _next_word(self, now: float) -> float | None:
         """When a drain under way is told of again, or its stop timeout passes."""
-        elapsed = now - self._stopped_at
-        every = REMINDERS[-1]
-        reminder = next((r for r in REMINDERS if r > elapsed + 0.001), None)
-        if reminder is None:
-            reminder = ((elapsed + 0.001) // every + 1) * every
-        told_at = self._stopped_at + reminder
+        told_at = self._stopped_at + (now - self._stopped_at + 0.001) // 1 + 1
         return told_at if self._kill_at is None else min(told_at, self._kill_at)
 
     def _kill(self, now: float) -> list[Effect]:
@@ -298,3 +310,9 @@ class Worker:
         if self.state is WorkerState.STOPPED and self.goal is Goal.GONE:
             self.finished = True
         return []
+
+
+def _reminders(elapsed: float) -> int:
+    """How often the user has been reminded of a drain by then."""
+    every = REMINDERS[-1]
+    return sum(elapsed + 0.001 >= r for r in REMINDERS) + int(max(0.0, elapsed + 0.001 - every) // every)

@@ -17,7 +17,7 @@ from typing import Any
 
 from reloader.events import Event, GuardLost, LeftoversFound, ProcessInfo
 from reloader.running import system, wire
-from reloader.running.wire import ENDED, FAILED, FORGET, KILL, LEFT, START, STOP
+from reloader.running.wire import ENDED, FAILED, FORGET, KILL, LEFT, PAUSE, RESUME, START, STOP
 from reloader.settings import Settings
 
 # An ended guard is awaited this long, in seconds.
@@ -113,6 +113,14 @@ class Guard:
     def kill(self, generation: int) -> None:
         """SIGKILL to the worker's whole tree, until nothing is left of it. Raises Lost."""
         self._send((KILL, generation))
+
+    def pause(self, generation: int) -> None:
+        """SIGSTOP to the worker's whole tree. Raises Lost."""
+        self._send((PAUSE, generation))
+
+    def resume(self, generation: int) -> None:
+        """Let what `pause` has stopped go on. Raises Lost."""
+        self._send((RESUME, generation))
 
     def forget(self, generation: int) -> None:
         """The worker's tree is empty, and all is told of it."""

@@ -17,7 +17,12 @@ import sys
 import time
 
 from reloader.running import spawn, wire
-from reloader.running.wire import ENDED, FAILED, KILL, LEFT, START, STARTED, STOP
+from reloader.running.wire import ENDED, FAILED, KILL, LEFT, PAUSE, RESUME, START, STARTED, STOP
+
+# typing is for type checkers alone, and would be half a megabyte.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from reloader.running.system import Handle
 
 CHUNK = 1 << 16
 
@@ -39,6 +44,8 @@ class Leader:
         """When whatever is left is killed."""
         self.met: set[int] = set()
         """The leftovers that were sent SIGTERM."""
+        self.paused: list[Handle] = []
+        """Handles of the processes that `pause` has stopped."""
         self.over = False
         """Nothing of the tree is left."""
 
@@ -51,6 +58,13 @@ class Leader:
                     os.kill(self.pid, one)
                 except OSError:
                     pass  # it has become another user's
+
+    def resume(self) -> None:
+        """Let what was paused go on."""
+        for handle in self.paused:
+            handle.send(signal.SIGCONT)
+            handle.close()
+        self.paused.clear()
 
 
 class Guard:
@@ -124,6 +138,10 @@ class Guard:
             leader.stop(request[2])
         elif request[0] == KILL:
             self.kill(leader, time.monotonic())
+        elif request[0] == PAUSE:
+            self.pause(leader)
+        elif request[0] == RESUME:
+            leader.resume()
         else:
             for fd in leader.pipes:
                 os.close(fd)
@@ -210,12 +228,21 @@ class Guard:
         if leader.status is None:
             os.kill(leader.pid, signal.SIGKILL)
 
+    def pause(self, leader: Leader) -> None:
+        """Stop the whole tree."""
+        sys.path[:] = self.path
+        from reloader.running import leftovers
+
+        leader.resume()
+        leader.paused = leftovers.stop_all()
+
     def be_alone(self) -> None:
         """There is no supervisor any more: stop the workers as it would have."""
         self.alone = True
         for leader in self.leaders.values():
             if leader.status is not None or leader.kill_at is not None:
                 continue
+            leader.resume()
             if leader.stopped_at is None:
                 leader.stop(leader.stop_signal)
             seconds = leader.stop_timeout

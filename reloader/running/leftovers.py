@@ -23,8 +23,9 @@ PAUSE = 0.02
 class Leftover:
     """One live process of the tree."""
 
-    def __init__(self, pid: int, name: str, handle: Handle) -> None:
+    def __init__(self, pid: int, name: str, handle: Handle, state: str = "") -> None:
         self.pid = pid
+        self.state = state
         self.name = name
         self.handle = handle
 
@@ -65,7 +66,7 @@ class Tree:
                 if pid == self._leader or state in "ZX":
                     handle.close()
                 else:
-                    self.live.append(Leftover(pid, name, handle))
+                    self.live.append(Leftover(pid, name, handle, state))
 
     def _ask_psutil(self) -> None:
         import psutil
@@ -141,6 +142,22 @@ def kill_all(leader: int) -> None:
             os.killpg(group, signal.SIGKILL)
         except OSError:
             pass  # nobody is left in it
+
+
+def stop_all() -> list[Handle]:
+    """SIGSTOP to everything that is not stopped already; returns the handles, which the caller closes."""
+    stopped: dict[int, Handle] = {}
+    while True:
+        new = False
+        for one in Tree(0).live:
+            if one.pid in stopped or one.state == "T":
+                one.handle.close()
+            else:
+                one.handle.send(signal.SIGSTOP)
+                stopped[one.pid] = one.handle
+                new = True
+        if not new:
+            return list(stopped.values())
 
 
 def end_all() -> None:

@@ -47,7 +47,10 @@ class Preflight:
         report = _syntax(self._paths, self._settings.interpreter) if self._paths else []
         if not report and self._settings.check is not None and not self._cancelled:
             command = self._settings.check
-            report = self._check(command)
+            try:
+                report = self._check(command)
+            except OSError as error:
+                report = [f"it could not be run: {(error.strerror or str(error)).lower()}"]
         if self._cancelled:
             return
         if report:
@@ -151,5 +154,8 @@ def _ask(interpreter: str, files: list[tuple[str, str]]) -> list[str]:
 
 
 def _shown(path: str) -> str:
-    below = os.path.relpath(path)
+    try:
+        below = os.path.relpath(path)
+    except OSError:
+        return path  # the current folder is gone
     return path if below.startswith(os.pardir) else below

@@ -71,6 +71,20 @@ class WorkerProcess:
                 self._handle.send(number)
             self._handle.send(signal.SIGCONT)
 
+    def pause(self) -> None:
+        """SIGSTOP to everything."""
+        try:
+            self._guard.pause(self.generation)
+        except Lost:
+            pass  # it drains anyway
+
+    def resume(self) -> None:
+        """Let what `pause` has stopped go on."""
+        try:
+            self._guard.resume(self.generation)
+        except Lost:
+            pass
+
     def kill(self) -> None:
         """SIGKILL to the leader and everything below it."""
         try:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 import resource
 import signal
+import threading
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
 from reloader.events import Event, SignalReceived
 
-_WATCHED = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP, signal.SIGCHLD)
+_WATCHED = (
+    *(signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP),
+    *(signal.SIGTSTP, signal.SIGCHLD),
+)
 # Python's subprocess module restores these in the child itself.
 _PYTHON_IGNORES = frozenset({signal.SIGPIPE, signal.SIGXFSZ})
 
@@ -23,6 +27,8 @@ def die_by(number: int) -> None:
     if number != signal.SIGKILL:
         signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
+    # The first process of a container is spared what it does not handle: end as a shell would tell it.
+    os._exit(128 + number)
 
 
 class Signals:
@@ -56,6 +62,16 @@ class Signals:
                 continue
             self._before[number] = signal.signal(number, _do_nothing)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+    @staticmethod
+    def suspend() -> None:
+        """Stop this process as Ctrl-Z would without our handler; returns when it goes on.
+
+        Where nobody could let it go on (an orphaned process group) the system does not stop it.
+        """
+        handler = signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+        signal.pthread_kill(threading.get_ident(), signal.SIGTSTP)
+        signal.signal(signal.SIGTSTP, handler)
 
     def restore(self) -> None:
         """Put everything back."""

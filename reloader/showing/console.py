@@ -47,14 +47,31 @@ class Console:
         self._environment = environment
         self._closed = closed
         self._width = max(len(OUR_NAME), len(settings.name)) if settings.prefix else len(OUR_NAME)
-        self._queue: SimpleQueue[tuple[bytes, Sequence[Shown]] | None] = SimpleQueue()
+        self._queue: SimpleQueue[tuple[bytes, Sequence[Shown], bool] | None] = SimpleQueue()
         self._ended = False
 
     # --- from other threads -----------------------------------------------------------------------
 
-    def tell(self, text: str, weight: Weight, after: Sequence[Shown] = ()) -> None:
-        """Show lines of ours, once what they come after has been shown."""
-        self._queue.put((self._render(text, weight), after))
+    @property
+    def can_write_over(self) -> bool:
+        """Whether a line can be shown that the next one takes the place of."""
+        return self._sink.at_terminal and self._environment.get("TERM", "dumb") != "dumb"
+
+    def tell(self, text: str, weight: Weight, after: Sequence[Shown] = (), in_place: bool = False) -> None:
+        """Show lines of ours, once what they come after has been shown.
+
+        One line that is shown `in_place` lasts until anything else is shown.
+        """
+        if in_place:
+            # A line that were broken by the terminal's edge could not be taken back.
+            text = text[: max(0, self._columns() - self._width - len(" | ") - 1 - len("00:00:00.000 "))]
+        self._queue.put((self._render(text, weight), after, in_place))
+
+    def _columns(self) -> int:
+        try:
+            return os.get_terminal_size(self._sink.fd).columns
+        except OSError:
+            return 80
 
     def end(self) -> None:
         """Let the thread end when everything is told."""
@@ -78,12 +95,15 @@ class Console:
     def run(self) -> None:
         """Show lines until the end."""
         while (item := self._queue.get()) is not None:
-            data, after = item
+            data, after, in_place = item
             deadline = time.monotonic() + _AFTER
             for shown in after:
                 shown.wait(max(0.0, deadline - time.monotonic()))
             try:
-                self._sink.write(self, data)
+                if in_place:
+                    self._sink.show_for_now(data.rstrip(b"\n"))
+                else:
+                    self._sink.write(self, data)
             except SinkClosed:
                 self._closed()
                 return

@@ -10,6 +10,9 @@ from typing import Protocol
 
 _READER_IS_GONE = frozenset({errno.EPIPE, errno.EIO, errno.EBADF, errno.ENXIO})
 
+# To the line's beginning, and erase to its end.
+_ERASE = b"\r\x1b[K"
+
 
 class SinkClosed(Exception):  # noqa: N818 - what happened, to be told as an event
     """Whoever read our output is gone."""
@@ -33,6 +36,8 @@ class Sink:
         self.at_terminal = os.isatty(fd)
         self._lock = threading.Lock()
         self._unfinished: Writer | None = None
+        self._passing = False
+        """A line is shown that is to be taken back."""
 
     def write(self, writer: Writer, chunk: bytes) -> None:
         """Write all of it; another writer's unfinished line is ended first.
@@ -40,12 +45,29 @@ class Sink:
         Blocks while the reader does not read. Raises SinkClosed when there is none.
         """
         with self._lock:
+            self._take_back()
             if self._unfinished is not None and self._unfinished is not writer:
                 self._write_all(b"\n")
                 self._unfinished.break_line()
             data = writer.render(chunk)
             self._write_all(data)
             self._unfinished = None if data.endswith(b"\n") else writer
+
+    def show_for_now(self, line: bytes) -> None:
+        """Show a line at the terminal until anything else is written, unless another one is unfinished.
+
+        Raises SinkClosed when nobody reads.
+        """
+        with self._lock:
+            if self._unfinished is None:
+                self._take_back()
+                self._write_all(line)
+                self._passing = True
+
+    def _take_back(self) -> None:
+        if self._passing:
+            self._passing = False
+            self._write_all(_ERASE)
 
     def _write_all(self, data: bytes) -> None:
         view = memoryview(data)

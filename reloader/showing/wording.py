@@ -89,9 +89,11 @@ class _Words:
                 return text, Weight.PLAIN
             case Draining():
                 return self._draining(notice), Weight.STRONG
-            case StillDraining(_, elapsed, left):
+            case StillDraining(_, elapsed, left, _, alive):
                 limit = "no limit" if left is None else f"SIGKILL in {left:.0f} s"
-                return f"still draining {self.name} after {elapsed:.0f} s ({limit})", Weight.PLAIN
+                text = f"still draining {self.name} after {elapsed:.0f} s ({limit})"
+                busy = [f"{printable(one.name)} (pid {one.pid}) {one.cpu:.0f} %" for one in alive]
+                return ": CPU of ".join([text, *([", ".join(busy)] if busy else [])]), Weight.PLAIN
             case Drained(elapsed):
                 return f"{self.name} ended after {elapsed:.2f} s", Weight.ROUTINE
             case Killing(_, None):
@@ -185,9 +187,12 @@ class _Words:
 
     def _pattern(self, path: str) -> str:
         """A pattern for just that path, as far as it can be shown."""
-        for root in map(os.path.abspath, self.settings.watch):
-            if path.startswith(root.rstrip("/") + "/"):
-                return "/" + printable(os.path.relpath(path, root))
+        try:
+            for root in map(os.path.abspath, self.settings.watch):
+                if path.startswith(root.rstrip("/") + "/"):
+                    return "/" + printable(os.path.relpath(path, root))
+        except OSError:
+            pass  # the current folder is gone
         return printable(os.path.basename(path))
 
     def _ended(self, notice: EndedItself) -> str:

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import ctypes
 import os
-import pty
-import select
 import signal
-import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from families import STUBBORN
-from harness import LIMIT, RELOADER, Run, Stream, alive, eventually, marked, save, settle
+from harness import LIMIT, Run, alive, eventually, marked, save, settle
+from terminal import Terminal
 
 Start = Callable[..., Run]
 PYTHON = sys.executable
@@ -99,54 +96,6 @@ def test_the_stop_signal_can_be_chosen(stubborn: Path, start: Start) -> None:
     run.out.wait_for("got SIGHUP")
     (stubborn / "release").touch()
     assert run.wait() == 0
-
-
-class Terminal:
-    """A run in the foreground of a pseudo-terminal, as a shell would start it."""
-
-    def __init__(self, folder: Path, *arguments: str) -> None:
-        self.mark = f"terminal-{os.getpid()}-{id(self)}"
-        environment = dict(os.environ) | {"MARK": self.mark, "TERM": "xterm-256color"}
-        environment.pop("NO_COLOR", None)
-        ours, theirs = pty.openpty()
-        self.fd = ours
-        self.process = subprocess.Popen(
-            [PYTHON, "-c", _IN_FOREGROUND, RELOADER, *arguments],
-            cwd=folder,
-            env=environment,
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
-            start_new_session=True,
-        )
-        os.close(theirs)
-        self.screen = Stream()
-        self._wake, self._hang_up = os.pipe()
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    def _read(self) -> None:
-        """Show what comes until we hang up: a descriptor that is being read from cannot be closed."""
-        while self._wake not in select.select((self.fd, self._wake), (), ())[0]:
-            if not self.screen.read_once(self.fd):
-                return
-
-    def hang_up(self) -> None:
-        """Close the terminal."""
-        os.close(self._hang_up)
-        self._reader.join()
-        os.close(self.fd)
-
-    def close(self) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
-        for pid in marked(self.mark):
-            os.kill(pid, signal.SIGKILL)
-
-
-# The session's leader takes the terminal, then becomes the command.
-_IN_FOREGROUND = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
 
 
 @pytest.fixture

@@ -154,9 +154,11 @@ def test_a_ready_line_that_never_comes_is_told() -> None:
 def test_a_drain_is_told_of_now_and_then_and_ends_in_a_kill() -> None:
     worker = worker_in(S.READY)
     worker.restart(0.0, CHANGES)
-    for reminder in REMINDERS[:2]:
-        assert worker.deadline == reminder
-        assert worker.deadline_passed(reminder) == [Tell(StillDraining(100, reminder, 10.0 - reminder))]
+    for second in range(1, 10):
+        now = float(second)
+        assert worker.deadline == now
+        told = StillDraining(100, now, 10.0 - now, now in REMINDERS)
+        assert worker.deadline_passed(now) == [Tell(told)]
     assert worker.deadline == 10.0
     assert worker.deadline_passed(10.0) == [KillWorker(1), Tell(Killing(100, 10.0))]
     assert worker.killed
@@ -165,9 +167,11 @@ def test_a_drain_is_told_of_now_and_then_and_ends_in_a_kill() -> None:
 def test_a_drain_without_a_limit_goes_on_for_ever() -> None:
     worker = worker_in(S.READY, stop_timeout=None)
     worker.restart(0.0, CHANGES)
-    for reminder in (*REMINDERS, 20.0, 30.0, 40.0):
-        assert worker.deadline == pytest.approx(reminder)
-        assert worker.deadline_passed(reminder) == [Tell(StillDraining(100, reminder, None))]
+    for second in range(1, 45):
+        now = float(second)
+        assert worker.deadline == pytest.approx(now)
+        told = StillDraining(100, now, None, now in (*REMINDERS, 20.0, 30.0, 40.0))
+        assert worker.deadline_passed(now) == [Tell(told)]
     assert worker.state is S.DRAINING
 
 

@@ -34,6 +34,7 @@ from reloader.notices import (
     NothingNew,
     Notice,
     OurFault,
+    ProcessUse,
     Ready,
     Released,
     Remembered,
@@ -79,8 +80,13 @@ WORDS: list[tuple[Notice, str]] = [
         Draining(4711, (), signal.SIGINT, None, True),
         "draining qcluster (pid 4711) for as long as it takes; Ctrl-C again kills it",
     ),
-    (StillDraining(4711, 5.0, 5.0), "still draining qcluster after 5 s (SIGKILL in 5 s)"),
-    (StillDraining(4711, 60.0, None), "still draining qcluster after 60 s (no limit)"),
+    (StillDraining(4711, 5.0, 5.0, True), "still draining qcluster after 5 s (SIGKILL in 5 s)"),
+    (
+        StillDraining(
+            4711, 60.0, None, True, (ProcessUse(4711, "python", 97.6), ProcessUse(4712, "sh", 0.0))
+        ),
+        "still draining qcluster after 60 s (no limit): CPU of python (pid 4711) 98 %, sh (pid 4712) 0 %",
+    ),
     (Drained(0.5), "qcluster ended after 0.50 s"),
     (Killing(4711, None), "killing qcluster"),
     (
@@ -260,6 +266,7 @@ def test_notices_with_text_of_others_are_known() -> None:
             SetAside,
             MatchesNothing,
             Ignoring,
+            StillDraining,
         ),
     }
 

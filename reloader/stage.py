@@ -1,0 +1,171 @@
+"""The worker's place: its guard, its processes, and the pumps that carry what it prints."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+
+from reloader.errors import ExitCode
+from reloader.events import (
+    Event,
+    OutputClosed,
+    Resumed,
+    StartFailed,
+    WorkerExited,
+    WorkerReady,
+    WorkerStarted,
+)
+from reloader.notices import ProcessUse
+from reloader.running import process, system
+from reloader.running.guard import Guard, Lost
+from reloader.running.process import CannotRun, WorkerProcess
+from reloader.running.readiness import Readiness
+from reloader.running.signals import Signals
+from reloader.running.usage import Usage
+from reloader.settings import Settings
+from reloader.showing.console import Console
+from reloader.showing.pump import Pump
+from reloader.showing.sink import Sink
+
+Spawn = Callable[[str, Callable[[], None]], threading.Thread]
+
+
+class Stage:
+    """Starts, stops and ends the worker; posts what becomes of it. `spawn` makes a thread."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        environment: Mapping[str, str],
+        post: Callable[[Event], None],
+        spawn: Spawn,
+        console: Console,
+        sinks: tuple[Sink, Sink],
+    ) -> None:
+        self._settings = settings
+        self._environment = environment
+        self._post = post
+        self._spawn = spawn
+        self._console = console
+        self._sinks = sinks
+        self._pass_files = system.inherited_files()
+        self._folder = os.getcwd()
+        self._guard: Guard | None = None
+        self._worker: WorkerProcess | None = None
+        self._usage = Usage()
+        self.pumps: tuple[Pump, ...] = ()
+        """Those of the last generation."""
+
+    def start(self, generation: int) -> None:
+        """Start the worker as this generation; WorkerStarted or StartFailed follows."""
+        pipes: list[tuple[int, int]] = []
+        try:
+            for _ in range(1 if self._sinks[0] is self._sinks[1] else 2):
+                pipes.append(system.make_pipe())  # noqa: PERF401 - those before a failure are to be closed
+            self._worker = self._make_worker(generation, pipes)
+        except (CannotRun, OSError) as error:
+            for reading, _ in pipes:
+                os.close(reading)
+            failure = error if isinstance(error, CannotRun) else process.explain("the worker", "", error)
+            self._post(
+                StartFailed(
+                    generation, failure.reason, failure.remedy, failure.exit_code, passing=failure.passing
+                )
+            )
+            return
+        finally:
+            for _, writing in pipes:
+                os.close(writing)
+        self._post(WorkerStarted(generation, self._worker.pid))
+        self._carry(generation, [reading for reading, _ in pipes])
+        self._spawn("waiter", partial(self._await_end, self._worker, self.pumps))
+
+    def stop(self) -> None:
+        """Send the stop signal."""
+        if self._worker is not None:
+            self._worker.stop(self._settings.stop_signal)
+
+    def kill(self) -> None:
+        """SIGKILL to the whole tree."""
+        if self._worker is not None:
+            self._worker.kill()
+
+    def suspend(self) -> None:
+        """Stop the worker's tree and ourselves; returns when we go on, and lets it go on."""
+        if self._worker is not None:
+            self._worker.pause()
+        began = time.monotonic()
+        Signals.suspend()
+        if self._worker is not None:
+            self._worker.resume()
+        self._post(Resumed(time.monotonic() - began))
+
+    def look(self) -> tuple[ProcessUse, ...]:
+        """The live processes of the worker, and what they use of the CPU since the last look."""
+        return () if self._guard is None else self._usage.look(self._guard.pid)
+
+    def forget(self) -> None:
+        """The worker's tree is empty."""
+        if self._worker is not None:
+            self._worker.forget()
+            self._worker = None
+
+    def close(self, tidily: bool) -> None:
+        """Let the guard end, or leave the worker to it."""
+        if self._guard is not None:
+            if tidily:
+                self._guard.close()
+            else:
+                self._guard.abandon()
+
+    def _make_worker(self, generation: int, pipes: Sequence[tuple[int, int]]) -> WorkerProcess:
+        settings = self._settings
+        # A terminal is not shared: a worker in the background would be stopped when it reads.
+        stdin = os.open(os.devnull, os.O_RDONLY) if os.isatty(0) else 0
+        files = [stdin, pipes[0][1], pipes[-1][1], *(reading for reading, _ in pipes)]
+        environment = process.environment(self._environment, generation, settings.python)
+        try:
+            for _ in range(2):
+                try:
+                    return WorkerProcess(
+                        generation, settings.command, environment, self._folder, files, self._guarded()
+                    )
+                except Lost:
+                    self._guard = None
+            raise CannotRun("cannot run the guard: it ends at once", "", ExitCode.FAILED)
+        finally:
+            if stdin:
+                os.close(stdin)
+
+    def _guarded(self) -> Guard:
+        """The guard; another one where it was lost. Raises OSError when there can be none."""
+        if self._guard is None:
+            self._guard = Guard(self._settings, self._pass_files, self._post)
+            self._spawn("guard", self._guard.listen)
+        return self._guard
+
+    def _carry(self, generation: int, sources: list[int]) -> None:
+        """Set up a pump for every stream, behind the last generation's."""
+        before = self.pumps or (None,) * len(sources)
+        pumps = []
+        for source, sink, previous in zip(sources, self._sinks, before, strict=False):
+            ready = partial(self._post, WorkerReady(generation))
+            observe = Readiness(self._settings.ready, ready).feed if self._settings.ready else _look_away
+            prefix = self._console.prefix_for(sink)
+            pump = Pump(source, sink, prefix, observe, partial(self._post, OutputClosed()), previous)
+            self._spawn("pump", pump.run)
+            pumps.append(pump)
+        self.pumps = tuple(pumps)
+
+    def _await_end(self, worker: WorkerProcess, pumps: tuple[Pump, ...]) -> None:
+        status = worker.wait()
+        for pump in pumps:
+            pump.worker_ended()
+        self._post(WorkerExited(worker.generation, status))
+
+
+def _look_away(_anything: object) -> None:
+    """Observe nothing: the worker has no ready line."""

@@ -1,0 +1,297 @@
+"""Suspended, as the first process of a container, below process managers, and when starts fail."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from families import FAMILIES, write_family
+from harness import LIMIT, RELOADER, Run, alive, eventually, marked, save
+from terminal import Terminal
+
+Start = Callable[..., Run]
+PYTHON = sys.executable
+
+
+# --- at a terminal --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def shell(stubborn: Path) -> Iterator[Terminal]:
+    """An interactive shell, in the folder of the stubborn worker."""
+    if shutil.which("bash") is None:
+        pytest.skip("bash is not installed")
+    one = Terminal(stubborn, "--norc", "--noprofile", "-i", program=str(shutil.which("bash")), columns=200)
+    yield one
+    one.close()
+
+
+def state_of(pid: int) -> str:
+    """T for a stopped process, by proc(5)."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+def begin(shell: Terminal, *options: str) -> tuple[int, int]:
+    """Start the stubborn worker; its pid and its child's."""
+    os.write(shell.fd, " ".join([RELOADER, *options, "--", PYTHON, "worker.py\n"]).encode())
+    leader, child = map(int, shell.screen.wait_for(r"ready (\d+) (\d+)").groups())
+    return leader, child
+
+
+def test_ctrl_z_suspends_all_and_fg_brings_it_back(shell: Terminal, stubborn: Path) -> None:
+    """Seen to fail without a handler for SIGTSTP: the worker went on while nobody watched it."""
+    leader, child = begin(shell)
+    eventually(lambda: "watching" in shell.screen.text, "the tree is watched")
+    os.write(shell.fd, b"\x1a")
+    shell.screen.wait_for("Stopped")
+    eventually(lambda: state_of(leader) == state_of(child) == "T", "the worker is stopped, with its child")
+    save(stubborn / "task.py", "VERSION = 2\n")
+    os.write(shell.fd, b"fg\n")
+    shell.screen.wait_for("got SIGINT")
+    (stubborn / "release").touch()
+    shell.screen.wait_for(r"ready \d+ \d+")
+    os.write(shell.fd, b"\x03")
+    shell.screen.wait_for("drained")
+    os.write(shell.fd, b"exit\n")
+    assert shell.process.wait(LIMIT) == 0
+
+
+def test_a_drain_has_as_long_as_before_when_it_was_suspended(shell: Terminal, stubborn: Path) -> None:
+    """Seen to fail with deadlines that are not postponed: the worker was killed once it went on."""
+    begin(shell, "--stop-timeout", "3s")
+    os.write(shell.fd, b"\x03")
+    shell.screen.wait_for("got SIGINT")
+    os.write(shell.fd, b"\x1a")
+    shell.screen.wait_for("Stopped")
+    over = time.monotonic() + 3.2
+    eventually(lambda: time.monotonic() > over, "the stop timeout would be over")
+    os.write(shell.fd, b"fg\n")
+    shell.screen.wait_for("still draining")
+    (stubborn / "release").touch()
+    shell.screen.wait_for("drained")
+    os.write(shell.fd, b"exit\n")
+    assert shell.process.wait(LIMIT) == 0
+    assert "SIGKILL to" not in shell.screen.text
+
+
+def test_at_a_terminal_a_drain_is_one_line_that_changes(shell: Terminal, stubborn: Path) -> None:
+    """Seen to fail with a line for every second."""
+    leader, _ = begin(shell)
+    os.write(shell.fd, b"\x03")
+    for second in (1, 2, 3):
+        shell.screen.wait_for(rf"still draining worker after {second} s \(SIGKILL in {10 - second} s\)")
+        assert f"(pid {leader}) " in shell.screen.text
+    after = shell.screen.text.partition("after 1 s")[2].partition("after 3 s")[0]
+    assert "\n" not in after
+    assert after.count("\r\x1b[K") == 2
+    (stubborn / "release").touch()
+    shell.screen.wait_for("drained")
+    os.write(shell.fd, b"exit\n")
+    assert shell.process.wait(LIMIT) == 0
+
+
+def test_elsewhere_a_drain_is_told_now_and_then(stubborn: Path, start: Start) -> None:
+    """With who is still there, and the CPU that each uses."""
+    code = (stubborn / "worker.py").read_text().replace("time.sleep(0.01)", "pass")
+    (stubborn / "worker.py").write_text(code)
+    run = start("--", PYTHON, "worker.py")
+    leader, child = map(int, run.out.wait_for(r"ready (\d+) (\d+)").groups())
+    run.send(signal.SIGINT)
+    run.err.wait_for(r"still draining worker after 2 s \(SIGKILL in 8 s\): CPU of ")
+    run.err.wait_for(rf"\(pid {leader}\) [1-9]\d* %, .*\(pid {child}\) 0 %")
+    (stubborn / "release").touch()
+    assert run.wait() == 0
+    assert "after 1 s" not in run.err.text
+
+
+# --- in a container -------------------------------------------------------------------------------
+
+
+def container() -> list[str]:
+    """Run a command as the first process of a pid namespace; skips where that is not allowed."""
+    launcher = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]
+    if os.geteuid() != 0:
+        launcher[1:1] = ["--user", "--map-root-user"]
+    if shutil.which("unshare") is None or subprocess.run([*launcher, "true"], capture_output=True).returncode:
+        pytest.skip("pid namespaces are not allowed here")
+    return launcher
+
+
+def first_process(run: Run) -> int:
+    """The supervisor, by its pid outside of the container."""
+    children = Path(f"/proc/{run.process.pid}/task/{run.process.pid}/children")
+    eventually(lambda: children.read_text().split(), "the container has begun")
+    return int(children.read_text().split()[0])
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
+def test_as_the_first_process_it_drains(project: Path, start: Start, number: int) -> None:
+    """Seen to fail without handlers: the system spares the first process what it does not handle."""
+    write_family(project, FAMILIES["daemon"])
+    run = start("--", PYTHON, "worker.py", launcher=container())
+    run.out.wait_for("ready 1")
+    os.kill(first_process(run), number)
+    run.out.wait_for("got SIGINT")
+    run.out.wait_for("finished")
+    run.err.wait_for("ending what worker left behind")
+    assert run.wait() == 0
+    assert not run.survivors()
+
+
+def test_as_the_first_process_it_ends_by_force_with_the_shells_status(stubborn: Path, start: Start) -> None:
+    """Seen to fail without the exit status behind the signal: it never ended."""
+    run = start("--", PYTHON, "worker.py", launcher=container())
+    run.out.wait_for("ready")
+    supervisor = first_process(run)
+    os.kill(supervisor, signal.SIGTERM)
+    run.out.wait_for("got SIGINT")
+    os.kill(supervisor, signal.SIGTERM)
+    assert run.wait() == 128 + signal.SIGTERM
+    assert not run.survivors()
+
+
+def test_as_the_first_process_it_leaves_no_zombies(project: Path, start: Start) -> None:
+    """Seen to fail with a guard that reaps leaders alone: each orphan stayed as a zombie."""
+    orphans = "for _ in range(20): os.system('(sleep 0.01 &)')\n"
+    write_family(project, orphans)
+    run = start("--", PYTHON, "worker.py", launcher=container())
+    run.out.wait_for("ready 1")
+    supervisor = first_process(run)
+    eventually(lambda: zombies_below(supervisor) == 0, "every orphan is collected")
+    os.kill(supervisor, signal.SIGTERM)
+    assert run.wait() == 0
+
+
+def zombies_below(pid: int) -> int:
+    """How many zombies, or processes on their way there, descend from this one but are not a worker."""
+    found = 0
+    todo = [pid]
+    while todo:
+        one = todo.pop()
+        try:
+            children = Path(f"/proc/{one}/task/{one}/children").read_text().split()
+            for child in map(int, children):
+                todo.append(child)
+                name = Path(f"/proc/{child}/comm").read_text().strip()
+                found += state_of(child) == "Z" or name in ("sleep", "sh")
+        except OSError:
+            continue
+    return found
+
+
+# --- below others ---------------------------------------------------------------------------------
+
+
+def test_below_honcho_it_drains_once(stubborn: Path) -> None:
+    """honcho hears Ctrl-C with us and sends a signal of its own besides."""
+    honcho = Path(PYTHON).with_name("honcho")
+    if not honcho.exists():
+        pytest.skip("honcho is not installed")
+    (stubborn / "Procfile").write_text(f"worker: exec {RELOADER} --no-prefix -- {PYTHON} worker.py\n")
+    mark = f"honcho-{os.getpid()}"
+    process = subprocess.Popen(
+        [str(honcho), "start"],
+        cwd=stubborn,
+        env=os.environ | {"MARK": mark},
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    seen = ""
+    with process:
+        for line in process.stdout or ():
+            seen += line
+            if "ready" in line:
+                os.killpg(process.pid, signal.SIGINT)
+            if "got SIGINT" in line:
+                (stubborn / "release").touch()
+    assert "drained" in seen
+    assert seen.count("got SIG") == 1
+    eventually(lambda: not marked(mark), "nothing is left")
+
+
+def test_when_everybody_is_told_to_end_at_once(stubborn: Path, start: Start) -> None:
+    """systemd's KillMode=control-group sends SIGTERM to every process there is."""
+    run = start("--", PYTHON, "worker.py")
+    run.out.wait_for("ready")
+    for pid in run.survivors():
+        os.kill(pid, signal.SIGTERM)
+    run.out.wait_for("got")
+    (stubborn / "release").touch()
+    assert run.wait() == 0
+    assert "drained" in run.out.text
+    assert not run.survivors()
+
+
+def test_without_a_terminal_and_with_standard_input_closed(project: Path, start: Start) -> None:
+    """As from cron."""
+    launcher = ["setsid", "sh", "-c", 'exec "$@" <&-', "sh"]
+    run = start("--", PYTHON, "worker.py", launcher=launcher)
+    run.out.wait_for("ready 1")
+    run.err.wait_for("watching")
+    save(project / "task.py", "VERSION = 2\n")
+    run.out.wait_for("ready 2")
+    assert run.stop() == 0
+
+
+# --- failures to start ----------------------------------------------------------------------------
+
+
+def test_a_program_that_is_being_written(project: Path, start: Start) -> None:
+    """Seen to fail without the words for ETXTBSY."""
+    job = project / "job"
+    shutil.copy("/bin/sleep", job)
+    run = start("--on-exit", "wait", "--", "./job", "600")
+    run.err.wait_for("job started")
+    run.err.wait_for("watching")
+    shutil.copy("/bin/sleep", project / "new")
+    with (project / "new").open("ab") as writing:
+        os.replace(project / "new", job)
+        run.err.wait_for(r"cannot run \./job: it is being written → waiting for a change")
+        writing.write(b"\0")
+    run.err.wait_for("job started")
+    assert run.stop() == 0
+
+
+def test_too_many_open_files(stubborn: Path, start: Start) -> None:
+    """Seen to fail without the failure told as an event: the whole run ended."""
+    run = start("--", PYTHON, "worker.py")
+    run.out.wait_for("ready")
+    run.err.wait_for("watching")
+    save(stubborn / "task.py", "VERSION = 2\n")
+    run.out.wait_for("got SIGINT")
+    limits = resource.prlimit(run.process.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(run.process.pid, resource.RLIMIT_NOFILE, (3, limits[1]))
+    (stubborn / "release").touch()
+    run.err.wait_for(r"cannot run .*too many open files \(ulimit -n\) → waiting for a change")
+    resource.prlimit(run.process.pid, resource.RLIMIT_NOFILE, limits)
+    save(stubborn / "task.py", "VERSION = 3\n")
+    run.out.wait_for("ready")
+    assert run.stop() == 0
+
+
+def test_the_folder_of_the_worker_goes_and_comes_back(project: Path, start: Start) -> None:
+    """Seen to fail with a worker that inherits its folder: it was started in one that is gone."""
+    inner, source = project / "inner", project / "src"
+    inner.mkdir()
+    source.mkdir()
+    (source / "task.py").write_text("VERSION = 1\n")
+    run = start("-w", "../src", "--", PYTHON, str(project / "worker.py"), folder=inner)
+    run.out.wait_for("ready 1")
+    run.err.wait_for("watching")
+    inner.rmdir()
+    save(source / "task.py", "VERSION = 2\n")
+    run.err.wait_for(r"cannot enter .*inner: no such file or directory → waiting for a change")
+    inner.mkdir()
+    save(source / "task.py", "VERSION = 3\n")
+    run.out.wait_for("ready 1")
+    assert run.stop() == 0
+    assert not any(alive(pid) for pid in run.survivors())

@@ -1,0 +1,67 @@
+"""The command at a real pseudo-terminal."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import select
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import threading
+from pathlib import Path
+
+from harness import RELOADER, Stream, marked
+
+
+class Terminal:
+    """A run in the foreground of a pseudo-terminal, as a shell would start it."""
+
+    def __init__(self, folder: Path, *arguments: str, program: str = RELOADER, columns: int = 0) -> None:
+        self.mark = f"terminal-{os.getpid()}-{id(self)}"
+        environment = dict(os.environ) | {"MARK": self.mark, "TERM": "xterm-256color"}
+        environment.pop("NO_COLOR", None)
+        ours, theirs = pty.openpty()
+        if columns:
+            fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        self.fd = ours
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", _IN_FOREGROUND, program, *arguments],
+            cwd=folder,
+            env=environment,
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+        )
+        os.close(theirs)
+        self.screen = Stream()
+        self._wake, self._hang_up = os.pipe()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        """Show what comes until we hang up: a descriptor that is being read from cannot be closed."""
+        while self._wake not in select.select((self.fd, self._wake), (), ())[0]:
+            if not self.screen.read_once(self.fd):
+                return
+
+    def hang_up(self) -> None:
+        """Close the terminal."""
+        os.close(self._hang_up)
+        self._reader.join()
+        os.close(self.fd)
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        for pid in marked(self.mark):
+            os.kill(pid, signal.SIGKILL)
+
+
+# The session's leader takes the terminal, then becomes the command.
+_IN_FOREGROUND = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
