@@ -120,7 +120,10 @@ def _one(tool: Tool, playground: Playground, folders: int, burst: bool) -> Scale
     finally:
         running.stop()
     if found.watches:
-        found.stood = _until_watches(tool, playground, found.watches)
+        try:
+            found.stood = _until_watches(tool, playground, found.watches)
+        except Late:
+            pass  # it could not start once more
     return found
 
 
