@@ -229,6 +229,8 @@ class Chaos:
 
     def _kill_and_begin(self) -> None:
         self._continue_some(everyone=True)
+        # Without a guard, a worker whose first process we have killed has nobody left.
+        eventually(lambda: self.reloader.guard() is not None, "there is a guard")
         self.reloader.process.kill()
         self.reloader.process.wait()
         self._begin_again()
