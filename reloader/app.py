@@ -18,6 +18,7 @@ from reloader.effects import (
     CompareTree,
     Effect,
     FlushOutput,
+    FollowSize,
     KillWorker,
     Preflight,
     ReapOrphans,
@@ -142,6 +143,8 @@ class Shell:
                     self._stage.kill()
                 case ReapWorker():
                     self._stage.forget()
+                case FollowSize():
+                    self._stage.follow_size()
                 case Suspend():
                     self._stage.suspend()
                 case ReapOrphans():

@@ -17,7 +17,7 @@ from reloader.errors import ExitCode, ReloaderError
 from reloader.help import EPILOG, Section
 from reloader.options import PARAMS, Option
 from reloader.presets.recognise import recognise
-from reloader.settings import Color, OnExit, RestartOn, Settings, parse_signal
+from reloader.settings import Color, OnExit, RestartOn, Settings, Tty, parse_signal
 
 # A first word that is one of these is no command to run; behind `--` it is.
 VERBS = ("why", "doctor")
@@ -92,6 +92,7 @@ def build(given: dict[str, Any]) -> Settings:
     values["on_exit"] = OnExit(values.get("on_exit", "wait"))
     values["restart_on"] = RestartOn(values.get("restart_on", "change"))
     values["color"] = Color(values.get("color", "auto"))
+    values["tty"] = Tty(values.get("tty", "auto"))
     if values.get("stop_timeout") == math.inf:
         values["stop_timeout"] = None
     if values.get("poll") in (0, math.inf):

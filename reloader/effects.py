@@ -34,6 +34,10 @@ class Suspend(Message):
     """Stop the worker's tree and ourselves, as Ctrl-Z does; Resumed follows once we go on."""
 
 
+class FollowSize(Message):
+    """Make the worker's terminal as large as ours."""
+
+
 class ReapOrphans(Message):
     """Collect ended processes that the system has made our children."""
 
@@ -96,6 +100,7 @@ Effect = (
     | KillWorker
     | ReapWorker
     | Suspend
+    | FollowSize
     | ReapOrphans
     | BeginWatching
     | CompareTree

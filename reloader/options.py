@@ -11,7 +11,7 @@ import click
 from reloader import __version__
 from reloader.help import Section, long_help, short_help
 from reloader.kinds import Duration, Pattern, SignalName, Text
-from reloader.settings import Color, OnExit, RestartOn
+from reloader.settings import Color, OnExit, RestartOn, Tty
 
 
 class Option(click.Option):
@@ -195,6 +195,15 @@ PARAMS: list[click.Parameter] = [
         help="Colour prefixes and our own lines. [default: auto]",
         details="auto: at a terminal, unless NO_COLOR is set or TERM is dumb; FORCE_COLOR colours elsewhere too. "
         "The worker's own colours are never touched.",
+    ),
+    Option(
+        ["--tty"],
+        metavar="auto|always|never",
+        section=Section.OUTPUT,
+        type=click.Choice([choice.value for choice in Tty]),
+        help="Give the worker a pseudo-terminal. [default: auto]",
+        details="auto: when standard output and standard error are one terminal. The worker then prints in colour "
+        "and line by line, as by hand, and both of its streams are one.",
     ),
     Option(
         ["-v", "--verbose"],

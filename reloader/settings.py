@@ -39,6 +39,15 @@ class Color(enum.Enum):
     NEVER = "never"
 
 
+class Tty(enum.Enum):
+    """Whether the worker gets a pseudo-terminal."""
+
+    AUTO = "auto"
+    """When standard output and standard error are one terminal."""
+    ALWAYS = "always"
+    NEVER = "never"
+
+
 class RestartOn(enum.Enum):
     """Which saves restart the worker."""
 
@@ -79,6 +88,7 @@ class Settings:
     prefix: bool = True
     timestamps: bool = False
     color: Color = Color.AUTO
+    tty: Tty = Tty.AUTO
     verbosity: int = 0
     """Below 0: only what needs the user's attention; above: why things were done or not."""
 

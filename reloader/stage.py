@@ -24,8 +24,9 @@ from reloader.running.guard import Guard, Lost
 from reloader.running.process import CannotRun, WorkerProcess
 from reloader.running.readiness import Readiness
 from reloader.running.signals import Signals
+from reloader.running.terminal import Terminal
 from reloader.running.usage import Usage
-from reloader.settings import Settings
+from reloader.settings import Settings, Tty
 from reloader.showing.console import Console
 from reloader.showing.pump import Pump
 from reloader.showing.sink import Sink
@@ -56,15 +57,22 @@ class Stage:
         self._guard: Guard | None = None
         self._worker: WorkerProcess | None = None
         self._usage = Usage()
+        self.terminal: Terminal | None = None
+        """The worker's pseudo-terminal, if it has one."""
         self.pumps: tuple[Pump, ...] = ()
         """Those of the last generation."""
 
     def start(self, generation: int) -> None:
         """Start the worker as this generation; WorkerStarted or StartFailed follows."""
         pipes: list[tuple[int, int]] = []
+        self.terminal = None
         try:
-            for _ in range(1 if self._sinks[0] is self._sinks[1] else 2):
-                pipes.append(system.make_pipe())  # noqa: PERF401 - those before a failure are to be closed
+            if self._wants_terminal():
+                self.terminal = Terminal(self._sinks[0].fd, self._console.prefix_width)
+                pipes.append((self.terminal.ours, self.terminal.theirs))
+            else:
+                for _ in range(1 if self._sinks[0] is self._sinks[1] else 2):
+                    pipes.append(system.make_pipe())  # noqa: PERF401 - those before a failure are closed
             self._worker = self._make_worker(generation, pipes)
         except (CannotRun, OSError) as error:
             for reading, _ in pipes:
@@ -107,6 +115,11 @@ class Stage:
         """The live processes of the worker, and what they use of the CPU since the last look."""
         return () if self._guard is None else self._usage.look(self._guard.pid)
 
+    def follow_size(self) -> None:
+        """Our terminal has changed its size."""
+        if self.terminal is not None:
+            self.terminal.follow_size()
+
     def forget(self) -> None:
         """The worker's tree is empty."""
         if self._worker is not None:
@@ -121,6 +134,11 @@ class Stage:
             else:
                 self._guard.abandon()
 
+    def _wants_terminal(self) -> bool:
+        tty = self._settings.tty
+        one_terminal = self._sinks[0] is self._sinks[1] and self._sinks[0].at_terminal
+        return tty is Tty.ALWAYS or (tty is Tty.AUTO and one_terminal)
+
     def _make_worker(self, generation: int, pipes: Sequence[tuple[int, int]]) -> WorkerProcess:
         settings = self._settings
         # A terminal is not shared: a worker in the background would be stopped when it reads.
@@ -131,7 +149,13 @@ class Stage:
             for _ in range(2):
                 try:
                     return WorkerProcess(
-                        generation, settings.command, environment, self._folder, files, self._guarded()
+                        generation,
+                        settings.command,
+                        environment,
+                        self._folder,
+                        files,
+                        self._guarded(),
+                        terminal=self.terminal is not None,
                     )
                 except Lost:
                     self._guard = None

@@ -18,6 +18,7 @@ from reloader.effects import (
     CompareTree,
     Effect,
     FlushOutput,
+    FollowSize,
     ReapOrphans,
     Suspend,
     TakeBaseline,
@@ -226,6 +227,8 @@ class Supervisor:
     def _signalled(self, number: int, now: float) -> list[Effect]:
         if number == signal.SIGCHLD:
             return [ReapOrphans()]
+        if number == signal.SIGWINCH:
+            return [FollowSize()]
         if number == signal.SIGTSTP:
             self._suspended = True
             return [Suspend()]

@@ -79,9 +79,16 @@ class Guard:
     # --- the main thread --------------------------------------------------------------------------
 
     def start(
-        self, generation: int, environment: Mapping[str, str], folder: str, files: Sequence[int]
+        self,
+        generation: int,
+        environment: Mapping[str, str],
+        folder: str,
+        files: Sequence[int],
+        terminal: bool,
     ) -> Started:
         """Start the worker with these descriptors: stdin, stdout, stderr, and its pipes' reading ends.
+
+        Where stdout is a terminal, that is to become its own (`terminal`).
 
         Raises Lost, or the OSError of fork, of entering the folder (`filename` is that folder) or of exec.
         """
@@ -91,6 +98,7 @@ class Guard:
             *(START, generation, [os.fsencode(word) for word in settings.command]),
             {os.fsencode(key): os.fsencode(value) for key, value in environment.items()},
             *(os.fsencode(folder), int(settings.stop_signal), settings.stop_timeout, settings.name),
+            terminal,
         )
         self._send(request, files)
         answer = self._answers.get()

@@ -31,7 +31,7 @@ class Leader:
     """A worker's first process, how it is to be stopped, and how far its end has come."""
 
     def __init__(self, pid: int, request: tuple, pipes: list[int]) -> None:  # type: ignore[type-arg]
-        _, self.generation, _, _, _, self.stop_signal, self.stop_timeout, self.name = request
+        _, self.generation, _, _, _, self.stop_signal, self.stop_timeout, self.name, _ = request
         self.pid = pid
         self.pipes = dict(zip(pipes, (1, 2), strict=False))
         """Where the bytes of each pipe go once there is no supervisor."""
@@ -114,7 +114,10 @@ class Guard:
                 poll.register(fd, select.POLLIN)
         ready = {fd for fd, _ in poll.poll(None if seconds is None else seconds * 1000)}
         for fd in ready & pipes.keys():
-            data = os.read(fd, CHUNK)
+            try:
+                data = os.read(fd, CHUNK)
+            except OSError:
+                data = b""  # a terminal that nobody has open any more
             write(pipes[fd][fd], data)
             if not data:
                 del pipes[fd][fd]
@@ -156,9 +159,9 @@ class Guard:
 
     def start(self, request: tuple, files: list[int]) -> None:  # type: ignore[type-arg]
         """Start a worker, and tell its pid or what went wrong."""
-        _, generation, command, environment, folder, stop_signal, _, _ = request
+        _, generation, command, environment, folder, stop_signal, _, _, terminal = request
         try:
-            pid = spawn.spawn(command, environment, folder, stop_signal, files[:3])
+            pid = spawn.spawn(command, environment, folder, stop_signal, files[:3], terminal)
         except spawn.SpawnError as error:
             for fd in files[3:]:
                 os.close(fd)

@@ -48,11 +48,12 @@ class WorkerProcess:
         folder: str,
         files: Sequence[int],
         guard: Guard,
+        terminal: bool = False,
     ) -> None:
         self.generation = generation
         self._guard = guard
         try:
-            started = guard.start(generation, environment, folder, files)
+            started = guard.start(generation, environment, folder, files, terminal)
         except OSError as error:
             raise explain(command[0], folder, error) from error
         self.pid = started.pid

@@ -14,7 +14,7 @@ from reloader.events import Event, SignalReceived
 
 _WATCHED = (
     *(signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP),
-    *(signal.SIGTSTP, signal.SIGCHLD),
+    *(signal.SIGTSTP, signal.SIGCHLD, signal.SIGWINCH),
 )
 # Python's subprocess module restores these in the child itself.
 _PYTHON_IGNORES = frozenset({signal.SIGPIPE, signal.SIGXFSZ})

@@ -34,10 +34,12 @@ def spawn(
     folder: bytes,
     stop_signal: int,
     files: Sequence[int],
+    terminal: bool,
 ) -> int:
     """Start the command in a session of its own, with these as its first descriptors, which are closed here.
 
-    It is sent `stop_signal` by the system when we die. Returns its pid. Raises SpawnError.
+    Where standard output is a terminal, that becomes the session's (`terminal`). The process is sent
+    `stop_signal` by the system when we die. Returns its pid. Raises SpawnError.
     """
     told, tell = os.pipe()
     try:
@@ -47,7 +49,7 @@ def spawn(
             os.close(fd)
         raise SpawnError(error.errno or 0, False) from error
     if not pid:
-        _become(tell, command, environment, folder, stop_signal, files)
+        _become(tell, command, environment, folder, stop_signal, files, terminal)
     os.close(tell)
     for fd in files:
         os.close(fd)
@@ -67,6 +69,7 @@ def _become(
     folder: bytes,
     stop_signal: int,
     files: Sequence[int],
+    terminal: bool,
 ) -> None:
     """In the child: become the worker. Comes back never."""
     entering = False
@@ -80,6 +83,9 @@ def _become(
                 os._exit(1)
         for target, fd in enumerate(files):
             os.dup2(fd, target)
+        if terminal:
+            # The first terminal that the leader of a session opens becomes the session's (tty_ioctl(4)).
+            os.close(os.open(os.ttyname(1), os.O_RDWR))
         entering = True
         os.chdir(folder)
         entering = False

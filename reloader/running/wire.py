@@ -2,11 +2,12 @@
 
 For both ends of a Unix socket. It imports little, since the guard is to stay small.
 
-Requests: (START, generation, command, environment, folder, stop signal, stop timeout, name) with the
-worker's stdin, stdout and stderr and the reading ends of its pipes; (STOP, generation, signal); and KILL,
-PAUSE, RESUME and FORGET with the generation alone. Answers: (STARTED, generation, pid) with a pidfd where
-there are such; (FAILED, generation, errno, whether it was the folder); (LEFT, generation, leftovers' pids
-and names); (ENDED, generation, exit code, signal) once the tree is empty.
+Requests: (START, generation, command, environment, folder, stop signal, stop timeout, name, whether it has
+a terminal) with the worker's stdin, stdout and stderr and the reading ends of its pipes;
+(STOP, generation, signal); and KILL, PAUSE, RESUME and FORGET with the generation alone. Answers:
+(STARTED, generation, pid) with a pidfd where there are such; (FAILED, generation, errno, whether it was the
+folder); (LEFT, generation, leftovers' pids and names); (ENDED, generation, exit code, signal) once the tree
+is empty.
 """
 
 from __future__ import annotations

@@ -64,7 +64,7 @@ class Console:
         """
         if in_place:
             # A line that were broken by the terminal's edge could not be taken back.
-            text = text[: max(0, self._columns() - self._width - len(" | ") - 1 - len("00:00:00.000 "))]
+            text = text[: max(0, self._columns() - len(self._mark()) - 1)]
         self._queue.put((self._render(text, weight), after, in_place))
 
     def _columns(self) -> int:
@@ -76,6 +76,12 @@ class Console:
     def end(self) -> None:
         """Let the thread end when everything is told."""
         self._queue.put(None)
+
+    @property
+    def prefix_width(self) -> int:
+        """How many columns stand before the worker's lines."""
+        stamp = len("00:00:00.000 ") if self._settings.timestamps else 0
+        return stamp + (self._width + len(" | ") if self._settings.prefix else 0)
 
     def prefix_for(self, sink: Sink) -> Callable[[], bytes]:
         """What makes the prefix of the worker's lines in this sink."""
@@ -117,10 +123,13 @@ class Console:
     def break_line(self) -> None:
         """Our lines are always whole."""
 
-    def _render(self, text: str, weight: Weight) -> bytes:
+    def _mark(self) -> str:
         stamp = f"{_clock()} " if self._settings.timestamps else ""
-        mark = f"{OUR_NAME:<{self._width}} | "
-        lines = [f"{stamp}{mark}{line}" for line in text.split("\n")]
+        return f"{stamp}{OUR_NAME:<{self._width}} | "
+
+    def _render(self, text: str, weight: Weight) -> bytes:
+        mark = self._mark()
+        lines = [mark + line for line in text.split("\n")]
         if paint.wanted(self._settings.color, self._sink.at_terminal, self._environment):
             start = {
                 Weight.DETAIL: paint.DIM,

@@ -6,6 +6,7 @@ worker wait; nothing is dropped, and nothing else waits.
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import threading
@@ -107,7 +108,12 @@ class Pump:
         poll.register(self._wake, select.POLLIN)
         ready = {fd for fd, _ in poll.poll()}
         if self._source in ready or self._readable(_LAST):
-            return os.read(self._source, _CHUNK)
+            try:
+                return os.read(self._source, _CHUNK)
+            except OSError as error:
+                if error.errno != errno.EIO:
+                    raise
+                # A terminal that nobody has open any more.
         return b""
 
     def _readable(self, seconds: float) -> bool:
