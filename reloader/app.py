@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -15,6 +16,7 @@ from reloader.deciding.supervisor import Supervisor
 from reloader.effects import (
     BeginWatching,
     CancelPreflight,
+    ClearScreen,
     CompareTree,
     Effect,
     FlushOutput,
@@ -23,6 +25,7 @@ from reloader.effects import (
     Preflight,
     ReapOrphans,
     ReapWorker,
+    ShowEmptyLine,
     StartWorker,
     StopWorker,
     Suspend,
@@ -48,6 +51,7 @@ from reloader.stage import Stage
 
 if TYPE_CHECKING:
     from reloader.running import preflight as running_preflight
+    from reloader.running.keyboard import Keyboard
     from reloader.watching.surveyor import Surveyor
     from reloader.watching.watcher import Watcher
 
@@ -110,6 +114,7 @@ class Shell:
         self._watcher: Watcher | None = None
         self._watching: threading.Thread | None = None
         self._preflight: running_preflight.Preflight | None = None
+        self._keyboard: Keyboard | None = None
         self._stage = Stage(settings, environment, post, self._spawn, self._console, self._sinks)
         self._announcer = self._spawn("console", self._console.run)
 
@@ -117,7 +122,21 @@ class Shell:
         system.become_subreaper()
         self._signals.install()
         self._spawn("signals", self._signals.listen)
+        if os.isatty(0) and self._console.can_write_over:
+            from reloader.running.keyboard import Keyboard
+
+            self._keyboard = Keyboard(0, self._post, self._stage.type, self._stage.remember)
+            self._take_terminal()
+            self._spawn("keyboard", self._keyboard.run)
         return self
+
+    def _take_terminal(self) -> None:
+        if self._keyboard is not None:
+            self._keyboard.take()
+
+    def _give_terminal_back(self) -> None:
+        if self._keyboard is not None:
+            self._keyboard.give_back()
 
     def __exit__(self, *exception: object) -> None:
         if self._watcher is not None:
@@ -129,6 +148,7 @@ class Shell:
             # It must not be inside the source of events while the interpreter ends.
             self._watching.join(1.0)
         self._stage.close(tidily=exception[0] is None)
+        self._give_terminal_back()
         self._signals.restore()
 
     def perform(self, effects: list[Effect]) -> None:
@@ -143,10 +163,16 @@ class Shell:
                     self._stage.kill()
                 case ReapWorker():
                     self._stage.forget()
+                case ClearScreen():
+                    self._console.clear()
+                case ShowEmptyLine():
+                    self._console.show_empty_line()
                 case FollowSize():
                     self._stage.follow_size()
                 case Suspend():
+                    self._give_terminal_back()
                     self._stage.suspend()
+                    self._take_terminal()
                 case ReapOrphans():
                     process.reap_orphans()
                 case BeginWatching():

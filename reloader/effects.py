@@ -34,6 +34,14 @@ class Suspend(Message):
     """Stop the worker's tree and ourselves, as Ctrl-Z does; Resumed follows once we go on."""
 
 
+class ClearScreen(Message):
+    """Clear our terminal."""
+
+
+class ShowEmptyLine(Message):
+    """Show an empty line, to tell what was from what comes."""
+
+
 class FollowSize(Message):
     """Make the worker's terminal as large as ours."""
 
@@ -100,6 +108,8 @@ Effect = (
     | KillWorker
     | ReapWorker
     | Suspend
+    | ClearScreen
+    | ShowEmptyLine
     | FollowSize
     | ReapOrphans
     | BeginWatching

@@ -201,6 +201,12 @@ class WorkerExited(Message):
     status: ExitStatus
 
 
+class KeyPressed(Message):
+    """A key was pressed at our terminal, and not for the worker."""
+
+    key: str
+
+
 class Resumed(Message):
     """We and the worker were stopped, as by Ctrl-Z, and go on."""
 
@@ -252,6 +258,7 @@ Event = (
     | WorkerReady
     | LeftoversFound
     | WorkerExited
+    | KeyPressed
     | Resumed
     | SignalReceived
     | OutputClosed

@@ -206,6 +206,29 @@ class CannotRead(Message):
     reason: str
 
 
+class KeysAre(Message):
+    """What the keys do."""
+
+
+class Status(Message):
+    """What is, for who asks."""
+
+    state: str
+    pid: int | None
+    generation: int
+    since: float
+    """Seconds since it was started."""
+    paused: bool
+
+
+class Paused(Message):
+    """Changes are not looked at until the user wants it again."""
+
+
+class Unpaused(Message):
+    """Changes are looked at again."""
+
+
 class GuardWasLost(Message):
     """Somebody has killed the guard."""
 
@@ -251,6 +274,10 @@ Notice = (
     | NothingChanged
     | EndingLeftovers
     | CannotRead
+    | KeysAre
+    | Status
+    | Paused
+    | Unpaused
     | GuardWasLost
     | WatchingByComparing
     | OurFault

@@ -6,7 +6,9 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
+from typing import Any
 
 from reloader.errors import ExitCode
 from reloader.events import (
@@ -57,6 +59,7 @@ class Stage:
         self._guard: Guard | None = None
         self._worker: WorkerProcess | None = None
         self._usage = Usage()
+        self._modes: list[Any] | None = None
         self.terminal: Terminal | None = None
         """The worker's pseudo-terminal, if it has one."""
         self.pumps: tuple[Pump, ...] = ()
@@ -115,6 +118,21 @@ class Stage:
         """The live processes of the worker, and what they use of the CPU since the last look."""
         return () if self._guard is None else self._usage.look(self._guard.pid)
 
+    def remember(self, modes: list[Any]) -> None:
+        """The modes of our terminal, should we be killed."""
+        self._modes = modes
+        if self._guard is not None:
+            with suppress(Lost):
+                self._guard.remember(1, modes)
+
+    def type(self, data: bytes) -> bool:
+        """Let the worker have what was typed, if it reads from its terminal."""
+        terminal, guard = self.terminal, self._guard
+        if terminal is None or guard is None or not terminal.is_read(system.descendants(guard.pid)):
+            return False
+        terminal.type(data)
+        return True
+
     def follow_size(self) -> None:
         """Our terminal has changed its size."""
         if self.terminal is not None:
@@ -141,8 +159,12 @@ class Stage:
 
     def _make_worker(self, generation: int, pipes: Sequence[tuple[int, int]]) -> WorkerProcess:
         settings = self._settings
-        # A terminal is not shared: a worker in the background would be stopped when it reads.
-        stdin = os.open(os.devnull, os.O_RDONLY) if os.isatty(0) else 0
+        # Our terminal is not shared: a worker in the background would be stopped when it reads.
+        stdin = 0
+        if os.isatty(0):
+            stdin = (
+                os.open(os.devnull, os.O_RDONLY) if self.terminal is None else os.dup(self.terminal.theirs)
+            )
         files = [stdin, pipes[0][1], pipes[-1][1], *(reading for reading, _ in pipes)]
         environment = process.environment(self._environment, generation, settings.python)
         try:
@@ -169,6 +191,8 @@ class Stage:
         if self._guard is None:
             self._guard = Guard(self._settings, self._pass_files, self._post)
             self._spawn("guard", self._guard.listen)
+            if self._modes is not None:
+                self.remember(self._modes)
         return self._guard
 
     def _carry(self, generation: int, sources: list[int]) -> None:

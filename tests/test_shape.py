@@ -39,7 +39,7 @@ TOP = {
     "options": {"__init__", "help", "kinds", "settings"},
     "cli": {"config", "errors", "help", "options", "presets", "settings"},
     "verbs": {"events", "settings", "showing", "watching"},
-    "stage": SHARED | set(FOLDERS),
+    "stage": {"errors", "events", "notices", "running", "settings", "showing"},
     "app": SHARED | set(FOLDERS) | {"stage"},
 }
 # What may be imported besides once a run begins, since it costs time.
@@ -64,7 +64,9 @@ NOT_FOR_DECIDING = {"os", "time", "threading", "subprocess", "queue", "select"} 
 # Who reads the clock: the main loop, which passes it on, and threads for waits of their own.
 CLOCK = {
     "app.py",
+    "stage.py",  # how long it was stopped
     "verbs.py",
+    "running/usage.py",
     "running/leftovers.py",  # for the guard
     "running/guard_main.py",  # a process of its own
     "running/system.py",  # waits for ended processes, in the waiter's thread

@@ -43,6 +43,7 @@ class Happening(enum.Enum):
 
     RESTART = "restart asked"
     ORPHANED = "guard lost"
+    KILL = "kill asked"
     STOP = "stop or quit asked"
     FORCE = "second quit"
     PREPARED = "snapshot taken"
@@ -57,6 +58,7 @@ TABLE: dict[WorkerState, dict[Happening, str]] = {
     S.STOPPED: {
         H.RESTART: "prepare",
         H.ORPHANED: "stay",
+        H.KILL: "stay",
         H.STOP: "stay",
         H.FORCE: "abandon",
         H.PREPARED: "ignore",
@@ -68,6 +70,7 @@ TABLE: dict[WorkerState, dict[Happening, str]] = {
     S.PREPARING: {
         H.RESTART: "stay",
         H.ORPHANED: "stay",
+        H.KILL: "stay",
         H.STOP: "rest",
         H.FORCE: "abandon",
         H.PREPARED: "launch",
@@ -79,6 +82,7 @@ TABLE: dict[WorkerState, dict[Happening, str]] = {
     S.STARTING: {
         H.RESTART: "drain",
         H.ORPHANED: "drain",
+        H.KILL: "stay",
         H.STOP: "drain",
         H.FORCE: "kill",
         H.PREPARED: "ignore",
@@ -90,6 +94,7 @@ TABLE: dict[WorkerState, dict[Happening, str]] = {
     S.READY: {
         H.RESTART: "drain",
         H.ORPHANED: "drain",
+        H.KILL: "stay",
         H.STOP: "drain",
         H.FORCE: "kill",
         H.PREPARED: "ignore",
@@ -101,6 +106,7 @@ TABLE: dict[WorkerState, dict[Happening, str]] = {
     S.DRAINING: {
         H.RESTART: "stay",
         H.ORPHANED: "stay",
+        H.KILL: "kill",
         H.STOP: "stay",
         H.FORCE: "kill",
         H.PREPARED: "ignore",
@@ -112,6 +118,7 @@ TABLE: dict[WorkerState, dict[Happening, str]] = {
     S.KILLING: {
         H.RESTART: "stay",
         H.ORPHANED: "stay",
+        H.KILL: "stay",
         H.STOP: "stay",
         H.FORCE: "abandon",
         H.PREPARED: "ignore",
@@ -123,6 +130,7 @@ TABLE: dict[WorkerState, dict[Happening, str]] = {
     S.EXITED: {
         H.RESTART: "start_again",
         H.ORPHANED: "stay",
+        H.KILL: "stay",
         H.STOP: "rest",
         H.FORCE: "abandon",
         H.PREPARED: "ignore",
@@ -134,6 +142,7 @@ TABLE: dict[WorkerState, dict[Happening, str]] = {
     S.BACKOFF: {
         H.RESTART: "start_again",
         H.ORPHANED: "stay",
+        H.KILL: "stay",
         H.STOP: "rest",
         H.FORCE: "abandon",
         H.PREPARED: "ignore",

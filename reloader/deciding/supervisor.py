@@ -6,9 +6,11 @@ Pure: an event and the time go in, effects come out, and `deadline` says when to
 from __future__ import annotations
 
 import signal
+from functools import partial
 
 from reloader.deciding.debouncer import Debouncer
 from reloader.deciding.gate import Gate
+from reloader.deciding.keys import Keys
 from reloader.deciding.loops import Loops, most_of
 from reloader.deciding.relaying import relayed
 from reloader.deciding.states import Goal, WorkerState
@@ -31,6 +33,7 @@ from reloader.events import (
     Event,
     FoldersChanged,
     GuardLost,
+    KeyPressed,
     OutputClosed,
     OutputFlushed,
     PreflightFailed,
@@ -82,6 +85,7 @@ class Supervisor:
         self._debouncer = Debouncer(settings.debounce, settings.max_wait)
         self._gate = Gate(settings)
         self._loops = Loops()
+        self._keys = Keys(self.worker, self._debouncer, partial(self._quit_once, signal.SIGTERM))
         self._noticed_at = 0.0
         self._asked_for: frozenset[str] | None = frozenset()
         self._last_hint = 0.0
@@ -102,7 +106,7 @@ class Supervisor:
         if self._suspended:
             return None  # whatever passes meanwhile is no time
         deadlines = (
-            *(self.worker.deadline, self._debouncer.deadline),
+            *(self.worker.deadline, None if self._keys.leave_hints else self._debouncer.deadline),
             *(self._loops.deadline, self._flush_deadline),
         )
         return min((d for d in deadlines if d is not None), default=None)
@@ -115,9 +119,7 @@ class Supervisor:
     @property
     def exit_code(self) -> int:
         """The status to end with, unless `died_by` or `start_failure` says more."""
-        if self._faulty:
-            return 1
-        if self.worker.killed:
+        if self._faulty or self.worker.killed:
             return 1
         if self._ended_with_worker:
             return self.worker.status.code or 0
@@ -133,10 +135,8 @@ class Supervisor:
 
     def handle(self, event: Event, now: float) -> list[Effect]:
         """Answer one event; raises nothing that an event of the system can cause."""
-        effects = self._react(event, now)
-        effects += self._look_at_the_clock(now)
-        effects += self._end(now)
-        return effects
+        effects = self._react(event, now) + self._look_at_the_clock(now)
+        return effects + self._end(now)
 
     def _react(self, event: Event, now: float) -> list[Effect]:
         worker = self.worker
@@ -169,13 +169,15 @@ class Supervisor:
                 return worker.ready(now, generation)
             case WorkerExited(generation, status):
                 return worker.exited(now, generation, status)
+            case KeyPressed(key):
+                return self._keys.pressed(key, now)
             case Resumed(seconds):
                 self._suspended = False
                 worker.postpone(seconds)
             case SignalReceived(number):
                 return self._signalled(number, now)
             case OutputClosed():
-                return [] if self._quit_by is not None else self._quit(signal.SIGPIPE, now)
+                return self._quit_once(signal.SIGPIPE, now)
             case OutputFlushed():
                 self.finished = self._flushing
             case SourceFailed(source, error):
@@ -234,12 +236,15 @@ class Supervisor:
             return [Suspend()]
         if number == signal.SIGHUP:
             # The shell and the kernel may both send it for one closed terminal.
-            return [] if self._quit_by is not None else self._quit(number, now)
+            return self._quit_once(number, now)
         if self._quit_by in QUIT_SIGNALS:
             if number != self._quit_by and now - self._quit_at < ECHO:
                 return []
             return self._force(number, now)
         return self._quit(number, now)
+
+    def _quit_once(self, number: int, now: float) -> list[Effect]:
+        return [] if self._quit_by is not None else self._quit(number, now)
 
     def _quit(self, number: int, now: float) -> list[Effect]:
         self._quit_by = number
@@ -268,7 +273,7 @@ class Supervisor:
                 self._baseline_for = worker.generation + 1
                 effects += self._gate.forget()
                 effects.append(TakeBaseline(self._baseline_for, *self._settle(now)))
-        elif settled is not None and not pending:
+        elif settled is not None and not pending and not self._keys.leave_hints:
             effects.append(CompareTree(*self._settle(now)))
         if worker.state is not WorkerState.PREPARING:
             self._baseline_for = 0

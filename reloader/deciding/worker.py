@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from reloader.deciding.backoff import Backoff
+from reloader.deciding.drain import Drain
 from reloader.deciding.states import TABLE, Goal, Happening, Impossible, WorkerState
 from reloader.effects import Effect, KillWorker, ReapWorker, StartWorker, StopWorker, Tell
 from reloader.events import Change, ExitStatus, StartFailed
@@ -29,9 +30,6 @@ from reloader.settings import OnExit, Settings
 # The snapshot before a start is awaited this long, in seconds; a file system that hangs must not
 # keep the worker from running.
 PREPARE_TIMEOUT = 5.0
-# Seconds of a drain at which the user is told that it goes on, even where a line cannot be written over;
-# then every last one again. Where it can, it is every second.
-REMINDERS = (2.0, 5.0, 10.0)
 # A worker that was at work for this long, in seconds, did not crash at its start.
 SETTLED = 30.0
 
@@ -54,11 +52,9 @@ class Worker:
         self._changes: tuple[Change, ...] = ()
         self._noticed_at = 0.0
         self._asked_at = 0.0
-        self._stopped_at = 0.0
-        self._started_at = 0.0
+        self.started_at = 0.0
         self._drain_took: float | None = None
-        self._kill_at: float | None = None
-        self._reminded = 0
+        self._drain_clock = Drain(0.0, None)
         self._killed_at = 0.0
         self.start_failure: StartFailed | None = None
         """Why the command could not be run at the last start."""
@@ -89,15 +85,17 @@ class Worker:
         self._noticed_at = now
         return self._meet(Happening.ORPHANED, now)
 
+    def kill_now(self, now: float) -> list[Effect]:
+        """The user will not wait for this drain any longer."""
+        return self._meet(Happening.KILL, now)
+
     def postpone(self, seconds: float) -> None:
         """The worker and we were stopped for so long: no time has passed for it."""
-        self._started_at += seconds
-        self._stopped_at += seconds
+        self.started_at += seconds
         self._killed_at += seconds
+        self._drain_clock.postpone(seconds)
         if self.deadline is not None:
             self.deadline += seconds
-        if self._kill_at is not None:
-            self._kill_at += seconds
 
     def stop(self, now: float, goal: Goal) -> list[Effect]:
         """End the worker; with GONE for good."""
@@ -170,8 +168,7 @@ class Worker:
     def _ignore(self, _now: float) -> list[Effect]:
         return []
 
-    def _stay(self, _now: float) -> list[Effect]:
-        return []
+    _stay = _ignore
 
     def _rest(self, _now: float) -> list[Effect]:
         self._enter(WorkerState.STOPPED)
@@ -204,13 +201,13 @@ class Worker:
         self.pid = None
         self.killed = False
         self.start_failure = None
-        self._started_at = now
+        self.started_at = now
         self._enter(WorkerState.STARTING, now + self.settings.start_timeout)
         return [StartWorker(self.generation)]
 
     def _be_ready(self, now: float) -> list[Effect]:
         self._enter(WorkerState.READY)
-        detect, start = self._asked_at - self._noticed_at, now - self._started_at
+        detect, start = self._asked_at - self._noticed_at, now - self.started_at
         return [Tell(Ready(self.pid, now - self._noticed_at, detect, start, self._drain_took))]
 
     def _assume_ready(self, _now: float) -> list[Effect]:
@@ -220,33 +217,24 @@ class Worker:
         return [Tell(AssumedReady(self.settings.start_timeout))]
 
     def _drain(self, now: float) -> list[Effect]:
-        self._asked_at = self._stopped_at = now
-        self._reminded = 0
+        self._asked_at = now
         timeout = self.settings.stop_timeout
-        self._kill_at = None if timeout is None else now + timeout
-        self._enter(WorkerState.DRAINING, self._next_word(now))
+        self._drain_clock = Drain(now, timeout)
+        self._enter(WorkerState.DRAINING, self._drain_clock.next_word(now))
         quitting = self.goal is not Goal.UP
         told = Draining(self.pid, self._changes, self.settings.stop_signal, timeout, quitting)
         return [StopWorker(self.generation), Tell(told)]
 
     def _wait_or_kill(self, now: float) -> list[Effect]:
-        if self._kill_at is not None and now >= self._kill_at:
+        drain = self._drain_clock
+        if drain.is_over(now):
             return self._kill(now)
-        elapsed = now - self._stopped_at
-        reminders = _reminders(elapsed)
-        now_and_then = reminders > self._reminded
-        self._reminded = reminders
-        self.deadline = self._next_word(now)
-        left = None if self._kill_at is None else self._kill_at - now
-        return [Tell(StillDraining(self.pid, elapsed, left, now_and_then))]
-
-    def _next_word(self, now: float) -> float | None:
-        """When a drain under way is told of again, or its stop timeout passes."""
-        told_at = self._stopped_at + (now - self._stopped_at + 0.001) // 1 + 1
-        return told_at if self._kill_at is None else min(told_at, self._kill_at)
+        self.deadline = drain.next_word(now)
+        told = StillDraining(self.pid, now - drain.began_at, drain.left(now), drain.is_reminder(now))
+        return [Tell(told)]
 
     def _kill(self, now: float) -> list[Effect]:
-        forced = self.state is not WorkerState.DRAINING or self._kill_at is None or now < self._kill_at
+        forced = self.state is not WorkerState.DRAINING or not self._drain_clock.is_over(now)
         timeout = None if forced else self.settings.stop_timeout
         self.killed = True
         self._killed_at = now
@@ -261,7 +249,7 @@ class Worker:
         return told
 
     def _follow_goal(self, now: float) -> list[Effect]:
-        self._drain_took = now - self._stopped_at
+        self._drain_took = now - self._drain_clock.began_at
         if self.goal is Goal.UP:
             return self._prepare(now)
         told: list[Effect] = [] if self.killed else [Tell(Drained(self._drain_took))]
@@ -269,7 +257,7 @@ class Worker:
 
     def _end_itself(self, now: float) -> list[Effect]:
         at_start = self.state is WorkerState.STARTING and self.status != ExitStatus(code=0)
-        alive = now - self._started_at
+        alive = now - self.started_at
         if alive >= SETTLED:
             self._backoff.reset()
         retry_in = self._after_the_end(now)
@@ -310,9 +298,3 @@ class Worker:
         if self.state is WorkerState.STOPPED and self.goal is Goal.GONE:
             self.finished = True
         return []
-
-
-def _reminders(elapsed: float) -> int:
-    """How often the user has been reminded of a drain by then."""
-    every = REMINDERS[-1]
-    return sum(elapsed + 0.001 >= r for r in REMINDERS) + int(max(0.0, elapsed + 0.001 - every) // every)

@@ -17,7 +17,7 @@ from typing import Any
 
 from reloader.events import Event, GuardLost, LeftoversFound, ProcessInfo
 from reloader.running import system, wire
-from reloader.running.wire import ENDED, FAILED, FORGET, KILL, LEFT, PAUSE, RESUME, START, STOP
+from reloader.running.wire import ENDED, FAILED, FORGET, KILL, LEFT, MODES, PAUSE, RESUME, START, STOP
 from reloader.settings import Settings
 
 # An ended guard is awaited this long, in seconds.
@@ -129,6 +129,10 @@ class Guard:
     def resume(self, generation: int) -> None:
         """Let what `pause` has stopped go on. Raises Lost."""
         self._send((RESUME, generation))
+
+    def remember(self, fd: int, modes: list[Any]) -> None:
+        """These modes of the terminal are to be put back should we be killed. Raises Lost."""
+        self._send((MODES, fd, modes))
 
     def forget(self, generation: int) -> None:
         """The worker's tree is empty, and all is told of it."""

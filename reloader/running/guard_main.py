@@ -17,7 +17,8 @@ import sys
 import time
 
 from reloader.running import spawn, wire
-from reloader.running.wire import ENDED, FAILED, KILL, LEFT, PAUSE, RESUME, START, STARTED, STOP
+from reloader.running.alone import restore, tell, write
+from reloader.running.wire import ENDED, FAILED, KILL, LEFT, MODES, PAUSE, RESUME, START, STARTED, STOP
 
 # typing is for type checkers alone, and would be half a megabyte.
 TYPE_CHECKING = False
@@ -74,6 +75,7 @@ class Guard:
         self.control = control
         self.path = path
         self.alone = False
+        self.modes: tuple = ()  # type: ignore[type-arg]  # of our terminal, behind its descriptor
         self.leaders: dict[int, Leader] = {}
         self.woken, wake = os.pipe()
         os.set_blocking(self.woken, False)
@@ -133,7 +135,9 @@ class Guard:
             self.be_alone()
             return
         request, files = received
-        if request[0] == START:
+        if request[0] == MODES:
+            self.modes = request[1:]
+        elif request[0] == START:
             self.start(request, files)
         elif (leader := self.leaders.get(request[1])) is None:
             return
@@ -242,6 +246,8 @@ class Guard:
     def be_alone(self) -> None:
         """There is no supervisor any more: stop the workers as it would have."""
         self.alone = True
+        if self.modes:
+            restore(*self.modes)
         for leader in self.leaders.values():
             if leader.status is not None or leader.kill_at is not None:
                 continue
@@ -262,20 +268,6 @@ def is_childless() -> bool:
     except ChildProcessError:
         return True
     return False
-
-
-def tell(text: str) -> None:
-    """A line of ours."""
-    write(2, f"reloader | {text}\n".encode("utf-8", "surrogateescape"))
-
-
-def write(fd: int, data: bytes) -> None:
-    """Write, if anybody is there to read."""
-    try:
-        while data:
-            data = data[os.write(fd, data) :]
-    except OSError:
-        pass
 
 
 def main() -> None:

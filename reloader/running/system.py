@@ -76,6 +76,17 @@ def children_of(pid: int) -> list[int] | None:
     return children
 
 
+def descendants(pid: int) -> list[int]:
+    """The pids of all that descends from a process, as far as the system tells it at once."""
+    found: list[int] = []
+    todo = [pid]
+    while todo:
+        children = children_of(todo.pop()) or []
+        found += children
+        todo += children
+    return found
+
+
 def tells_of_parents_death() -> bool:
     """Whether the system sends a process the signal that it asked for when its parent dies."""
     return sys.platform == "linux"

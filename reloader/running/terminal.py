@@ -7,8 +7,10 @@ import os
 import pty
 import struct
 import termios
+from collections.abc import Iterable
 
-_ATTRIBUTES = 7  # of tcgetattr: input, output, control, local, two speeds, characters
+# The number of read(2), as proc(5) tells the system call that a process is in.
+_READ = {"x86_64": "0", "aarch64": "63", "riscv64": "63"}.get(os.uname().machine, "3")
 
 
 class Terminal:
@@ -32,6 +34,39 @@ class Terminal:
         attributes[3] |= termios.ICANON | termios.ECHO | termios.ISIG
         termios.tcsetattr(self.theirs, termios.TCSANOW, attributes)
         self.follow_size()
+
+    def is_read(self, pids: Iterable[int]) -> bool:
+        """Whether one of these processes waits for what is typed.
+
+        A line editor or a full-screen program has switched line mode off; any other reader hangs in read(2).
+        """
+        try:
+            if not termios.tcgetattr(self.ours)[3] & termios.ICANON:
+                return True
+        except (termios.error, OSError):
+            return False
+        return any(self._hangs_in_read(pid) for pid in pids)
+
+    def _hangs_in_read(self, pid: int) -> bool:
+        try:
+            for thread in os.listdir(f"/proc/{pid}/task"):
+                with open(f"/proc/{pid}/task/{thread}/syscall") as file:
+                    number, *arguments = file.read().split()
+                if number == _READ and os.readlink(f"/proc/{pid}/fd/{int(arguments[0], 16)}") in (
+                    self.name,
+                    "/dev/tty",
+                ):
+                    return True
+        except (OSError, ValueError):
+            pass  # it has ended, or is not ours to look into
+        return False
+
+    def type(self, data: bytes) -> None:
+        """Let the worker read this."""
+        try:
+            os.write(self.ours, data)
+        except OSError:
+            pass  # it has ended
 
     def follow_size(self) -> None:
         """Make it as large as our terminal is now; whoever uses it gets SIGWINCH."""

@@ -4,10 +4,10 @@ For both ends of a Unix socket. It imports little, since the guard is to stay sm
 
 Requests: (START, generation, command, environment, folder, stop signal, stop timeout, name, whether it has
 a terminal) with the worker's stdin, stdout and stderr and the reading ends of its pipes;
-(STOP, generation, signal); and KILL, PAUSE, RESUME and FORGET with the generation alone. Answers:
-(STARTED, generation, pid) with a pidfd where there are such; (FAILED, generation, errno, whether it was the
-folder); (LEFT, generation, leftovers' pids and names); (ENDED, generation, exit code, signal) once the tree
-is empty.
+(STOP, generation, signal); KILL, PAUSE, RESUME and FORGET with the generation alone; (MODES, descriptor, what
+tcgetattr gave) to be put back. Answers: (STARTED, generation, pid) with a pidfd where there are such;
+(FAILED, generation, errno, whether it was the folder); (LEFT, generation, leftovers' pids and names);
+(ENDED, generation, exit code, signal) once the tree is empty.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import marshal
 import sys
 from collections.abc import Sequence
 
-START, STOP, KILL, PAUSE, RESUME, FORGET, STARTED, FAILED, LEFT, ENDED = range(10)
+START, STOP, KILL, PAUSE, RESUME, FORGET, MODES, STARTED, FAILED, LEFT, ENDED = range(11)
 _LENGTH = 4
 _MOST_FILES = 5
 _CLOEXEC: int = getattr(_socket, "MSG_CMSG_CLOEXEC", 0)

@@ -15,6 +15,8 @@ from reloader.showing import paint
 from reloader.showing.sink import Sink, SinkClosed
 
 OUR_NAME = "reloader"
+# To the first column of the first line, erase the screen and what was scrolled out of it.
+_CLEAR = b"\x1b[H\x1b[2J\x1b[3J"
 # How long a line about the worker's end waits, in seconds, for the worker's last lines to be shown.
 _AFTER = 0.5
 
@@ -72,6 +74,14 @@ class Console:
             return os.get_terminal_size(self._sink.fd).columns
         except OSError:
             return 80
+
+    def clear(self) -> None:
+        """Clear the terminal."""
+        self._queue.put((_CLEAR, (), False))
+
+    def show_empty_line(self) -> None:
+        """Show an empty line, without any prefix."""
+        self._queue.put((b"\n", (), False))
 
     def end(self) -> None:
         """Let the thread end when everything is told."""

@@ -20,20 +20,24 @@ from reloader.notices import (
     GuardWasLost,
     Held,
     Ignoring,
+    KeysAre,
     Killing,
     MatchesNothing,
     NothingChanged,
     NothingNew,
     Notice,
     OurFault,
+    Paused,
     Ready,
     Released,
     Remembered,
     SetAside,
     Started,
     StartingAgain,
+    Status,
     StillDraining,
     Unkillable,
+    Unpaused,
     WaitingForGit,
     WasUnchanged,
     Watching,
@@ -150,6 +154,18 @@ class _Words:
             case CannotRead(path, reason):
                 text = f"cannot watch {path_shown(path)}: {_lower(reason)}; changes in it go unnoticed"
                 return f"{text}\nhint: make it readable, or --ignore it", Weight.STRONG
+            case KeysAre():
+                keys = "r restart, k kill now (during a drain), p pause or resume watching, s status, c clear"
+                return f"{keys}, q quit, Enter an empty line", Weight.PLAIN
+            case Status(state, pid, generation, since, paused):
+                text = f"{self.name} is {printable(state)}"
+                if pid is not None:
+                    text += f" (pid {pid}), generation {generation}, for {_span(since)}"
+                return text + (", watching is paused" if paused else ""), Weight.PLAIN
+            case Paused():
+                return "watching is paused; p resumes it", Weight.PLAIN
+            case Unpaused():
+                return "watching goes on", Weight.PLAIN
             case GuardWasLost():
                 return "the guard was killed; the next start makes another", Weight.STRONG
             case WatchingByComparing(reason, interval):

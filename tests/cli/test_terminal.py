@@ -149,3 +149,116 @@ def test_the_end_of_a_terminals_worker_is_told_to_the_last_byte(at_terminal: Cal
     assert [f"line {n}\r" in text for n in range(2000)].count(False) == 0
     os.kill(screen.terminal.process.pid, signal.SIGTERM)
     assert screen.terminal.process.wait(LIMIT) == 0
+
+
+# --- keys and prompts -----------------------------------------------------------------------------
+
+
+def press(screen: Screen, keys: str) -> None:
+    """Type as a person does."""
+    os.write(screen.terminal.fd, keys.encode())
+
+
+def test_keys(at_terminal: Callable[..., Screen]) -> None:
+    screen = at_terminal("import os; print('up', os.environ['RELOADER_GENERATION'])" + FOREVER)
+    screen.wait_for("up 1")
+    screen.wait_for("watching")
+    press(screen, "h")
+    screen.wait_for("r restart, k kill now")
+    press(screen, "s")
+    screen.wait_for("generation 1, for")
+    press(screen, "r")
+    screen.wait_for("restart asked → draining worker")
+    screen.wait_for("up 2")
+    press(screen, "c")
+    eventually(lambda: "up 2" not in "\n".join(screen.lines), "the screen is cleared")
+    press(screen, "q")
+    assert screen.terminal.process.wait(LIMIT) == 0
+
+
+def test_pausing(at_terminal: Callable[..., Screen], tmp_path: Path) -> None:
+    (tmp_path / "task.py").write_text("VERSION = 1\n")
+    screen = at_terminal("import task; print('version', task.VERSION)" + FOREVER, "-v")
+    screen.wait_for("watching")
+    press(screen, "p")
+    screen.wait_for("watching is paused; p resumes it")
+    save(tmp_path / "task.py", "VERSION = 2\n")
+    press(screen, "s")
+    screen.wait_for("watching is paused\n".strip())
+    assert "draining" not in screen.terminal.screen.text
+    press(screen, "p")
+    screen.wait_for("watching goes on")
+    screen.wait_for("version 2")
+    end(screen)
+
+
+def test_a_drain_can_be_cut_short(at_terminal: Callable[..., Screen]) -> None:
+    code = (
+        "import signal\nsignal.signal(signal.SIGINT, lambda *_: print('got it'))\nprint('up', flush=True)"
+        + FOREVER
+    )
+    screen = at_terminal(code)
+    screen.wait_for("up")
+    press(screen, "r")
+    screen.wait_for("got it")
+    press(screen, "k")
+    screen.wait_for("killing worker")
+    eventually(lambda: screen.terminal.screen.text.count(" up\r") == 2, "it is up again")
+    press(screen, "q")
+    screen.terminal.screen.wait_for("got it")
+    press(screen, "k")
+    assert screen.terminal.process.wait(LIMIT) == 1
+
+
+PROMPT = """
+import task
+print("version", task.VERSION, flush=True)
+name = input("who are you? ")
+print("hello", name, flush=True)
+"""
+
+
+def test_what_is_typed_goes_to_the_worker_that_reads(
+    at_terminal: Callable[..., Screen], tmp_path: Path
+) -> None:
+    (tmp_path / "task.py").write_text("VERSION = 1\n")
+    screen = at_terminal(PROMPT + FOREVER)
+    screen.wait_for("who are you?")
+    press(screen, "bobx\x7f quit\n")
+    screen.wait_for("| who are you? bob quit")
+    screen.wait_for("hello bob quit")
+    press(screen, "q")
+    assert screen.terminal.process.wait(LIMIT) == 0
+
+
+def test_a_debugger_before_and_after_a_restart(at_terminal: Callable[..., Screen], tmp_path: Path) -> None:
+    (tmp_path / "task.py").write_text("VERSION = 1\n")
+    screen = at_terminal(
+        "import task\nprint('version', task.VERSION)\nbreakpoint()\nprint('went on')" + FOREVER
+    )
+    screen.wait_for("(Pdb)")
+    press(screen, "p task.VERSION + 41\n")
+    screen.wait_for("| 42")
+    press(screen, "c\n")
+    screen.wait_for("went on")
+    save(tmp_path / "task.py", "VERSION = 2\n")
+    screen.wait_for("version 2")
+    eventually(lambda: screen.terminal.screen.text.count("(Pdb)") >= 3, "the debugger waits again")
+    press(screen, "p task.VERSION + 41\n")
+    screen.wait_for("| 43")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_the_terminals_modes_are_put_back(at_terminal: Callable[..., Screen], number: int) -> None:
+    screen = at_terminal("print('up')" + FOREVER)
+    terminal = screen.terminal
+
+    def reads_lines() -> bool:
+        return bool(termios.tcgetattr(terminal.fd)[3] & termios.ICANON)
+
+    screen.wait_for("up")
+    eventually(lambda: not reads_lines(), "keys are read one by one")
+    os.kill(terminal.process.pid, number)
+    terminal.process.wait(LIMIT)
+    eventually(reads_lines, "lines are read again")
+    eventually(lambda: not marked(terminal.mark), "nothing is left")

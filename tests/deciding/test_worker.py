@@ -6,8 +6,9 @@ import signal
 
 import pytest
 
+from reloader.deciding.drain import REMINDERS
 from reloader.deciding.states import TABLE, Goal, Happening, Impossible, WorkerState
-from reloader.deciding.worker import REMINDERS, Worker
+from reloader.deciding.worker import Worker
 from reloader.effects import Effect, KillWorker, ReapWorker, StartWorker, StopWorker, Tell
 from reloader.events import Change, ExitStatus, Kind, StartFailed
 from reloader.notices import (
@@ -66,6 +67,8 @@ def happen(worker: Worker, happening: Happening, now: float) -> list[Effect]:
             return worker.restart(now, CHANGES)
         case Happening.ORPHANED:
             return worker.orphaned(now)
+        case Happening.KILL:
+            return worker.kill_now(now)
         case Happening.STOP:
             return worker.stop(now, Goal.GONE)
         case Happening.FORCE:
@@ -84,15 +87,15 @@ def happen(worker: Worker, happening: Happening, now: float) -> list[Effect]:
 
 # What follows; "gone" is STOPPED with the run over, "!" is impossible.
 EXPECTED = """
-            restart    orphaned  quit      2nd quit  snapshot  ready     failed  exited     deadline
-STOPPED     PREPARING  STOPPED   gone      gone      STOPPED   STOPPED   !       !          STOPPED
-PREPARING   PREPARING  PREPARING gone      gone      STARTING  PREPARING !       !          STARTING
-STARTING    DRAINING   DRAINING  DRAINING  KILLING   STARTING  READY     gone    EXITED     READY
-READY       DRAINING   DRAINING  DRAINING  KILLING   READY     READY     !       EXITED     READY
-DRAINING    DRAINING   DRAINING  DRAINING  KILLING   DRAINING  DRAINING  gone    PREPARING  KILLING
-KILLING     KILLING    KILLING   KILLING   gone      KILLING   KILLING   gone    PREPARING  KILLING
-EXITED      PREPARING  EXITED    gone      gone      EXITED    EXITED    !       !          EXITED
-BACKOFF     PREPARING  BACKOFF   gone      gone      BACKOFF   BACKOFF   !       !          PREPARING
+            restart    orphaned  kill       quit      2nd quit  snapshot  ready     failed  exited     deadline
+STOPPED     PREPARING  STOPPED   STOPPED    gone      gone      STOPPED   STOPPED   !       !          STOPPED
+PREPARING   PREPARING  PREPARING PREPARING  gone      gone      STARTING  PREPARING !       !          STARTING
+STARTING    DRAINING   DRAINING  STARTING   DRAINING  KILLING   STARTING  READY     gone    EXITED     READY
+READY       DRAINING   DRAINING  READY      DRAINING  KILLING   READY     READY     !       EXITED     READY
+DRAINING    DRAINING   DRAINING  KILLING    DRAINING  KILLING   DRAINING  DRAINING  gone    PREPARING  KILLING
+KILLING     KILLING    KILLING   KILLING    KILLING   gone      KILLING   KILLING   gone    PREPARING  KILLING
+EXITED      PREPARING  EXITED    EXITED     gone      gone      EXITED    EXITED    !       !          EXITED
+BACKOFF     PREPARING  BACKOFF   BACKOFF    gone      gone      BACKOFF   BACKOFF   !       !          PREPARING
 """
 ROWS = [line.split() for line in EXPECTED.strip().splitlines()[1:]]
 
