@@ -51,6 +51,7 @@ from reloader.stage import Stage
 
 if TYPE_CHECKING:
     from reloader.running import preflight as running_preflight
+    from reloader.running.booting import Booted
     from reloader.running.keyboard import Keyboard
     from reloader.watching.surveyor import Surveyor
     from reloader.watching.watcher import Watcher
@@ -61,7 +62,7 @@ GARBAGE = 50_000
 SHOWN = 4
 
 
-def run(settings: Settings, environment: Mapping[str, str]) -> int:
+def run(settings: Settings, environment: Mapping[str, str], booted: Booted) -> int:
     """Run one worker until the end is asked for; returns the exit status, or dies by the signal.
 
     Raises ReloaderError when the command cannot be run.
@@ -71,7 +72,7 @@ def run(settings: Settings, environment: Mapping[str, str]) -> int:
     gc.set_threshold(GARBAGE)
     inbox: SimpleQueue[Event] = SimpleQueue()
     supervisor = Supervisor(settings)
-    with Shell(settings, environment, inbox.put) as shell:
+    with Shell(settings, environment, inbox.put, booted) as shell:
         shell.perform(supervisor.start(monotonic()))
         while not supervisor.finished:
             event = next_event(inbox, supervisor.deadline)
@@ -101,7 +102,11 @@ class Shell:
     """Performs effects with processes, threads and files; posts what becomes of them."""
 
     def __init__(
-        self, settings: Settings, environment: Mapping[str, str], post: Callable[[Event], None]
+        self,
+        settings: Settings,
+        environment: Mapping[str, str],
+        post: Callable[[Event], None],
+        booted: Booted,
     ) -> None:
         self._settings = settings
         self._environment = environment
@@ -115,7 +120,7 @@ class Shell:
         self._watching: threading.Thread | None = None
         self._preflight: running_preflight.Preflight | None = None
         self._keyboard: Keyboard | None = None
-        self._stage = Stage(settings, environment, post, self._spawn, self._console, self._sinks)
+        self._stage = Stage(settings, environment, post, self._spawn, self._console, self._sinks, booted)
         self._announcer = self._spawn("console", self._console.run)
 
     def __enter__(self) -> Shell:

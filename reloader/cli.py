@@ -43,12 +43,19 @@ class Reloader(click.Command):
 
 
 def _run(**given: Any) -> int:
-    from reloader.app import run
-    from reloader.running.system import ensure_standard_files
-
     settings = build(given)
+    from reloader.running.booting import boot, ensure_standard_files
+
     ensure_standard_files()
-    return run(settings, os.environ)
+    try:
+        booted = boot()
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise ReloaderError(f"cannot start the guard ({sys.executable}): {reason}", "") from error
+    # What follows takes as long as the guard takes to be there.
+    from reloader.app import run
+
+    return run(settings, os.environ, booted)
 
 
 COMMAND = Reloader(

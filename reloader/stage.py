@@ -22,6 +22,7 @@ from reloader.events import (
 )
 from reloader.notices import ProcessUse
 from reloader.running import process, system
+from reloader.running.booting import Booted, boot
 from reloader.running.guard import Guard, Lost
 from reloader.running.process import CannotRun, WorkerProcess
 from reloader.running.readiness import Readiness
@@ -37,7 +38,10 @@ Spawn = Callable[[str, Callable[[], None]], threading.Thread]
 
 
 class Stage:
-    """Starts, stops and ends the worker; posts what becomes of it. `spawn` makes a thread."""
+    """Starts, stops and ends the worker; posts what becomes of it. `spawn` makes a thread.
+
+    `booted` is the first guard.
+    """
 
     def __init__(
         self,
@@ -47,6 +51,7 @@ class Stage:
         spawn: Spawn,
         console: Console,
         sinks: tuple[Sink, Sink],
+        booted: Booted,
     ) -> None:
         self._settings = settings
         self._environment = environment
@@ -54,7 +59,7 @@ class Stage:
         self._spawn = spawn
         self._console = console
         self._sinks = sinks
-        self._pass_files = system.inherited_files()
+        self._booted: Booted | None = booted
         self._folder = os.getcwd()
         self._guard: Guard | None = None
         self._worker: WorkerProcess | None = None
@@ -189,7 +194,8 @@ class Stage:
     def _guarded(self) -> Guard:
         """The guard; another one where it was lost. Raises OSError when there can be none."""
         if self._guard is None:
-            self._guard = Guard(self._settings, self._pass_files, self._post)
+            booted, self._booted = self._booted or boot(), None
+            self._guard = Guard(self._settings, booted, self._post)
             self._spawn("guard", self._guard.listen)
             if self._modes is not None:
                 self.remember(self._modes)

@@ -6,24 +6,21 @@ timeout that it was told at their start. Being their nearest subreaper it still 
 
 from __future__ import annotations
 
+import _socket
 import os
-import signal
-import socket
-import subprocess
-import sys
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from queue import SimpleQueue
 from typing import Any
 
 from reloader.events import Event, GuardLost, LeftoversFound, ProcessInfo
 from reloader.running import system, wire
+from reloader.running.booting import Booted
 from reloader.running.wire import ENDED, FAILED, FORGET, KILL, LEFT, MODES, PAUSE, RESUME, START, STOP
 from reloader.settings import Settings
 
 # An ended guard is awaited this long, in seconds.
 PATIENCE = 2.0
-# Imported, and not run as a script: compiling it each time would cost a megabyte and a tenth of a second.
-_PROGRAM = "import sys; sys.path.append(sys.argv[2]); from reloader.running.guard_main import main; main()"
 
 Ended = tuple[int | None, int | None]
 """Exit code and signal of a leader; one of them."""
@@ -44,9 +41,9 @@ class Started:
 
 
 class Guard:
-    """A running guard. Raises OSError when none can be started."""
+    """A running guard."""
 
-    def __init__(self, settings: Settings, pass_files: Sequence[int], post: Callable[[Event], None]) -> None:
+    def __init__(self, settings: Settings, booted: Booted, post: Callable[[Event], None]) -> None:
         self._settings = settings
         self._post = post
         self._answers: SimpleQueue[tuple[Any, ...] | None] = SimpleQueue()
@@ -55,26 +52,8 @@ class Guard:
         self._closing = False
         self._served = False
         """Whether it is the parent of a worker."""
-        self._control, theirs = socket.socketpair()
-        package = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-        command = [sys.executable, "-I", "-S", "-c", _PROGRAM, str(theirs.fileno()), package, *sys.path]
-        # No signal may find it before it has made itself deaf to those that are meant for us.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
-        try:
-            self._process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, pass_fds=(theirs.fileno(), *pass_files)
-            )
-        except BaseException:
-            self._control.close()
-            raise
-        finally:
-            theirs.close()
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-    @property
-    def pid(self) -> int:
-        """Of the guard."""
-        return self._process.pid
+        self._control, self.pid = booted
+        self._gone = threading.Event()
 
     # --- the main thread --------------------------------------------------------------------------
 
@@ -145,15 +124,13 @@ class Guard:
     def abandon(self) -> None:
         """Leave it alone with the workers, which it drains."""
         self._closing = True
-        self._control.shutdown(socket.SHUT_RDWR)
+        self._control.shutdown(_socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Let it end, and wait for that."""
         self.abandon()
-        try:
-            self._process.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
-            pass  # it looks after a process that does not end
+        # Where it does not end it looks after a process that does not.
+        self._gone.wait(PATIENCE)
 
     def _send(self, message: tuple[object, ...], files: Sequence[int] = ()) -> None:
         try:
@@ -183,5 +160,5 @@ class Guard:
         self._answers.put(None)
         for ended in list(self._ended.values()):
             ended.put(None)
-        if not self._closing:
-            self._process.wait()
+        os.waitpid(self.pid, 0)
+        self._gone.set()

@@ -27,15 +27,6 @@ def become_subreaper() -> None:
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def ensure_standard_files() -> None:
-    """Open /dev/null for each of 0, 1 and 2 that is closed: what we open must not take their numbers."""
-    for fd in range(3):
-        try:
-            os.fstat(fd)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR if fd else os.O_RDONLY)
-
-
 def make_pipe() -> tuple[int, int]:
     """A pipe that holds as much as an unprivileged process may ask for, where the system allows it."""
     reading, writing = os.pipe()
@@ -47,19 +38,6 @@ def make_pipe() -> tuple[int, int]:
         except OSError:
             pass  # the user's share of pipe memory is used up; the default size does as well
     return reading, writing
-
-
-def inherited_files() -> tuple[int, ...]:
-    """The descriptors above 2 that whoever started us meant the worker to have."""
-    folder = "/proc/self/fd" if sys.platform == "linux" else "/dev/fd"
-    found = []
-    for name in os.listdir(folder):
-        try:
-            if int(name) > 2 and os.get_inheritable(int(name)):
-                found.append(int(name))
-        except (OSError, ValueError):
-            continue  # the listing's own descriptor, closed by now
-    return tuple(found)
 
 
 def children_of(pid: int) -> list[int] | None:

@@ -33,7 +33,10 @@ class Tool:
     def shown(self) -> str:
         """The command as a user writes it."""
         words = [os.path.basename(self.command[0]), *self.command[1:]]
-        return " ".join(f"'{w}'" if " " in w or "*" in w else w for w in words).replace(PYTHON, "python")
+        shown = " ".join(f"'{w}'" if " " in w or "*" in w else w for w in words).replace(PYTHON, "python")
+        return (
+            shown.replace(os.path.dirname(PYTHON) + os.sep, "").replace("/usr/bin/", "").replace("|", "\\|")
+        )
 
 
 def program(name: str) -> str | None:

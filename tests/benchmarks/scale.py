@@ -25,6 +25,8 @@ AFTER = 2.0
 PATIENCE = 4.0
 # How long an idle tool is looked at, in seconds.
 IDLE = 10.0
+# What a tool does after a start, such as reading files in the background, is done after this, in seconds.
+REST = 30.0
 # The files whose contents are kept: how many, and how large each is, in bytes.
 SOURCES = 10_000
 SOURCE_SIZE = 10_000
@@ -102,7 +104,7 @@ def _one(tool: Tool, playground: Playground, folders: int, burst: bool) -> Scale
             running.wait_for_new_code()
         except Late:
             pass
-        time.sleep(SETTLE)
+        _await_rest(running)
         found.watches = _watches(running)
         before, began = cpu_time(running), time.monotonic_ns()
         time.sleep(IDLE)
@@ -250,9 +252,10 @@ def contents(tool: Tool, base: Path, report: Callable[[str], None]) -> tuple[flo
 
 
 def _await_rest(running: Running) -> None:
-    """Wait until it has used no CPU worth mentioning for a while."""
+    """Wait until it has used no CPU worth mentioning for a while; some never rest."""
     used = -1
-    while (now := cpu_time(running)) - used > 10_000_000:
+    deadline = time.monotonic() + REST
+    while (now := cpu_time(running)) - used > 10_000_000 and time.monotonic() < deadline:
         used = now
         time.sleep(SETTLE)
 

@@ -46,6 +46,13 @@ def begin(shell: Terminal, *options: str) -> tuple[int, int]:
     return leader, child
 
 
+def leave(shell: Terminal) -> None:
+    """Leave the shell, once it asks for the next command."""
+    shell.screen.wait_for(r"bash-\S+[#$] $")
+    os.write(shell.fd, b"exit\n")
+    assert shell.process.wait(LIMIT) == 0
+
+
 def test_ctrl_z_suspends_all_and_fg_brings_it_back(shell: Terminal, stubborn: Path) -> None:
     """Seen to fail without a handler for SIGTSTP: the worker went on while nobody watched it."""
     leader, child = begin(shell)
@@ -60,8 +67,7 @@ def test_ctrl_z_suspends_all_and_fg_brings_it_back(shell: Terminal, stubborn: Pa
     shell.screen.wait_for(r"ready \d+ \d+")
     os.write(shell.fd, b"\x03")
     shell.screen.wait_for("drained")
-    os.write(shell.fd, b"exit\n")
-    assert shell.process.wait(LIMIT) == 0
+    leave(shell)
 
 
 def test_a_drain_has_as_long_as_before_when_it_was_suspended(shell: Terminal, stubborn: Path) -> None:
@@ -77,8 +83,7 @@ def test_a_drain_has_as_long_as_before_when_it_was_suspended(shell: Terminal, st
     shell.screen.wait_for("still draining")
     (stubborn / "release").touch()
     shell.screen.wait_for("drained")
-    os.write(shell.fd, b"exit\n")
-    assert shell.process.wait(LIMIT) == 0
+    leave(shell)
     assert "SIGKILL to" not in shell.screen.text
 
 
@@ -94,8 +99,7 @@ def test_at_a_terminal_a_drain_is_one_line_that_changes(shell: Terminal, stubbor
     assert after.count("\r\x1b[K") == 2
     (stubborn / "release").touch()
     shell.screen.wait_for("drained")
-    os.write(shell.fd, b"exit\n")
-    assert shell.process.wait(LIMIT) == 0
+    leave(shell)
 
 
 def test_elsewhere_a_drain_is_told_now_and_then(stubborn: Path, start: Start) -> None:
