@@ -231,7 +231,9 @@ class Shell:
     def _begin_preflight(self, number: int, paths: tuple[str, ...]) -> None:
         from reloader.running import preflight
 
-        check = preflight.Preflight(self._settings, self._environment, number, paths, self._post)
+        check = preflight.Preflight(
+            self._settings, self._environment, number, paths, self._post, self._stage.is_read
+        )
         self._preflight = check
         self._spawn("preflight", check.run)
 

@@ -201,6 +201,10 @@ class WorkerExited(Message):
     status: ExitStatus
 
 
+class PromptAwaited(Message):
+    """A restart waits for somebody who types into the worker's terminal."""
+
+
 class KeyPressed(Message):
     """A key was pressed at our terminal, and not for the worker."""
 
@@ -258,6 +262,7 @@ Event = (
     | WorkerReady
     | LeftoversFound
     | WorkerExited
+    | PromptAwaited
     | KeyPressed
     | Resumed
     | SignalReceived

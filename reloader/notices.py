@@ -206,6 +206,10 @@ class CannotRead(Message):
     reason: str
 
 
+class AwaitingPrompt(Message):
+    """A restart waits for somebody who types into the worker's terminal."""
+
+
 class KeysAre(Message):
     """What the keys do."""
 
@@ -274,6 +278,7 @@ Notice = (
     | NothingChanged
     | EndingLeftovers
     | CannotRead
+    | AwaitingPrompt
     | KeysAre
     | Status
     | Paused

@@ -88,7 +88,7 @@ class Settings:
     prefix: bool = True
     timestamps: bool = False
     color: Color = Color.AUTO
-    tty: Tty = Tty.AUTO
+    tty: Tty = Tty.NEVER
     verbosity: int = 0
     """Below 0: only what needs the user's attention; above: why things were done or not."""
 

@@ -132,11 +132,17 @@ class Stage:
 
     def type(self, data: bytes) -> bool:
         """Let the worker have what was typed, if it reads from its terminal."""
-        terminal, guard = self.terminal, self._guard
-        if terminal is None or guard is None or not terminal.is_read(system.descendants(guard.pid)):
+        if self.terminal is None or not self.is_read():
             return False
-        terminal.type(data)
+        self.terminal.type(data)
         return True
+
+    def is_read(self) -> bool:
+        """Whether the worker waits for what is typed."""
+        terminal, guard = self.terminal, self._guard
+        if terminal is None or guard is None or not os.isatty(0):
+            return False
+        return terminal.is_read(system.descendants(guard.pid))
 
     def follow_size(self) -> None:
         """Our terminal has changed its size."""

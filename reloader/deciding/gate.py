@@ -10,7 +10,7 @@ import enum
 from reloader.effects import CancelPreflight, Effect, Preflight, Tell
 from reloader.events import Change, Kind, PreflightFailed
 from reloader.notices import Checking, Held, Released
-from reloader.settings import Settings
+from reloader.settings import Settings, Tty
 
 
 class GateState(enum.Enum):
@@ -38,7 +38,9 @@ class Gate:
         """Whether anything about these changes can speak against a restart."""
         if not self._settings.hold:
             return False
-        return self._settings.check is not None or bool(self._sources(changes))
+        # At a terminal somebody may be typing.
+        may_be_read = self._settings.tty is not Tty.NEVER
+        return may_be_read or self._settings.check is not None or bool(self._sources(changes))
 
     def ask(self, changes: tuple[Change, ...], state: int) -> list[Effect]:
         """Begin a preflight of these changes, unless this very state is looked at or held already."""

@@ -9,10 +9,12 @@ from reloader.events import (
     PathsIgnored,
     PathUnreadable,
     PatternIdle,
+    PromptAwaited,
     TreeKnown,
     WatchingFailed,
 )
 from reloader.notices import (
+    AwaitingPrompt,
     CannotRead,
     EndingLeftovers,
     Ignoring,
@@ -37,6 +39,8 @@ def relayed(event: Event) -> Notice | None:
             return EndingLeftovers(processes)
         case PatternIdle(option, pattern):
             return MatchesNothing(option, pattern)
+        case PromptAwaited():
+            return AwaitingPrompt()
         case PathsIgnored(paths, why, source, line):
             return Ignoring(paths, why, source, line)
         case ContentsKnown(files, kept):

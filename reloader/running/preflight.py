@@ -8,9 +8,10 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Mapping, Sequence
 
-from reloader.events import Event, PreflightFailed, PreflightPassed
+from reloader.events import Event, PreflightFailed, PreflightPassed, PromptAwaited
 from reloader.running import judge
 from reloader.settings import Settings
 
@@ -20,6 +21,9 @@ PATIENCE = 10.0
 SHOWN = 40
 # Files whose faults are shown in full.
 FAULTS = 3
+
+# Whether the worker's terminal is still read is asked this often, in seconds.
+PROMPT_PAUSE = 0.2
 
 
 class Preflight:
@@ -32,35 +36,47 @@ class Preflight:
         number: int,
         paths: Sequence[str],
         post: Callable[[Event], None],
+        is_read: Callable[[], bool],
     ) -> None:
         self._settings = settings
         self._environment = environment
         self._number = number
         self._paths = paths
         self._post = post
-        self._cancelled = False
+        self._is_read = is_read
+        self._cancelled = threading.Event()
         self._pid: int | None = None
 
     def run(self) -> None:
         """Post PreflightPassed or PreflightFailed; nothing once it was cancelled."""
         command = None
         report = _syntax(self._paths, self._settings.interpreter) if self._paths else []
-        if not report and self._settings.check is not None and not self._cancelled:
+        if not report and self._settings.check is not None and not self._cancelled.is_set():
             command = self._settings.check
             try:
                 report = self._check(command)
             except OSError as error:
                 report = [f"it could not be run: {(error.strerror or str(error)).lower()}"]
-        if self._cancelled:
+        if not report:
+            self._await_prompt()
+        if self._cancelled.is_set():
             return
         if report:
             self._post(PreflightFailed(self._number, command, tuple(report)))
         else:
             self._post(PreflightPassed(self._number))
 
+    def _await_prompt(self) -> None:
+        """Wait until the worker reads no longer: somebody answers a question of it, or debugs it."""
+        told = False
+        while self._is_read() and not self._cancelled.wait(PROMPT_PAUSE):
+            if not told:
+                told = True
+                self._post(PromptAwaited())
+
     def cancel(self) -> None:
         """Kill the check; what it says does not matter any more."""
-        self._cancelled = True
+        self._cancelled.set()
         self._kill()
 
     def _kill(self) -> None:
@@ -92,7 +108,7 @@ class Preflight:
                 setsigdef=[signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM, signal.SIGPIPE],
             )
             self._pid = pid
-            if self._cancelled:
+            if self._cancelled.is_set():
                 self._kill()
             os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
             # What it left behind in its group goes with it; only then may the pid be another's.

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from reloader.events import Change, ExitStatus, Kind, ProcessInfo, Sameness, Unchanged
 from reloader.notices import (
     AssumedReady,
+    AwaitingPrompt,
     CannotRead,
     CannotStart,
     ChangesMeanwhile,
@@ -154,6 +155,8 @@ class _Words:
             case CannotRead(path, reason):
                 text = f"cannot watch {path_shown(path)}: {_lower(reason)}; changes in it go unnoticed"
                 return f"{text}\nhint: make it readable, or --ignore it", Weight.STRONG
+            case AwaitingPrompt():
+                return f"{self.name} waits for input → it restarts once it goes on", Weight.STRONG
             case KeysAre():
                 keys = "r restart, k kill now (during a drain), p pause or resume watching, s status, c clear"
                 return f"{keys}, q quit, Enter an empty line", Weight.PLAIN

@@ -248,6 +248,22 @@ def test_a_debugger_before_and_after_a_restart(at_terminal: Callable[..., Screen
     screen.wait_for("| 43")
 
 
+def test_a_restart_waits_until_a_prompt_is_left(at_terminal: Callable[..., Screen], tmp_path: Path) -> None:
+    (tmp_path / "task.py").write_text("VERSION = 1\n")
+    screen = at_terminal(PROMPT + FOREVER)
+    screen.wait_for("who are you?")
+    screen.wait_for("watching")
+    save(tmp_path / "task.py", "VERSION = 2\n")
+    screen.wait_for("worker waits for input → it restarts once it goes on")
+    assert "draining" not in screen.terminal.screen.text
+    press(screen, "bob\n")
+    screen.wait_for("hello bob")
+    screen.wait_for("version 2")
+    press(screen, "x\n")
+    screen.wait_for("hello x")
+    end(screen)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_the_terminals_modes_are_put_back(at_terminal: Callable[..., Screen], number: int) -> None:
     screen = at_terminal("print('up')" + FOREVER)

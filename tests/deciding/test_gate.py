@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import signal
+from dataclasses import replace
 
+from reloader.deciding.gate import Gate
 from reloader.deciding.states import WorkerState
 from reloader.deciding.supervisor import GIT_PATIENCE, GIT_PAUSE, Supervisor
 from reloader.effects import (
@@ -44,7 +46,7 @@ from reloader.notices import (
     WaitingForGit,
     WasUnchanged,
 )
-from reloader.settings import Settings
+from reloader.settings import Settings, Tty
 
 OK = ExitStatus(code=0)
 A = Change("/p/a.py", Kind.CHANGED)
@@ -184,3 +186,9 @@ def test_a_start_waits_for_git_too() -> None:
     assert supervisor.handle(DeadlinePassed(), 3.01 + GIT_PAUSE) == [TakeBaseline(2, frozenset({B.path}))]
     supervisor.handle(BaselineTaken(2), 3.2)
     assert supervisor.worker.state is WorkerState.STARTING
+
+
+def test_where_somebody_may_be_typing_even_a_change_of_settings_is_looked_at_first() -> None:
+    settings = Settings(command=("w",), python=True, tty=Tty.AUTO)
+    assert Gate(settings).wants_to_look((Change("/p/conf.toml", Kind.CHANGED),))
+    assert not Gate(replace(settings, tty=Tty.NEVER)).wants_to_look((Change("/p/conf.toml", Kind.CHANGED),))

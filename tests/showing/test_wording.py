@@ -17,6 +17,7 @@ from reloader.events import Change, ExitStatus, Kind, ProcessInfo, Sameness, Unc
 from reloader.message import Message
 from reloader.notices import (
     AssumedReady,
+    AwaitingPrompt,
     CannotRead,
     CannotStart,
     ChangesMeanwhile,
@@ -67,6 +68,7 @@ WORDS: list[tuple[Notice, str]] = [
     (Ignoring(("a.log",), "*.log", "built-in", 3), "ignored: a.log (*.log, built-in)"),
     (Ignoring(("a.txt",), "it is no code", "", 0), "ignored: a.txt (it is no code)"),
     (Ignoring(("a", "b"), "/*", os.path.abspath(".gitignore"), 3), "ignored: a and b (/*, .gitignore:3)"),
+    (AwaitingPrompt(), "qcluster waits for input → it restarts once it goes on"),
     (
         KeysAre(),
         "r restart, k kill now (during a drain), p pause or resume watching, s status, c clear, q quit, "
