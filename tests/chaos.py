@@ -273,6 +273,8 @@ class Chaos:
 
 def main() -> None:
     """Whole sequences with the seeds that are given."""
+    # A shell's `&` leaves it ignored, and the supervisor would leave it so.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     for seed in map(int, sys.argv[1:]):
         with tempfile.TemporaryDirectory() as folder:
             chaos = Chaos(Path(folder), seed, 300)
@@ -280,7 +282,7 @@ def main() -> None:
             try:
                 chaos.run()
             except AssertionError as error:
-                print(f"seed {seed}: {error}\n{chaos.reloader.err.text[-3000:]}", flush=True)
+                print(f"seed {seed}: {str(error)[:500]}\n{chaos.reloader.err.text[-3000:]}", flush=True)
                 continue
             print(
                 f"seed {seed}: {chaos.jobs} jobs in {time.monotonic() - began:.0f} s, all accounted for",
