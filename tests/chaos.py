@@ -119,7 +119,7 @@ class Chaos:
         """The processes that were killed by us."""
         self.stopped: list[int] = []
         self.told = Counter[str]()
-        self.lately: list[str] = []
+        self.history: list[str] = []
         self._feeding = True
         for name in ("todo", "taken"):
             (folder / name).mkdir()
@@ -152,7 +152,7 @@ class Chaos:
             for _ in range(self.happenings):
                 self._continue_some()
                 (way,) = self.random.choices([way for _, way in ways], [weight for weight, _ in ways])
-                self.lately = [*self.lately[-4:], str(way)]
+                self._note(getattr(way, "__name__", "signal or order"))
                 way()
                 time.sleep(self.random.uniform(0, 0.08))
             self._continue_some(everyone=True)
@@ -205,9 +205,13 @@ class Chaos:
             if number == signal.SIGSTOP:
                 self.stopped.append(pid)
             try:
+                self._note(f"{signal.Signals(number).name} to {pid}")
                 os.kill(pid, number)
             except ProcessLookupError:
                 pass
+
+    def _note(self, what: str) -> None:
+        self.history.append(f"{time.monotonic():.2f} {what}")
 
     def _continue_some(self, everyone: bool = False) -> None:
         while self.stopped and (everyone or self.random.random() < 0.6):
@@ -243,7 +247,8 @@ class Chaos:
                 f"{pid} {Path(f'/proc/{pid}/cmdline').read_bytes()!r} {Path(f'/proc/{pid}/stat').read_text()}"
                 for pid in self.reloader.survivors()
             ]
-            raise AssertionError(f"{error}: {left}, lately {self.lately}") from None
+            raise AssertionError(f"{error}: {left}, lately {self.history[-5:]}") from None
+        self.history += self.reloader.err.text.splitlines()
         self.reloader.close()
         self._save()
         self.reloader = self._begin()
@@ -268,7 +273,8 @@ class Chaos:
         missing = {f"{number:06}" for number in range(1, self.jobs + 1)} - done.keys()
         taken = {path.name.split(".")[0]: int(path.suffix[1:]) for path in (self.folder / "taken").iterdir()}
         lost = [name for name in missing if taken.get(name) not in self.harmed]
-        assert not lost, f"lost, and taken by {[taken.get(name) for name in lost]}: {sorted(lost)}"
+        history = "\n".join([*self.history, *self.reloader.err.text.splitlines()])
+        assert not lost, f"lost, taken by {[taken.get(name) for name in lost]}: {sorted(lost)}\n{history}"
 
 
 def main() -> None:
@@ -282,7 +288,7 @@ def main() -> None:
             try:
                 chaos.run()
             except AssertionError as error:
-                print(f"seed {seed}: {str(error)[:500]}\n{chaos.reloader.err.text[-3000:]}", flush=True)
+                print(f"seed {seed}: {error}", flush=True)
                 continue
             print(
                 f"seed {seed}: {chaos.jobs} jobs in {time.monotonic() - began:.0f} s, all accounted for",
