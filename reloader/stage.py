@@ -34,6 +34,9 @@ from reloader.showing.console import Console
 from reloader.showing.pump import Pump
 from reloader.showing.sink import Sink
 
+# So many guards may be killed at one start before it is given up.
+GUARDS = 5
+
 Spawn = Callable[[str, Callable[[], None]], threading.Thread]
 
 
@@ -179,7 +182,7 @@ class Stage:
         files = [stdin, pipes[0][1], pipes[-1][1], *(reading for reading, _ in pipes)]
         environment = process.environment(self._environment, generation, settings.python)
         try:
-            for _ in range(2):
+            for _ in range(GUARDS):
                 try:
                     return WorkerProcess(
                         generation,

@@ -143,7 +143,10 @@ class Run:
         """The pid of the guard; None while there is none."""
         for pid in self.survivors():
             try:
-                if b"guard_main" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                # A worker that is just being started still looks like it, but has another parent.
+                parent = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1]
+                is_guard = b"guard_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
+                if is_guard and int(parent) == self.process.pid:
                     return pid
             except OSError:
                 continue
