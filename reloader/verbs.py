@@ -55,9 +55,8 @@ def doctor(settings: Settings) -> int:
     tree.survey()
     took = time.monotonic() - began
     files = sum(len(folder.files) for folder in tree.folders.values())
-    click.echo(
-        f"files that count   {files:,} in {len(tree.folders):,} folder{'' if len(tree.folders) == 1 else 's'}, found in {took:.2f} s"
-    )
+    folders = f"{len(tree.folders):,} folder{'' if len(tree.folders) == 1 else 's'}"
+    click.echo(f"files that count   {files:,} in {folders}, found in {took:.2f} s")
     for line in _pruned(tree):
         click.echo(line)
     wanted = len(tree.to_watch())
