@@ -257,7 +257,8 @@ def test_a_program_that_is_being_written(project: Path, start: Start) -> None:
     run.err.wait_for("job started")
     run.err.wait_for("watching")
     shutil.copy("/bin/sleep", project / "new")
-    with (project / "new").open("ab") as writing:
+    with (project / "new").open("ab", buffering=0) as writing:
+        writing.write(b"\0")
         os.replace(project / "new", job)
         run.err.wait_for(r"cannot run \./job: it is being written → waiting for a change")
         writing.write(b"\0")

@@ -83,7 +83,7 @@ def test_the_doctor_counts_and_tries_a_write(tree: Path) -> None:
     assert err == ""
     assert status == 0
     lines = [" ".join(line.split()) for line in out.splitlines()]
-    assert lines[0].startswith("files that count 2 in 1 folders")
+    assert lines[0].startswith("files that count 2 in 1 folder,")
     assert "folders left out 4" in lines
     assert "1 /secret/ (.gitignore:2)" in lines
     assert "1 pyvenv.cfg" in lines
