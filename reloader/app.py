@@ -42,7 +42,7 @@ from reloader.events import (
     SourceFailed,
 )
 from reloader.notices import EndedItself, Notice, StillDraining
-from reloader.running import process, signals, system
+from reloader.running import process, signals, spawn, system
 from reloader.settings import Settings
 from reloader.showing.console import Console
 from reloader.showing.sink import make_sinks
@@ -124,7 +124,7 @@ class Shell:
         self._announcer = self._spawn("console", self._console.run)
 
     def __enter__(self) -> Shell:
-        system.become_subreaper()
+        spawn.become_subreaper()
         self._signals.install()
         self._spawn("signals", self._signals.listen)
         if os.isatty(0) and self._console.can_write_over:

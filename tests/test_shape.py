@@ -69,7 +69,6 @@ CLOCK = {
     "running/usage.py",
     "running/leftovers.py",  # for the guard
     "running/guard_main.py",  # a process of its own
-    "running/system.py",  # waits for ended processes, in the waiter's thread
     "showing/console.py",
     "showing/pump.py",
     "watching/contents.py",

@@ -1,7 +1,7 @@
 """What is left of a worker's tree: all that descends from us and is not in our own session.
 
 The whole tree hangs below the guard, which runs this: a process that makes its own group or session
-still has a parent, and one whose parent ends becomes the guard's child (system.become_subreaper). Where
+still has a parent, and one whose parent ends becomes the guard's child (spawn.become_subreaper). Where
 the guard was killed it all hangs below the supervisor, which then runs the same.
 """
 

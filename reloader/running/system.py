@@ -6,25 +6,16 @@ worker's group and whose parent ended is found only if it still carries the work
 
 from __future__ import annotations
 
-import ctypes
 import os
 import select
 import signal
 import sys
 import time
-from collections.abc import Sequence
 
-_PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
 _F_SETPIPE_SZ = 1031  # fcntl(2)
 _PIPE_SIZE = 1 << 20
 # How far, in nanoseconds, a file's time stamp may lie behind the clock that a program reads: one tick.
 CLOCK_TICK_NS = 10_000_000
-
-
-def become_subreaper() -> None:
-    """Make every descendant that loses its parent our own child (Linux 3.4 and newer)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def make_pipe() -> tuple[int, int]:
@@ -129,23 +120,3 @@ class Handle:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
-
-    @staticmethod
-    def wait(handles: Sequence[Handle], seconds: float) -> None:
-        """Return when all have ended, or after that many seconds."""
-        deadline = time.monotonic() + seconds
-        waiting = {handle._fd for handle in handles if handle._fd >= 0}
-        if not waiting:
-            # No event tells of the end of a process that is not our child here.
-            time.sleep(min(seconds, 0.05) if handles else 0)
-            return
-        poll = select.poll()
-        for fd in waiting:
-            poll.register(fd, select.POLLIN)
-        while waiting:
-            left = deadline - time.monotonic()
-            if left <= 0:
-                return
-            for fd, _ in poll.poll(left * 1000):
-                poll.unregister(fd)
-                waiting.discard(fd)
