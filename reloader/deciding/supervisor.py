@@ -95,7 +95,7 @@ class Supervisor:
         self._seen: frozenset[Change] = frozenset()
         self._quit_by: int | None = None
         self._quit_at = 0.0
-        self._suspended = False
+        self._suspended = False  # no time passes for anybody
         self._flushing = False
         self._flush_deadline: float | None = None
         self._faulty = False
@@ -104,7 +104,7 @@ class Supervisor:
     def deadline(self) -> float | None:
         """When to come back with DeadlinePassed at the latest; None when only an event matters."""
         if self._suspended:
-            return None  # whatever passes meanwhile is no time
+            return None
         deadlines = (
             *(self.worker.deadline, None if self._keys.leave_hints else self._debouncer.deadline),
             *(self._loops.deadline, self._flush_deadline),
@@ -135,7 +135,8 @@ class Supervisor:
 
     def handle(self, event: Event, now: float) -> list[Effect]:
         """Answer one event; raises nothing that an event of the system can cause."""
-        effects = self._react(event, now) + self._look_at_the_clock(now)
+        effects = self._react(event, now)
+        effects += [] if self._suspended else self._look_at_the_clock(now)
         return effects + self._end(now)
 
     def _react(self, event: Event, now: float) -> list[Effect]:
@@ -277,8 +278,7 @@ class Supervisor:
             effects.append(CompareTree(*self._settle(now)))
         if worker.state is not WorkerState.PREPARING:
             self._baseline_for = 0
-        if self._flush_deadline is not None and now >= self._flush_deadline:
-            self.finished = True
+        self.finished = self.finished or (self._flush_deadline is not None and now >= self._flush_deadline)
         return effects
 
     def _settle(self, now: float) -> tuple[frozenset[str] | None, bool]:

@@ -16,6 +16,7 @@ from reloader.effects import (
     ReapWorker,
     StartWorker,
     StopWorker,
+    Suspend,
     TakeBaseline,
     Tell,
     WatchFolders,
@@ -29,6 +30,7 @@ from reloader.events import (
     Kind,
     OutputClosed,
     OutputFlushed,
+    Resumed,
     SignalReceived,
     SourceFailed,
     StartFailed,
@@ -250,3 +252,15 @@ def test_hints_after_the_quit_change_nothing() -> None:
     supervisor = at_work()
     supervisor.handle(SignalReceived(signal.SIGINT), 2.0)
     assert supervisor.handle(TreeCompared((A,)), 2.1) == []
+
+
+def test_no_time_passes_while_everything_is_suspended() -> None:
+    supervisor = at_work()
+    supervisor.handle(SignalReceived(signal.SIGTERM), 10.0)
+    assert supervisor.deadline == 11.0
+    assert supervisor.handle(SignalReceived(signal.SIGTSTP), 10.5) == [Suspend()]
+    assert supervisor.deadline is None
+    # What was in the queue before us comes first.
+    assert supervisor.handle(TreeTouched(frozenset({"/p/a.py"})), 70.5) == []
+    assert supervisor.handle(Resumed(60.0), 70.5) == []
+    assert supervisor.deadline == 71.0
