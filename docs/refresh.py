@@ -56,19 +56,23 @@ def states() -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
+# A bar that is quoted stands in a cell.
+_CELLS = re.compile(r"(?<!\\)\|")
+
+
 def comparison() -> str:
     """The first lines of the benchmark, as one table."""
     page = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
     rows: dict[str, list[str]] = {}
     for line in page.splitlines():
-        if line.startswith("| ") and (cells := [cell.strip() for cell in line.strip("|").split("|")]):
+        if line.startswith("| ") and (cells := [cell.strip() for cell in _CELLS.split(line.strip("|"))]):
             rows.setdefault(cells[0], []).extend(cells[1:])
     head = (
         *("median", "save → stop signal", "save → new code", "added to a start"),
         *("idle CPU", "memory (PSS)"),
     )
     lines = [f"| {' | '.join(head)} |", f"| --- |{' ---: |' * (len(head) - 1)}"]
-    for tool in ("reloader", "watchfiles", "hupper"):
+    for tool in ("reloader", "watchfiles", "hupper", "watchmedo", "nodemon", "entr"):
         _version, _command, stop, _, new, _, _signal, _, _, added, _, cpu, memory, *_ = rows[tool]
         times = (f"{ms} ms" for ms in (stop, new, added))
         lines.append(f"| {tool} | {' | '.join([*times, cpu, memory])} |")
