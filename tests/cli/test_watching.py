@@ -74,6 +74,7 @@ def test_events_are_relied_upon_again_once_there_are_watches_enough(wide: Path, 
     run = start("-v", "--", PYTHON, "worker.py", launcher=limited("max_inotify_watches", 5))
     run.out.wait_for("ready 1")
     run.err.wait_for("watch limit is reached")
+    run.err.wait_for("watching")
     for name in "cde":
         shutil.rmtree(wide / name)
     run.err.wait_for("deleted")
