@@ -18,10 +18,7 @@ RELOADS = int(os.environ.get("RELOADER_TEST_RELOADS", "60"))
 
 
 def test_a_short_chaos(tmp_path: Path) -> None:
-    """Nothing is lost, run twice or left, whatever is killed. Whole ones: python tests/chaos.py SEED...
-
-    Seen to fail with a guard that sends a second signal, and with one that leaves children.
-    """
+    """Nothing is lost, run twice or left, whatever is killed. Whole ones: python tests/chaos.py SEED..."""
     seed = random.randrange(1_000_000)
     print("seed", seed)
     Chaos(tmp_path, seed, 40).run()
@@ -37,7 +34,7 @@ while True:
 
 
 def test_very_many_reloads_leave_nothing_behind(project: Path, start: Start) -> None:
-    """Seen to fail with a pidfd that is not closed."""
+    """Descriptors, threads, memory and processes are as after the first few."""
     (project / "worker.py").write_text(QUICK)
     run = start("--debounce", "5ms", "--", sys.executable, "-S", "worker.py")
     run.out.wait_for("up 1")
