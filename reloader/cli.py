@@ -119,7 +119,7 @@ def _interpreter() -> str:
 
 
 def _must_be_watchable(path: str) -> None:
-    from reloader.showing.wording import path_shown
+    from reloader.showing.phrases import path_shown
 
     shown = path_shown(path)
     try:

@@ -14,7 +14,7 @@ import click
 from reloader import events
 from reloader.settings import Settings
 from reloader.showing.console import printable
-from reloader.showing.wording import path_shown
+from reloader.showing.phrases import path_shown
 from reloader.watching import explaining
 from reloader.watching.listing import identity_of
 from reloader.watching.mounts import mount_of, mounts, silent_places

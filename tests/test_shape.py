@@ -215,7 +215,11 @@ def test_a_file_begins_with_a_sentence_about_it(file: str) -> None:
     assert text.split("\n\n")[0].rstrip().endswith((".", ":"))
 
 
-@pytest.mark.parametrize("file", FILES)
+# Lists of things of one kind, which grow with what there is.
+LISTS = {"events.py", "effects.py", "notices.py", "options.py", "showing/wording.py"}
+
+
+@pytest.mark.parametrize("file", sorted(set(FILES) - LISTS))
 def test_a_file_is_no_longer_than_one_idea(file: str) -> None:
     assert len((ROOT / file).read_text().splitlines()) <= 300
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Sequence
 
-from reloader.events import Change, ExitStatus, Kind, ProcessInfo, Sameness, Unchanged
+from reloader.events import ExitStatus
 from reloader.notices import (
     AssumedReady,
     AwaitingPrompt,
@@ -44,16 +43,25 @@ from reloader.notices import (
     Watching,
     WatchingByComparing,
 )
-from reloader.settings import Settings, signal_name
+from reloader.settings import Settings
 from reloader.showing.console import Weight, printable
+from reloader.showing.phrases import (
+    changed,
+    counted,
+    exit_shown,
+    lowered,
+    path_shown,
+    paths_shown,
+    processes_shown,
+    span,
+    unchanged,
+)
 
 # What the watcher's error says when one of inotify's limits is reached, and how to raise it.
 _REMEDIES = {
     "watch limit": "sudo sysctl fs.inotify.max_user_watches=524288; reloader doctor counts what is needed",
     "too many open files": "sudo sysctl fs.inotify.max_user_instances=1024",
 }
-# So many of the changed files are named; the rest are counted.
-_NAMED = 3
 
 
 def word(notice: Notice, settings: Settings) -> tuple[str, Weight]:
@@ -77,7 +85,7 @@ class _Words:
         match notice:
             case Watching(folders, files):
                 where = ", ".join(path_shown(path) for path in self.settings.watch)
-                sizes = f"{_count(files, 'file')} in {_count(folders, 'folder')}"
+                sizes = f"{counted(files, 'file')} in {counted(folders, 'folder')}"
                 return f"watching {where} ({sizes})", Weight.ROUTINE
             case Started(pid, _, _, None):
                 return f"{self.name} started (pid {pid})", Weight.PLAIN
@@ -123,7 +131,7 @@ class _Words:
             case ChangesMeanwhile(changes):
                 return f"{changed(changes)} as well; the restart under way takes it along", Weight.ROUTINE
             case WasUnchanged(files):
-                return _unchanged(files), Weight.ROUTINE
+                return unchanged(files), Weight.ROUTINE
             case WaitingForGit(operation):
                 return f"waiting for {printable(operation)} to end", Weight.ROUTINE
             case Checking(changes, command):
@@ -137,13 +145,13 @@ class _Words:
             case Ignoring(paths, why, source, line):
                 where = f"{path_shown(source)}:{line}" if os.path.isabs(source) else printable(source)
                 told = ", ".join(filter(None, (printable(why), where)))
-                return f"ignored: {_paths(paths)} ({told})", Weight.DETAIL
+                return f"ignored: {paths_shown(paths)} ({told})", Weight.DETAIL
             case MatchesNothing(option, pattern):
                 text = f"{printable(option)} {shlex.quote(printable(pattern))} matches nothing"
                 return f"{text}; reloader why PATH tells which rules hold for a path", Weight.PLAIN
             case Remembered(files, kept):
                 return (
-                    f"the content of {_count(files, 'file')} is known ({kept / 1e6:.1f} MB kept)",
+                    f"the content of {counted(files, 'file')} is known ({kept / 1e6:.1f} MB kept)",
                     Weight.DETAIL,
                 )
             case NothingNew():
@@ -151,9 +159,9 @@ class _Words:
             case NothingChanged():
                 return "looked at the files: none that counts differs", Weight.DETAIL
             case EndingLeftovers(processes):
-                return f"ending what {self.name} left behind: {_processes(processes)}", Weight.PLAIN
+                return f"ending what {self.name} left behind: {processes_shown(processes)}", Weight.PLAIN
             case CannotRead(path, reason):
-                text = f"cannot watch {path_shown(path)}: {_lower(reason)}; changes in it go unnoticed"
+                text = f"cannot watch {path_shown(path)}: {lowered(reason)}; changes in it go unnoticed"
                 return f"{text}\nhint: make it readable, or --ignore it", Weight.STRONG
             case AwaitingPrompt():
                 return f"{self.name} waits for input → it restarts once it goes on", Weight.STRONG
@@ -163,7 +171,7 @@ class _Words:
             case Status(state, pid, generation, since, paused):
                 text = f"{self.name} is {printable(state)}"
                 if pid is not None:
-                    text += f" (pid {pid}), generation {generation}, for {_span(since)}"
+                    text += f" (pid {pid}), generation {generation}, for {span(since)}"
                 return text + (", watching is paused" if paused else ""), Weight.PLAIN
             case Paused():
                 return "watching is paused; p resumes it", Weight.PLAIN
@@ -172,9 +180,9 @@ class _Words:
             case GuardWasLost():
                 return "the guard was killed; the next start makes another", Weight.STRONG
             case WatchingByComparing(reason, interval):
-                text = f"the system brings no change events: {printable(_lower(reason))}"
+                text = f"the system brings no change events: {printable(lowered(reason))}"
                 hint = next(
-                    (f"\nhint: {remedy}" for sign, remedy in _REMEDIES.items() if sign in _lower(reason)), ""
+                    (f"\nhint: {remedy}" for sign, remedy in _REMEDIES.items() if sign in lowered(reason)), ""
                 )
                 return f"{text}\nthe files are looked at every {interval:g} s instead{hint}", Weight.STRONG
             case OurFault(source, error):
@@ -201,7 +209,7 @@ class _Words:
         if notice.seconds < 60:
             moment = f"{notice.seconds:g} s"
             return f"{shown} caused {notice.restarts} restarts within a minute → waiting for {moment} of calm"
-        text = f"{shown} changes after every start → for {_span(notice.seconds)} it restarts nothing"
+        text = f"{shown} changes after every start → for {span(notice.seconds)} it restarts nothing"
         return f"{text}\nhint: if {self.name} writes it: --ignore {shlex.quote(self._pattern(notice.path))}"
 
     def _pattern(self, path: str) -> str:
@@ -217,7 +225,7 @@ class _Words:
     def _ended(self, notice: EndedItself) -> str:
         failed = notice.status != ExitStatus(code=0)
         how = exit_shown(notice.status)
-        when = "at its start" if notice.crashed_at_start else f"after {_span(notice.after)}"
+        when = "at its start" if notice.crashed_at_start else f"after {span(notice.after)}"
         text = f"{self.name} {'crashed' if failed else 'ended by itself'} {when} ({how})"
         return text + _then(notice.retry_in, notice.quitting)
 
@@ -232,68 +240,3 @@ def _then(retry_in: float | None, quitting: bool) -> str:
     if retry_in is not None:
         return f" → starting again in {retry_in:g} s, or on the next change"
     return " → waiting for a change"
-
-
-def changed(changes: Sequence[Change]) -> str:
-    """What changed, as the subject of a sentence: `tasks.py changed`."""
-    words = {Kind.ADDED: "added", Kind.CHANGED: "changed", Kind.DELETED: "deleted"}
-    kinds = {change.kind for change in changes}
-    verb = words[kinds.pop()] if len(kinds) == 1 else "changed"
-    return f"{_paths([change.path for change in changes])} {verb}"
-
-
-def _paths(paths: Sequence[str]) -> str:
-    named = [path_shown(path) for path in paths[:_NAMED]]
-    if len(paths) > len(named):
-        named.append(f"{len(paths) - len(named)} more")
-    return named[0] if len(named) == 1 else f"{', '.join(named[:-1])} and {named[-1]}"
-
-
-def _unchanged(files: Sequence[Unchanged]) -> str:
-    """Why these saves are no reason to restart."""
-    said = {
-        Sameness.BYTES: "saved with the same content",
-        Sameness.SYNTAX: "saved with other comments or formatting only",
-    }
-    told = []
-    for how, words in said.items():
-        if paths := [file.path for file in files if file.how is how]:
-            told.append(f"{_paths(paths)} {words}")
-    return f"{', '.join(told)} → no restart"
-
-
-def path_shown(path: str) -> str:
-    """The path as the user would write it, from the current folder, in characters that can be shown."""
-    try:
-        below = os.path.relpath(path)
-    except (OSError, ValueError):
-        return printable(path)
-    outside = below == os.pardir or below.startswith(os.pardir + os.sep)
-    return printable(path if outside else below)
-
-
-def exit_shown(status: ExitStatus) -> str:
-    """`exit status 1`, or the signal's name."""
-    if status.signal is not None:
-        return signal_name(status.signal)
-    return f"exit status {status.code}"
-
-
-def _processes(processes: Sequence[ProcessInfo]) -> str:
-    return ", ".join(f"{printable(process.name)} (pid {process.pid})" for process in processes)
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"
-
-
-def _span(seconds: float) -> str:
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
-
-
-def _lower(reason: str) -> str:
-    return reason[:1].lower() + reason[1:]

@@ -55,7 +55,8 @@ from reloader.notices import (
 )
 from reloader.settings import Settings
 from reloader.showing.console import Weight, printable
-from reloader.showing.wording import changed, exit_shown, is_shown, path_shown, word
+from reloader.showing.phrases import changed, exit_shown, path_shown
+from reloader.showing.wording import is_shown, word
 
 SETTINGS = Settings(command=("worker",), name="qcluster", ready="running", stop_signal=signal.SIGINT)
 EDIT = (Change("tasks.py", Kind.CHANGED),)

@@ -1,0 +1,83 @@
+"""The parts of sentences: paths, counts, spans of time, exits."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from reloader.events import Change, ExitStatus, Kind, ProcessInfo, Sameness, Unchanged
+from reloader.settings import signal_name
+from reloader.showing.console import printable
+
+# So many of the changed files are named; the rest are counted.
+_NAMED = 3
+
+
+def changed(changes: Sequence[Change]) -> str:
+    """What changed, as the subject of a sentence: `tasks.py changed`."""
+    words = {Kind.ADDED: "added", Kind.CHANGED: "changed", Kind.DELETED: "deleted"}
+    kinds = {change.kind for change in changes}
+    verb = words[kinds.pop()] if len(kinds) == 1 else "changed"
+    return f"{paths_shown([change.path for change in changes])} {verb}"
+
+
+def paths_shown(paths: Sequence[str]) -> str:
+    """The first of the paths by name, the rest as a number."""
+    named = [path_shown(path) for path in paths[:_NAMED]]
+    if len(paths) > len(named):
+        named.append(f"{len(paths) - len(named)} more")
+    return named[0] if len(named) == 1 else f"{', '.join(named[:-1])} and {named[-1]}"
+
+
+def unchanged(files: Sequence[Unchanged]) -> str:
+    """Why these saves are no reason to restart."""
+    said = {
+        Sameness.BYTES: "saved with the same content",
+        Sameness.SYNTAX: "saved with other comments or formatting only",
+    }
+    told = []
+    for how, words in said.items():
+        if paths := [file.path for file in files if file.how is how]:
+            told.append(f"{paths_shown(paths)} {words}")
+    return f"{', '.join(told)} → no restart"
+
+
+def path_shown(path: str) -> str:
+    """The path as the user would write it, from the current folder, in characters that can be shown."""
+    try:
+        below = os.path.relpath(path)
+    except (OSError, ValueError):
+        return printable(path)
+    outside = below == os.pardir or below.startswith(os.pardir + os.sep)
+    return printable(path if outside else below)
+
+
+def exit_shown(status: ExitStatus) -> str:
+    """`exit status 1`, or the signal's name."""
+    if status.signal is not None:
+        return signal_name(status.signal)
+    return f"exit status {status.code}"
+
+
+def processes_shown(processes: Sequence[ProcessInfo]) -> str:
+    """Each by name and pid."""
+    return ", ".join(f"{printable(process.name)} (pid {process.pid})" for process in processes)
+
+
+def counted(number: int, thing: str) -> str:
+    """`1 file`, `2,000 files`."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
+def span(seconds: float) -> str:
+    """`2.5 s`, `3 min 4 s`, `1 h 2 min`."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def lowered(reason: str) -> str:
+    """The reason as a part of a sentence."""
+    return reason[:1].lower() + reason[1:]
