@@ -15,7 +15,7 @@ demo: $(INSTALLED)  ## a django-q2 worker, edited while it works; to edit it you
 	@$(BIN)/python docs/demo.py $(ARGS)
 
 test: $(INSTALLED)  ## the tests; some of them: ARGS="-k NAME"
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n 4 $(ARGS)
 
 lint: $(INSTALLED)  ## style, format and types
 	$(BIN)/ruff check
