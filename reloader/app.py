@@ -152,7 +152,7 @@ class Shell:
         if self._watching is not None:
             # It must not be inside the source of events while the interpreter ends.
             self._watching.join(1.0)
-        self._stage.close(tidily=exception[0] is None)
+        self._stage.close()
         self._give_terminal_back()
         self._signals.restore()
 

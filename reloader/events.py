@@ -160,7 +160,9 @@ class WatchingFailed(Message):
 
 
 class GuardLost(Message):
-    """The guard has ended unasked; the system has told the workers, whose parent it was, to stop."""
+    """The guard has ended unasked; the system has told the worker, whose parent it was, to stop."""
+
+    generation: int
 
 
 class WorkerStarted(Message):

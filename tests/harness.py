@@ -139,22 +139,21 @@ class Run:
         """The processes that this run has started and that are alive."""
         return marked(self.mark)
 
+    def _called(self, name: str) -> list[int]:
+        return [pid for pid in self.survivors() if name_of(pid) == name]
+
     def guard(self) -> int | None:
         """The pid of the guard; None while there is none."""
-        for pid in self.survivors():
-            try:
-                # A worker that is just being started still looks like it, but has another parent.
-                parent = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1]
-                is_guard = b"guard_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
-                if is_guard and int(parent) == self.process.pid:
-                    return pid
-            except OSError:
-                continue
-        return None
+        return next(iter(self._called("reloader-guard")), None)
+
+    def nursery(self) -> int | None:
+        """The pid of the process that makes the guards; None while there is none."""
+        return next(iter(self._called("reloader-nurse")), None)
 
     def workers(self) -> list[int]:
         """The processes of the worker that are alive."""
-        return [pid for pid in self.survivors() if pid not in (self.process.pid, self.guard())]
+        ours = (self.process.pid, *self._called("reloader-guard"), *self._called("reloader-nurse"))
+        return [pid for pid in self.survivors() if pid not in ours]
 
     def close(self) -> None:
         """Kill whatever a failed test has left."""
@@ -185,6 +184,14 @@ def marked(mark: str) -> list[int]:
             if f"MARK={mark}".encode() in environ.split(b"\0"):
                 found.append(int(entry))
     return found
+
+
+def name_of(pid: int) -> str:
+    """What the process calls itself, by proc(5)."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""
 
 
 def alive(pid: int) -> bool:

@@ -160,8 +160,9 @@ class Supervisor:
                 return worker.prepared(now, generation)
             case FoldersChanged(folders):
                 return [WatchFolders(folders)]
-            case GuardLost():
-                return [Tell(GuardWasLost()), *worker.orphaned(now)]
+            case GuardLost(generation):
+                told: list[Effect] = [Tell(GuardWasLost())]
+                return told + (worker.orphaned(now) if generation == worker.generation else [])
             case WorkerStarted(generation, pid):
                 return worker.started(now, generation, pid)
             case StartFailed():

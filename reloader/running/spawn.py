@@ -1,4 +1,7 @@
-"""From fork to exec, in the guard: it has one thread, so that anything may be done in between."""
+"""From fork to exec, in the guard: it has one thread, so that anything may be done in between.
+
+For Python 3.8 and newer, as all that runs in a guard.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 
-PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # prctl(2)
+PR_SET_PDEATHSIG, PR_SET_NAME, PR_SET_CHILD_SUBREAPER = 1, 15, 36  # prctl(2)
 _SYSTEM = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
@@ -26,6 +29,17 @@ def become_subreaper() -> None:
     """Make every descendant that loses its parent our own child (Linux 3.4 and newer)."""
     if _SYSTEM is not None:
         _SYSTEM.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def call_itself(name: str) -> None:
+    """What this process is called in a list of processes (Linux; at most 15 characters)."""
+    if _SYSTEM is not None:
+        _SYSTEM.prctl(PR_SET_NAME, name.encode(), 0, 0, 0)
+
+
+def exit_of(status: int) -> tuple[int | None, int | None]:
+    """Exit code or signal of a wait status."""
+    return (None, os.WTERMSIG(status)) if os.WIFSIGNALED(status) else (os.WEXITSTATUS(status), None)
 
 
 def spawn(

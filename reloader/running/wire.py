@@ -1,13 +1,13 @@
-"""How supervisor and guard speak: marshalled tuples behind their length, with descriptors beside them.
+"""How the supervisor speaks with nurseries and guards: marshalled tuples behind their length.
 
-For both ends of a Unix socket. It imports little, since the guard is to stay small.
+Descriptors go beside them. For both ends of a Unix socket; it imports little, since guards are to stay small.
 
-Requests: (START, generation, command, environment, folder, stop signal, stop timeout, name, whether it has
-a terminal) with the worker's stdin, stdout and stderr and the reading ends of its pipes;
-(STOP, generation, signal); KILL, PAUSE, RESUME and FORGET with the generation alone; (MODES, descriptor, what
-tcgetattr gave) to be put back. Answers: (STARTED, generation, pid) with a pidfd where there are such;
-(FAILED, generation, errno, whether it was the folder); (LEFT, generation, leftovers' pids and names);
-(ENDED, generation, exit code, signal) once the tree is empty.
+To a nursery: (START, command, environment, folder, stop signal, stop timeout, name, whether it has a
+terminal), with the control socket of the guard that is to be, our stdout and stderr, the worker's stdin,
+stdout and stderr, and the reading ends of its pipes. To a guard: (STOP, signal); (KILL,); (PAUSE,);
+(RESUME,); (FORGET,) once all is told of the worker; (MODES, descriptor, what tcgetattr gave) to be put back.
+From a guard: (STARTED, pid, its own pid) with a pidfd where there are such; (FAILED, errno, whether it was
+the folder); (LEFT, leftovers' pids and names); (ENDED, exit code, signal) once the tree is empty.
 """
 
 from __future__ import annotations
@@ -18,8 +18,10 @@ import sys
 from collections.abc import Sequence
 
 START, STOP, KILL, PAUSE, RESUME, FORGET, MODES, STARTED, FAILED, LEFT, ENDED = range(11)
+# The descriptors of START: the guard's control socket, two of ours, three of the worker's, two pipes.
+CONTROL, OURS, WORKERS, PIPES = 0, 1, 3, 6
 _LENGTH = 4
-_MOST_FILES = 5
+_MOST_FILES = 8
 _CLOEXEC: int = getattr(_socket, "MSG_CMSG_CLOEXEC", 0)
 
 

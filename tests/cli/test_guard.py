@@ -108,6 +108,23 @@ def test_a_guard_that_is_killed_is_replaced(stubborn: Path, start: Start) -> Non
     eventually(lambda: not run.survivors(), "nothing is left")
 
 
+def test_what_makes_the_guards_may_be_killed(project: Path, start: Start) -> None:
+    """Seen to fail without a look at the nursery before a start: the run ended with an error."""
+    run = start("--", PYTHON, "worker.py")
+    leader = int(run.out.wait_for(r"ready 1 pid (\d+)").group(1))
+    run.err.wait_for("watching")
+    nursery = run.nursery()
+    assert nursery is not None
+    os.kill(nursery, signal.SIGKILL)
+    eventually(lambda: not alive(nursery), "it has ended")
+    assert alive(leader)
+    save(project / "task.py", "VERSION = 2\n")
+    run.out.wait_for("got SIGINT")
+    run.out.wait_for("ready 2")
+    assert run.nursery() not in (None, nursery)
+    assert run.stop() == 0
+
+
 def test_guard_and_supervisor_killed_at_once(project: Path, start: Start) -> None:
     """Seen to fail without the parent-death signal: the worker went on."""
     run = start("--", PYTHON, "worker.py")
@@ -142,14 +159,12 @@ def test_the_guard_costs_little(project: Path, start: Start) -> None:
     run = start("--", PYTHON, "worker.py")
     run.out.wait_for("ready 1")
     run.err.wait_for("watching")
-    guard = run.guard()
-    private = re.search(r"Private_Dirty: +(\d+) kB", Path(f"/proc/{guard}/smaps_rollup").read_text())
-    assert private is not None
-    assert int(private[1]) < 6_000
-    before = cpu_of(guard)
-    save(project / "task.py", "VERSION = 2\n")
-    run.out.wait_for("ready 2")
-    assert cpu_of(guard) - before < 0.5
+    pids = (run.nursery(), run.guard())
+    private = [
+        re.search(r"Private_Dirty: +(\d+) kB", Path(f"/proc/{pid}/smaps_rollup").read_text()) for pid in pids
+    ]
+    assert sum(int(found[1]) for found in private if found) < 6_000
+    assert sum(map(cpu_of, pids)) < 0.5
     assert run.stop() == 0
 
 
