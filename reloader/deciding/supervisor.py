@@ -10,6 +10,7 @@ from functools import partial
 
 from reloader.deciding.debouncer import Debouncer
 from reloader.deciding.gate import Gate
+from reloader.deciding.hints import Hints
 from reloader.deciding.keys import Keys
 from reloader.deciding.loops import Loops, most_of
 from reloader.deciding.relaying import relayed
@@ -56,7 +57,6 @@ from reloader.notices import (
     NothingNew,
     OurFault,
     SetAside,
-    WaitingForGit,
     WasUnchanged,
 )
 from reloader.settings import OnExit, Settings
@@ -67,10 +67,6 @@ QUIT_SIGNALS = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGQUIT})
 ECHO = 1.0
 # After a forced end nobody waits longer than this, in seconds, for a reader that does not read.
 FORCED_FLUSH = 1.0
-# While Git is at work, the tree is asked for again this often, in seconds, until nothing has changed
-# for the patience: it may be waiting for somebody's editor.
-GIT_PAUSE = 0.1
-GIT_PATIENCE = 3.0
 
 
 class Supervisor:
@@ -83,14 +79,10 @@ class Supervisor:
         self.died_by: int | None = None
         """The signal that ended the run by force; the process shall die by it."""
         self._debouncer = Debouncer(settings.debounce, settings.max_wait)
+        self._hints = Hints(self._debouncer)
         self._gate = Gate(settings)
         self._loops = Loops()
         self._keys = Keys(self.worker, self._debouncer, partial(self._quit_once, signal.SIGTERM))
-        self._noticed_at = 0.0
-        self._asked_for: frozenset[str] | None = frozenset()
-        self._last_hint = 0.0
-        self._git_told = False
-        self._at_once = False
         self._baseline_for = 0
         self._seen: frozenset[Change] = frozenset()
         self._quit_by: int | None = None
@@ -143,12 +135,12 @@ class Supervisor:
         worker = self.worker
         match event:
             case TreeTouched(paths, age):
-                self._last_hint = now - age
-                self._debouncer.touch(now, paths, age)
+                self._hints.touch(paths, age, now)
             case TreeCompared():
                 return self._compared(event, now)
             case TreeBusy(operation):
-                return self._wait_for_git(operation, now)
+                self._baseline_for = 0  # a start that is due waits too, within its own limit
+                return self._hints.wait_for_git(operation, now)
             case PreflightPassed(number):
                 changes = self._gate.passed(number)
                 return [] if changes is None else self._restart(changes, now)
@@ -156,13 +148,13 @@ class Supervisor:
                 return self._gate.failed(event)
             case BaselineTaken(generation):
                 self._seen = frozenset()
-                self._git_told = False
+                self._hints.looked_at()
                 return worker.prepared(now, generation)
             case FoldersChanged(folders):
                 return [WatchFolders(folders)]
             case GuardLost(generation):
-                told: list[Effect] = [Tell(GuardWasLost())]
-                return told + (worker.orphaned(now) if generation == worker.generation else [])
+                ours = generation == worker.generation
+                return [Tell(GuardWasLost()), *(worker.orphaned(now) if ours else ())]
             case WorkerStarted(generation, pid):
                 return worker.started(now, generation, pid)
             case StartFailed():
@@ -191,7 +183,7 @@ class Supervisor:
         return []
 
     def _compared(self, event: TreeCompared, now: float) -> list[Effect]:
-        self._git_told = False
+        self._hints.looked_at()
         told: list[Effect] = [Tell(WasUnchanged(event.unchanged))] if event.unchanged else []
         changes = event.changes
         if not changes:
@@ -215,18 +207,7 @@ class Supervisor:
     def _restart(self, changes: tuple[Change, ...], now: float) -> list[Effect]:
         if self.worker.goal is Goal.UP:
             self._loops.restarted((change.path for change in changes), now)
-        return self.worker.restart(now, changes, self._noticed_at)
-
-    def _wait_for_git(self, operation: str, now: float) -> list[Effect]:
-        """Look again soon; a start that is due waits too, within its own limit."""
-        self._baseline_for = 0
-        self._at_once = now - self._last_hint >= GIT_PATIENCE
-        until = now if self._at_once else now + GIT_PAUSE
-        self._debouncer.put_back(self._asked_for, self._noticed_at, until)
-        if self._git_told or self._at_once:
-            return []
-        self._git_told = True
-        return [Tell(WaitingForGit(operation))]
+        return self.worker.restart(now, changes, self._hints.noticed_at)
 
     def _signalled(self, number: int, now: float) -> list[Effect]:
         if number == signal.SIGCHLD:
@@ -274,21 +255,13 @@ class Supervisor:
             if not pending:
                 self._baseline_for = worker.generation + 1
                 effects += self._gate.forget()
-                effects.append(TakeBaseline(self._baseline_for, *self._settle(now)))
+                effects.append(TakeBaseline(self._baseline_for, *self._hints.settle(now)))
         elif settled is not None and not pending and not self._keys.leave_hints:
-            effects.append(CompareTree(*self._settle(now)))
+            effects.append(CompareTree(*self._hints.settle(now)))
         if worker.state is not WorkerState.PREPARING:
             self._baseline_for = 0
         self.finished = self.finished or (self._flush_deadline is not None and now >= self._flush_deadline)
         return effects
-
-    def _settle(self, now: float) -> tuple[frozenset[str] | None, bool]:
-        """The paths of the hints, and whether they are to be looked at even while Git is at work."""
-        first = self._debouncer.first
-        self._noticed_at = now if first is None else first
-        self._asked_for = self._debouncer.settle()
-        at_once, self._at_once = self._at_once, False
-        return self._asked_for, at_once
 
     def _end(self, now: float) -> list[Effect]:
         if not self.worker.finished or self._flushing or self.finished:
