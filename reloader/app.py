@@ -23,6 +23,7 @@ from reloader.effects import (
     FollowSize,
     KillWorker,
     Preflight,
+    PrepareWarmStart,
     ReapOrphans,
     ReapWorker,
     ShowEmptyLine,
@@ -168,6 +169,8 @@ class Shell:
                     self._stage.kill()
                 case ReapWorker():
                     self._stage.forget()
+                case PrepareWarmStart():
+                    self._stage.prepare_warm_start()
                 case ClearScreen():
                     self._console.clear()
                 case ShowEmptyLine():

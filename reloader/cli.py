@@ -85,6 +85,8 @@ def build(given: dict[str, Any]) -> Settings:
         "name": recognised.name,
         "python": recognised.python,
         "interpreter": recognised.interpreter,
+        "program": recognised.program,
+        "warm": recognised.python,
         "stop_signal": parse_signal("INT" if recognised.python else "TERM"),
     }
     if preset is not None:
@@ -96,6 +98,8 @@ def build(given: dict[str, Any]) -> Settings:
     values |= {key: value for key, value in given.items() if value not in (None, ())}
     for key in ("command", "module", "verbose", "quiet"):
         values.pop(key, None)
+    # By its documented rules it would work elsewhere; it has not been tried there.
+    values["warm"] = values["warm"] and recognised.python and sys.platform == "linux"
     values["on_exit"] = OnExit(values.get("on_exit", "wait"))
     values["restart_on"] = RestartOn(values.get("restart_on", "change"))
     values["color"] = Color(values.get("color", "auto"))

@@ -159,6 +159,19 @@ class WatchingFailed(Message):
     interval: float
 
 
+class TemplateBuilt(Message):
+    """So many modules are preloaded: the next start is warm."""
+
+    modules: int
+    seconds: float
+
+
+class TemplateFailed(Message):
+    """No template can be built; starts stay cold."""
+
+    why: str
+
+
 class GuardLost(Message):
     """The guard has ended unasked; the system has told the worker, whose parent it was, to stop."""
 
@@ -170,6 +183,8 @@ class WorkerStarted(Message):
 
     generation: int
     pid: int
+    how: str = ""
+    """`warm`, or why not; empty where nobody could expect it."""
 
 
 class StartFailed(Message):
@@ -258,6 +273,8 @@ Event = (
     | TreeKnown
     | PathUnreadable
     | WatchingFailed
+    | TemplateBuilt
+    | TemplateFailed
     | GuardLost
     | WorkerStarted
     | StartFailed

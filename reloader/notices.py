@@ -20,6 +20,8 @@ class Started(Message):
     total: float
     detect: float
     drain: float | None
+    how: str = ""
+    """`warm`, or why it is not; empty where nobody could expect it."""
 
 
 class Ready(Message):
@@ -34,6 +36,21 @@ class Ready(Message):
     detect: float
     start: float
     drain: float | None
+    how: str = ""
+    """As in Started."""
+
+
+class Preloaded(Message):
+    """So many modules are preloaded, which took so long."""
+
+    modules: int
+    seconds: float
+
+
+class CannotPreload(Message):
+    """Starts stay cold."""
+
+    why: str
 
 
 class AssumedReady(Message):
@@ -255,6 +272,8 @@ Notice = (
     Watching
     | Started
     | Ready
+    | Preloaded
+    | CannotPreload
     | AssumedReady
     | Draining
     | StillDraining

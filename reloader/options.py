@@ -158,6 +158,15 @@ PARAMS: list[click.Parameter] = [
         details="Known workers have their own. Without one, a worker is ready when it has lived for a second.",
     ),
     Option(
+        ["--warm/--cold"],
+        section=Section.RESTARTING,
+        default=None,
+        help="Fork workers from a process that has their packages imported. [default: warm]",
+        details="For Python workers on Linux. What is installed and does not change is imported once, in the "
+        "background; nothing of the watched tree is. Where it is not possible a start is cold, and the line "
+        "about the restart says why.",
+    ),
+    Option(
         ["-m", "--module"],
         section=Section.RESTARTING,
         metavar="MODULE",

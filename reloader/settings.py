@@ -63,6 +63,10 @@ class Settings:
     name: str = "worker"
     python: bool = False
     """The worker is a Python program: code and configuration count, and its output is unbuffered."""
+    program: tuple[str, ...] = ()
+    """The command without the programs in front of it that only run another one."""
+    warm: bool = False
+    """Fork workers from a process that has imported what does not change, where that is possible."""
     interpreter: str | None = None
     """The program whose syntax the worker's code is in; None for our own Python's."""
     watch: tuple[str, ...] = (".",)

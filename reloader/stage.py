@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from reloader.errors import ExitCode
 from reloader.events import (
@@ -22,6 +22,7 @@ from reloader.events import (
 from reloader.notices import ProcessUse
 from reloader.running import leftovers, process, system
 from reloader.running.booting import Booted, boot
+from reloader.running.guard import Stale
 from reloader.running.nursery import Lost, Nursery
 from reloader.running.process import CannotRun, WorkerProcess
 from reloader.running.readiness import Readiness
@@ -32,6 +33,9 @@ from reloader.settings import Settings, Tty
 from reloader.showing.console import Console
 from reloader.showing.pump import Pump
 from reloader.showing.sink import Sink
+
+if TYPE_CHECKING:
+    from reloader.running.warm.template import Template
 
 # So many guards may be killed at one start before it is given up.
 GUARDS = 5
@@ -67,6 +71,8 @@ class Stage:
         self._folder = os.getcwd()
         self._nursery: Nursery | None = None
         self._waiter: threading.Thread | None = None
+        self._template = self._make_template()
+        self._how = ""
         self._worker: WorkerProcess | None = None
         self._usage = Usage()
         self._modes: list[Any] | None = None
@@ -100,12 +106,21 @@ class Stage:
         finally:
             for _, writing in pipes:
                 os.close(writing)
-        self._post(WorkerStarted(generation, self._worker.pid))
+        self._post(WorkerStarted(generation, self._worker.pid, self._how))
+        if self._template is not None and generation == 1:
+            self._template.begin_from_cache(self._spawn)
         self._carry(generation, [reading for reading, _ in pipes])
         self._waiter = self._spawn("waiter", partial(self._await_end, self._worker, self.pumps))
 
+    def prepare_warm_start(self) -> None:
+        """The worker is ready, and the machine has time."""
+        if self._template is not None:
+            self._template.go_on(self._spawn)
+
     def stop(self) -> None:
         """Send the stop signal."""
+        if self._template is not None:
+            self._template.hold()
         if self._worker is not None:
             self._worker.stop(self._settings.stop_signal)
 
@@ -165,6 +180,8 @@ class Stage:
             self._worker.leave()
         elif self._waiter is not None:
             self._waiter.join(PATIENCE)
+        if self._template is not None:
+            self._template.close()
         if self._nursery is not None:
             self._nursery.close()
 
@@ -183,16 +200,27 @@ class Stage:
             )
         ours = [sink.fd for sink in self._sinks]
         files = [*ours, stdin, pipes[0][1], pipes[-1][1], *(reading for reading, _ in pipes)]
-        environment = process.environment(self._environment, generation, settings.python)
-        terminal = self.terminal is not None
         try:
             for _ in range(GUARDS):
+                nursery = self._choose_nursery()
+                environment = process.environment(self._environment, generation, settings.python)
+                if self._template is not None:
+                    environment = self._template.environment(environment)
                 try:
-                    nursery = self._make_nursery()
                     worker = WorkerProcess(
-                        generation, settings, environment, self._folder, files, nursery, terminal
+                        generation,
+                        settings,
+                        environment,
+                        self._folder,
+                        files,
+                        nursery,
+                        terminal=self.terminal is not None,
                     )
+                except Stale as stale:
+                    self._forget_template(str(stale))
+                    continue
                 except Lost:
+                    self._forget_template("the template has ended")
                     # The guard may have been killed behind the worker's start.
                     leftovers.end_all()
                     continue
@@ -204,8 +232,16 @@ class Stage:
             if stdin:
                 os.close(stdin)
 
-    def _make_nursery(self) -> Nursery:
-        """The nursery; another one where it has ended. Raises OSError when there can be none."""
+    def _choose_nursery(self) -> Nursery:
+        """The template where there is one, else the nursery; another one where it has ended.
+
+        Raises OSError when there can be none.
+        """
+        if self._template is not None:
+            if (warm := self._template.nursery()) is not None:
+                self._how = "warm"
+                return warm
+            self._how = self._template.why_cold
         if self._nursery is not None and not self._nursery.is_alive():
             self._nursery.close()
             self._nursery = None
@@ -213,6 +249,19 @@ class Stage:
             booted, self._booted = self._booted or boot(), None
             self._nursery = Nursery(booted)
         return self._nursery
+
+    def _make_template(self) -> Template | None:
+        if not self._settings.warm:
+            return None
+        from reloader.running.warm.template import Template
+
+        environment = process.environment(self._environment, 0, self._settings.python)
+        terminal = self._wants_terminal()
+        return Template(self._settings, environment, self._folder, terminal, self._post)
+
+    def _forget_template(self, why: str) -> None:
+        if self._how == "warm" and self._template is not None:
+            self._template.discard(why)
 
     def _carry(self, generation: int, sources: list[int]) -> None:
         """Set up a pump for every stream, behind the last generation's."""

@@ -22,6 +22,7 @@ from reloader.effects import (
     Effect,
     FlushOutput,
     FollowSize,
+    PrepareWarmStart,
     ReapOrphans,
     Suspend,
     TakeBaseline,
@@ -127,8 +128,11 @@ class Supervisor:
 
     def handle(self, event: Event, now: float) -> list[Effect]:
         """Answer one event; raises nothing that an event of the system can cause."""
+        before = self.worker.state
         effects = self._react(event, now)
         effects += [] if self._suspended else self._look_at_the_clock(now)
+        if self.settings.warm and before is WorkerState.STARTING and self.worker.state is WorkerState.READY:
+            effects.append(PrepareWarmStart())
         return effects + self._end(now)
 
     def _react(self, event: Event, now: float) -> list[Effect]:
@@ -155,8 +159,8 @@ class Supervisor:
             case GuardLost(generation):
                 ours = generation == worker.generation
                 return [Tell(GuardWasLost()), *(worker.orphaned(now) if ours else ())]
-            case WorkerStarted(generation, pid):
-                return worker.started(now, generation, pid)
+            case WorkerStarted(generation, pid, how):
+                return worker.started(now, generation, pid, how)
             case StartFailed():
                 return worker.start_failed(now, event)
             case WorkerReady(generation):

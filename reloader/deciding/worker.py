@@ -43,6 +43,7 @@ class Worker:
         self.goal = Goal.DOWN
         self.generation = 0
         self.pid: int | None = None
+        self.how = ""
         self.finished = False
         self.killed = False
         """Whether the last generation was killed instead of drained."""
@@ -115,15 +116,15 @@ class Worker:
             return []
         return self._meet(Happening.PREPARED, now)
 
-    def started(self, now: float, generation: int, pid: int) -> list[Effect]:
+    def started(self, now: float, generation: int, pid: int, how: str = "") -> list[Effect]:
         """The leader of this generation runs; only now its pid is known."""
         if generation != self.generation:
             return []
-        self.pid = pid
+        self.pid, self.how = pid, how
         if self.settings.ready or self.state is not WorkerState.STARTING:
             return []
         detect = self._asked_at - self._noticed_at
-        return [Tell(Started(pid, now - self._noticed_at, detect, self._drain_took))]
+        return [Tell(Started(pid, now - self._noticed_at, detect, self._drain_took, how))]
 
     def ready(self, now: float, generation: int) -> list[Effect]:
         """The ready line came."""
@@ -208,7 +209,7 @@ class Worker:
     def _be_ready(self, now: float) -> list[Effect]:
         self._enter(WorkerState.READY)
         detect, start = self._asked_at - self._noticed_at, now - self.started_at
-        return [Tell(Ready(self.pid, now - self._noticed_at, detect, start, self._drain_took))]
+        return [Tell(Ready(self.pid, now - self._noticed_at, detect, start, self._drain_took, self.how))]
 
     def _assume_ready(self, _now: float) -> list[Effect]:
         self._enter(WorkerState.READY)

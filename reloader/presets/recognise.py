@@ -46,6 +46,8 @@ class Recognised:
     name: str
     python: bool
     preset: Preset | None
+    program: tuple[str, ...] = ()
+    """The command without what stands in front of it."""
     interpreter: str | None = None
     """The program that interprets it, where the command or a first line of a script names one."""
 
@@ -54,7 +56,7 @@ def recognise(command: Sequence[str]) -> Recognised:
     """Look at a command as given after `--`; nothing is run."""
     inner, python, project = _unwrap(list(command))
     if not inner:
-        return Recognised(_stem(command[0]), python, None)
+        return Recognised(_stem(command[0]), python, None, tuple(command))
     program = inner[0]
     arguments = inner[1:]
     interpreter: str | None = None
@@ -73,8 +75,8 @@ def recognise(command: Sequence[str]) -> Recognised:
         verb = next((word for word in arguments if not word.startswith("-")), None)
         if verb is not None:
             preset = next((p for p in PRESETS if verb in p.verbs), None)
-            return Recognised(verb, True, preset, interpreter)
-    return Recognised(name or _stem(program), python, None, interpreter)
+            return Recognised(verb, True, preset, tuple(inner), interpreter)
+    return Recognised(name or _stem(program), python, None, tuple(inner), interpreter)
 
 
 def _unwrap(words: list[str]) -> tuple[list[str], bool, bool]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from reloader.running import system, wire
 from reloader.running.nursery import Lost
-from reloader.running.wire import ENDED, FAILED, FORGET, KILL, LEFT, MODES, PAUSE, RESUME, STOP
+from reloader.running.wire import ENDED, FAILED, FORGET, KILL, LEFT, MODES, PAUSE, RESUME, STALE, STOP
 
 Ended = tuple[int | None, int | None]
 """Exit code and signal of a worker; one of them."""
@@ -31,10 +31,14 @@ class NotStarted(Exception):  # noqa: N818 - what happened
         self.at_folder = at_folder
 
 
+class Stale(Exception):  # noqa: N818 - what happened
+    """A template will not fork workers any more; why."""
+
+
 class Guard:
     """A running guard; blocks until it has started its worker.
 
-    Raises Lost when it ends before that, and NotStarted.
+    Raises Lost when it ends before that, NotStarted and Stale.
     """
 
     def __init__(self, control: _socket.socket) -> None:
@@ -47,6 +51,9 @@ class Guard:
         if answer[0] == FAILED:
             control.close()
             raise NotStarted(answer[1], answer[2])
+        if answer[0] == STALE:
+            control.close()
+            raise Stale(answer[1])
         _, self.worker, self.pid = answer
         self.handle = system.Handle(self.worker, files[0] if files else None)
 

@@ -17,8 +17,11 @@ class Lost(Exception):  # noqa: N818 - what happened
 class Nursery:
     """A running nursery."""
 
-    def __init__(self, booted: Booted) -> None:
-        self._control, self.pid = booted
+    def __init__(self, booted: Booted, kept: Sequence[int] = ()) -> None:
+        """`kept` are descriptors that are closed with it."""
+        self.control, self.pid = booted
+        self._kept = kept
+        self._collected = False
 
     def guard(self, request: tuple[object, ...], files: Sequence[int]) -> _socket.socket:
         """Let it make a guard, which starts the worker as `wire` says; the socket to speak with it.
@@ -27,7 +30,7 @@ class Nursery:
         """
         ours, theirs = _socket.socketpair()
         try:
-            wire.send(self._control, (wire.START, *request), (theirs.fileno(), *files))
+            wire.send(self.control, (wire.START, *request), (theirs.fileno(), *files))
         except OSError as error:
             ours.close()
             raise Lost from error
@@ -37,15 +40,15 @@ class Nursery:
 
     def is_alive(self) -> bool:
         """Whether it has not ended; collects it where it has."""
-        try:
-            return os.waitpid(self.pid, os.WNOHANG)[0] == 0
-        except ChildProcessError:
-            return False
+        if not self._collected:
+            self._collected = os.waitpid(self.pid, os.WNOHANG)[0] != 0
+        return not self._collected
 
     def close(self) -> None:
-        """Let it end, and collect it."""
-        self._control.close()
-        try:
+        """Let it end, and collect it. The guards that it has made go on."""
+        self.control.close()
+        for fd in self._kept:
+            os.close(fd)
+        if not self._collected:
             os.waitpid(self.pid, 0)
-        except ChildProcessError:
-            pass  # collected already
+            self._collected = True

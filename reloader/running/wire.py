@@ -8,6 +8,9 @@ stdout and stderr, and the reading ends of its pipes. To a guard: (STOP, signal)
 (RESUME,); (FORGET,) once all is told of the worker; (MODES, descriptor, what tcgetattr gave) to be put back.
 From a guard: (STARTED, pid, its own pid) with a pidfd where there are such; (FAILED, errno, whether it was
 the folder); (LEFT, leftovers' pids and names); (ENDED, exit code, signal) once the tree is empty.
+A template is a nursery that takes (PRELOAD, names, names to refuse, the program's folders) first, (HOLD,)
+and (GO,) during it, and tells (LOADED, number, {name: why it must be left out}). In the place of a guard that
+it does not make it answers (STALE, why).
 """
 
 from __future__ import annotations
@@ -18,16 +21,19 @@ import sys
 from collections.abc import Sequence
 
 START, STOP, KILL, PAUSE, RESUME, FORGET, MODES, STARTED, FAILED, LEFT, ENDED = range(11)
+PRELOAD, LOADED, HOLD, GO, STALE = range(11, 16)
 # The descriptors of START: the guard's control socket, two of ours, three of the worker's, two pipes.
 CONTROL, OURS, WORKERS, PIPES = 0, 1, 3, 6
 _LENGTH = 4
+# Of the format of marshal: one that every Python from 3.8 on reads.
+_VERSION = 4
 _MOST_FILES = 8
 _CLOEXEC: int = getattr(_socket, "MSG_CMSG_CLOEXEC", 0)
 
 
 def send(control: _socket.socket, message: tuple[object, ...], files: Sequence[int] = ()) -> None:
     """Send all of it. Raises OSError when nobody is there any more."""
-    data = marshal.dumps(message)  # type: ignore[arg-type]  # nothing but what it can take
+    data = marshal.dumps(message, _VERSION)  # type: ignore[arg-type]  # nothing but what it can take
     data = len(data).to_bytes(_LENGTH, "little") + data
     raw = b"".join(fd.to_bytes(4, sys.byteorder) for fd in files)
     beside = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, raw)] if raw else []

@@ -9,6 +9,7 @@ from reloader.events import ExitStatus
 from reloader.notices import (
     AssumedReady,
     AwaitingPrompt,
+    CannotPreload,
     CannotRead,
     CannotStart,
     ChangesMeanwhile,
@@ -28,6 +29,7 @@ from reloader.notices import (
     Notice,
     OurFault,
     Paused,
+    Preloaded,
     Ready,
     Released,
     Remembered,
@@ -89,14 +91,19 @@ class _Words:
                 return f"watching {where} ({sizes})", Weight.ROUTINE
             case Started(pid, _, _, None):
                 return f"{self.name} started (pid {pid})", Weight.PLAIN
-            case Started(pid, total, detect, drain):
-                took = f"detect {detect:.2f}, drain {drain:.2f}"
-                return f"{self.name} started in {total:.2f} s ({took}, pid {pid})", Weight.PLAIN
+            case Started(pid, total, detect, drain, how):
+                took = f"detect {detect:.2f}, drain {drain:.2f}, {_how(how)}pid {pid}"
+                return f"{self.name} started in {total:.2f} s ({took})", Weight.PLAIN
             case Ready(_, total, _, _, None):
                 return f"ready in {total:.2f} s", Weight.PLAIN
-            case Ready(_, total, detect, start, drain):
-                took = f"detect {detect:.2f}, drain {drain:.2f}, start {start:.2f}"
+            case Ready(_, total, detect, start, drain, how):
+                took = f"detect {detect:.2f}, drain {drain:.2f}, {_how(how)}start {start:.2f}"
                 return f"ready in {total:.2f} s ({took})", Weight.PLAIN
+            case Preloaded(modules, seconds):
+                count = counted(modules, "module")
+                return f"{count} preloaded in {seconds:.1f} s; the next start is warm", Weight.DETAIL
+            case CannotPreload(why):
+                return f"starts stay cold: {printable(why)}", Weight.DETAIL
             case AssumedReady(timeout):
                 text = f"no line matched {self.settings.ready!r} within {timeout:g} s; taken as ready"
                 return text, Weight.PLAIN
@@ -232,6 +239,13 @@ class _Words:
     def _cannot_start(self, notice: CannotStart) -> str:
         text = printable(notice.reason) + _then(notice.retry_in, False)
         return f"{text}\nhint: {printable(notice.remedy)}" if notice.remedy else text
+
+
+def _how(how: str) -> str:
+    """What kind of start it was, as part of a list."""
+    if how in ("", "warm"):
+        return f"{how} " if how else ""
+    return f"cold since {printable(how)}, "
 
 
 def _then(retry_in: float | None, quitting: bool) -> str:
