@@ -183,8 +183,8 @@ class WorkerStarted(Message):
 
     generation: int
     pid: int
-    how: str = ""
-    """`warm`, or why not; empty where nobody could expect it."""
+    how: str | None = None
+    """`warm`, or why it is not; None where nobody could expect it."""
 
 
 class StartFailed(Message):

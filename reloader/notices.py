@@ -20,8 +20,8 @@ class Started(Message):
     total: float
     detect: float
     drain: float | None
-    how: str = ""
-    """`warm`, or why it is not; empty where nobody could expect it."""
+    how: str | None = None
+    """`warm`, or why it is not; None where nobody could expect it."""
 
 
 class Ready(Message):
@@ -36,7 +36,7 @@ class Ready(Message):
     detect: float
     start: float
     drain: float | None
-    how: str = ""
+    how: str | None = None
     """As in Started."""
 
 

@@ -72,7 +72,7 @@ class Stage:
         self._nursery: Nursery | None = None
         self._waiter: threading.Thread | None = None
         self._template = self._make_template()
-        self._how = ""
+        self._how: str | None = None
         self._worker: WorkerProcess | None = None
         self._usage = Usage()
         self._modes: list[Any] | None = None

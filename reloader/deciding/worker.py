@@ -27,8 +27,7 @@ from reloader.notices import (
 )
 from reloader.settings import OnExit, Settings
 
-# The snapshot before a start is awaited this long, in seconds; a file system that hangs must not
-# keep the worker from running.
+# The snapshot before a start is awaited so long, in seconds, should a file system hang.
 PREPARE_TIMEOUT = 5.0
 # A worker that was at work for this long, in seconds, did not crash at its start.
 SETTLED = 30.0
@@ -43,7 +42,7 @@ class Worker:
         self.goal = Goal.DOWN
         self.generation = 0
         self.pid: int | None = None
-        self.how = ""
+        self.how: str | None = None
         self.finished = False
         self.killed = False
         """Whether the last generation was killed instead of drained."""
@@ -116,7 +115,7 @@ class Worker:
             return []
         return self._meet(Happening.PREPARED, now)
 
-    def started(self, now: float, generation: int, pid: int, how: str = "") -> list[Effect]:
+    def started(self, now: float, generation: int, pid: int, how: str | None = None) -> list[Effect]:
         """The leader of this generation runs; only now its pid is known."""
         if generation != self.generation:
             return []

@@ -92,12 +92,12 @@ class _Words:
             case Started(pid, _, _, None):
                 return f"{self.name} started (pid {pid})", Weight.PLAIN
             case Started(pid, total, detect, drain, how):
-                took = f"detect {detect:.2f}, drain {drain:.2f}, {_how(how)}pid {pid}"
+                took = f"detect {detect:.2f}, drain {drain:.2f}, pid {pid}{_how(how)}"
                 return f"{self.name} started in {total:.2f} s ({took})", Weight.PLAIN
             case Ready(_, total, _, _, None):
                 return f"ready in {total:.2f} s", Weight.PLAIN
             case Ready(_, total, detect, start, drain, how):
-                took = f"detect {detect:.2f}, drain {drain:.2f}, {_how(how)}start {start:.2f}"
+                took = f"detect {detect:.2f}, drain {drain:.2f}, start {start:.2f}{_how(how)}"
                 return f"ready in {total:.2f} s ({took})", Weight.PLAIN
             case Preloaded(modules, seconds):
                 count = counted(modules, "module")
@@ -241,11 +241,9 @@ class _Words:
         return f"{text}\nhint: {printable(notice.remedy)}" if notice.remedy else text
 
 
-def _how(how: str) -> str:
-    """What kind of start it was, as part of a list."""
-    if how in ("", "warm"):
-        return f"{how} " if how else ""
-    return f"cold since {printable(how)}, "
+def _how(how: str | None) -> str:
+    """What kind of start it was, at the end of a list."""
+    return "" if how is None else ", warm" if how == "warm" else f", cold: {printable(how)}"
 
 
 def _then(retry_in: float | None, quitting: bool) -> str:

@@ -18,6 +18,7 @@ from reloader.message import Message
 from reloader.notices import (
     AssumedReady,
     AwaitingPrompt,
+    CannotPreload,
     CannotRead,
     CannotStart,
     ChangesMeanwhile,
@@ -37,6 +38,7 @@ from reloader.notices import (
     Notice,
     OurFault,
     Paused,
+    Preloaded,
     ProcessUse,
     Ready,
     Released,
@@ -82,7 +84,14 @@ WORDS: list[tuple[Notice, str]] = [
     (GuardWasLost(), "the guard was killed; the next start makes another"),
     (Started(4711, 0.1, 0.0, None), "qcluster started (pid 4711)"),
     (Started(4711, 1.25, 0.06, 0.5), "qcluster started in 1.25 s (detect 0.06, drain 0.50, pid 4711)"),
+    (
+        Started(4711, 1.25, 0.06, 0.5, "no template yet"),
+        "qcluster started in 1.25 s (detect 0.06, drain 0.50, pid 4711, cold: no template yet)",
+    ),
     (Ready(4711, 1.25, 0.0, 1.25, None), "ready in 1.25 s"),
+    (Ready(None, 0.7, 0.06, 0.1, 0.5, "warm"), "ready in 0.70 s (detect 0.06, drain 0.50, start 0.10, warm)"),
+    (Preloaded(1234, 2.54), "1,234 modules preloaded in 2.5 s; the next start is warm"),
+    (CannotPreload("gevent"), "starts stay cold: gevent"),
     (Ready(None, 1.81, 0.06, 1.25, 0.5), "ready in 1.81 s (detect 0.06, drain 0.50, start 1.25)"),
     (AssumedReady(30.0), "no line matched 'running' within 30 s; taken as ready"),
     (Draining(4711, EDIT, signal.SIGINT, 10.0, False), "tasks.py changed → draining qcluster (pid 4711)"),
@@ -260,7 +269,7 @@ def _with_text(value: Any, text: str) -> Iterator[Any]:
 
 
 # Texts that we choose ourselves, or that the system has a fixed list of.
-_OURS = {"pump", "Permission denied"}
+_OURS = {"pump", "Permission denied", "warm"}
 _TEXTS = [
     pytest.param(notice, position, id=f"{type(notice).__name__} {position}")
     for notice, _ in WORDS
@@ -284,6 +293,8 @@ def test_notices_with_text_of_others_are_known() -> None:
             Ignoring,
             StillDraining,
             Status,
+            Started,
+            CannotPreload,
         ),
     }
 

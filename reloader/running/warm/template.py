@@ -65,7 +65,7 @@ class Template:
         self._control: _socket.socket | None = None
         self._may_build = threading.Event()
         self._closing = False
-        self.why_cold = "the first start"
+        self.why_cold = "no template yet"
         """Why the next start is not warm, should it not be."""
 
     # --- the main thread --------------------------------------------------------------------------
@@ -129,7 +129,7 @@ class Template:
 
     def _begin(self, names: list[str], spawn: Spawn) -> None:
         if self._nursery is None:
-            self.why_cold = "the template is not built yet"
+            self.why_cold = "no template yet"
         self._known = set(names)
         self._thread = spawn("template", lambda: self._build(names))
 
