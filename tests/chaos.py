@@ -18,7 +18,8 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from harness import LIMIT, Run, alive, eventually
+from harness import LIMIT, Run, eventually
+from processes import identify
 
 # Two processes beside the leader take jobs; all of them end after the job in hand.
 WORKER = """
@@ -194,7 +195,7 @@ class Chaos:
             lines = (self.folder / "pids").read_text().splitlines()
         except FileNotFoundError:
             return []
-        return [pid for pid in (int(line.split()[0]) for line in lines) if alive(pid)]
+        return [pid for pid in (int(line.split()[0]) for line in lines) if identify(pid)]
 
     def _signal(self, number: int) -> None:
         members = self._members()

@@ -5,22 +5,30 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-# Begins by saying which processes of the last generation, noted in the file `pids`, are still there.
+from processes import Process
+
+# Begins by saying which processes of the last generation, noted in the file `pids` by pid and start time,
+# are still there.
 FAMILY = """
 import os, pathlib, signal, subprocess, sys, time, task
 
-def alive(pid):
+def stat(pid):
+    return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+
+def alive(noted):
+    pid, began = noted.split()
     try:
-        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        fields = stat(pid)
     except OSError:
         return False
+    return fields[19] == began and fields[0] != "Z"
 
 def note(pid):
     with open("pids", "a") as file:
-        file.write(f"{pid}\\n")
+        file.write(f"{pid} {stat(pid)[19]}\\n")
 
-old = pathlib.Path("pids").read_text().split() if os.path.exists("pids") else []
-print("still there:", [pid for pid in old if alive(pid)], "of", len(old), flush=True)
+old = pathlib.Path("pids").read_text().splitlines() if os.path.exists("pids") else []
+print("still there:", [noted for noted in old if alive(noted)], "of", len(old), flush=True)
 open("pids", "w").close()
 
 def stop(number, frame):
@@ -66,7 +74,7 @@ if os.fork() == 0:
         os.execv(sys.executable, [sys.executable, "-c", DEAF])
     os._exit(0)
 os.wait()
-while len(open("pids").read().split()) < 2:
+while len(open("pids").read().splitlines()) < 2:
     time.sleep(0.01)
 """,
     "stopped child": """
@@ -77,7 +85,7 @@ os.kill(child.pid, signal.SIGSTOP)
     "zombie child": """
 zombie = subprocess.Popen([sys.executable, '-c', 'pass'])
 note(zombie.pid)
-while pathlib.Path(f"/proc/{zombie.pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
+while stat(zombie.pid)[0] != "Z":
     time.sleep(0.01)
 """,
     "child of the last moment": """
@@ -88,10 +96,13 @@ def last():
 note(subprocess.Popen([sys.executable, '-c', HOPPER], start_new_session=True).pid)
 """,
     "grandchildren": """
-shell = subprocess.Popen(["/bin/sh", "-c", "sleep 600 & echo $! >> pids; sleep 601 & echo $! >> pids; wait"])
+shell = subprocess.Popen(["/bin/sh", "-c", "sleep 600 & sleep 601 & wait"])
 note(shell.pid)
-while len(open("pids").read().split()) < 4:
+children = pathlib.Path(f"/proc/{shell.pid}/task/{shell.pid}/children")
+while len(children.read_text().split()) < 2:
     time.sleep(0.01)
+for child in children.read_text().split():
+    note(child)
 """,
 }
 REST = """
@@ -99,6 +110,12 @@ print("ready", task.VERSION, flush=True)
 while True:
     time.sleep(60)
 """
+
+
+def noted(project: Path) -> list[Process]:
+    """The processes that the running generation of a family has noted."""
+    lines = (project / "pids").read_text().splitlines()
+    return [Process(*map(int, line.split())) for line in lines]
 
 
 def write_family(project: Path, family: str) -> None:

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from families import FAMILIES, FAMILY, REST, write_family
-from harness import LIMIT, Run, alive, eventually, save
+from families import FAMILIES, FAMILY, REST, noted, write_family
+from harness import LIMIT, Run, eventually, save
+from processes import is_alive
 
 Start = Callable[..., Run]
 PYTHON = sys.executable
@@ -30,9 +31,8 @@ def test_nothing_of_the_tree_sees_the_next_start(project: Path, start: Start, fa
     run.out.wait_for("ready 2")
     if family not in ("alone", "zombie child"):
         run.err.wait_for(r"ending what worker left behind: .*\(pid \d+\)")
-    pids = [int(pid) for pid in (project / "pids").read_text().split()]
     assert run.stop() == 0
-    assert not any(alive(pid) for pid in pids)
+    assert not any(is_alive(one) for one in noted(project))
     assert run.out.text.count("got SIGINT") == 2
 
 
@@ -71,7 +71,7 @@ def test_a_stopped_worker_drains(project: Path, start: Start) -> None:
     run = start("--", PYTHON, "worker.py")
     run.out.wait_for("ready 1")
     run.err.wait_for("watching")
-    os.kill(int((project / "pids").read_text()), signal.SIGSTOP)
+    os.kill(noted(project)[0].pid, signal.SIGSTOP)
     save(project / "task.py", "VERSION = 2\n")
     run.out.wait_for("got SIGINT")
     run.out.wait_for("ready 2")

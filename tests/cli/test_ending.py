@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 from families import STUBBORN
-from harness import LIMIT, Run, alive, eventually, marked, save, settle
+from harness import LIMIT, Run, eventually, save, settle
+from processes import identify
 from terminal import Terminal
 
 Start = Callable[..., Run]
@@ -115,7 +116,7 @@ def test_ctrl_c_at_a_terminal_drains(terminal: Terminal, stubborn: Path) -> None
     terminal.screen.wait_for("drained")
     assert terminal.process.wait(LIMIT) == 0
     assert terminal.screen.text.count("got SIG") == 1
-    eventually(lambda: not marked(terminal.mark), "nothing is left")
+    terminal.nothing_is_left()
 
 
 def test_ctrl_c_twice_at_a_terminal_kills(terminal: Terminal) -> None:
@@ -125,7 +126,7 @@ def test_ctrl_c_twice_at_a_terminal_kills(terminal: Terminal) -> None:
     os.write(terminal.fd, b"\x03")
     assert terminal.process.wait(LIMIT) == -signal.SIGINT
     assert terminal.screen.text.count("got SIG") == 1
-    eventually(lambda: not marked(terminal.mark), "nothing is left")
+    terminal.nothing_is_left()
 
 
 def test_a_closed_terminal_drains(terminal: Terminal, stubborn: Path) -> None:
@@ -133,8 +134,8 @@ def test_a_closed_terminal_drains(terminal: Terminal, stubborn: Path) -> None:
     terminal.hang_up()
     (stubborn / "release").touch()
     assert terminal.process.wait(LIMIT) == 0
-    assert not alive(pid)
-    eventually(lambda: not marked(terminal.mark), "nothing is left")
+    assert identify(pid) is None
+    terminal.nothing_is_left()
 
 
 def test_a_crash_waits_for_a_change_and_runs_again(project: Path, start: Start) -> None:

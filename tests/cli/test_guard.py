@@ -11,31 +11,26 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from families import FAMILIES, write_family
-from harness import Run, alive, eventually, save
+from families import FAMILIES, noted, write_family
+from harness import LIMIT, Run, eventually, save
+from processes import identify, is_alive
 
 Start = Callable[..., Run]
 PYTHON = sys.executable
-
-
-def kill(run: Run) -> None:
-    """End the supervisor as the OOM killer does."""
-    run.process.kill()
-    run.process.wait()
 
 
 def test_the_guard_lets_a_task_in_flight_end(stubborn: Path, start: Start) -> None:
     """Seen to fail with a guard that ends with the supervisor: the worker went on for ever."""
     run = start("--", PYTHON, "worker.py")
     leader, child = map(int, run.out.wait_for(r"ready (\d+) (\d+)").groups())
-    kill(run)
+    run.kill()
     run.err.wait_for(rf"reloader itself was killed; draining worker \(pid {leader}\) for at most 10 s")
     run.out.wait_for("got SIGINT")
-    assert alive(leader)
+    assert identify(leader) is not None
     (stubborn / "release").touch()
     run.out.wait_for("drained")
-    eventually(lambda: not run.survivors(), "nothing is left")
-    assert not alive(child)
+    run.nothing_is_left()
+    assert identify(child) is None
     assert run.out.text.count("got") == 1
 
 
@@ -46,11 +41,11 @@ def test_a_drain_under_way_is_no_second_signal(stubborn: Path, start: Start) -> 
     run.err.wait_for("watching")
     save(stubborn / "task.py", "VERSION = 2\n")
     run.out.wait_for("got SIGINT")
-    kill(run)
+    run.kill()
     run.err.wait_for("reloader itself was killed")
     (stubborn / "release").touch()
     run.out.wait_for("drained")
-    eventually(lambda: not run.survivors(), "nothing is left")
+    run.nothing_is_left()
     assert run.out.text.count("got") == 1
 
 
@@ -58,10 +53,10 @@ def test_the_guard_kills_once_the_stop_timeout_is_over(stubborn: Path, start: St
     """Seen to fail with a guard that only waits: the worker was never ended."""
     run = start("-t", "300ms", "--", PYTHON, "worker.py")
     run.out.wait_for("ready")
-    kill(run)
+    run.kill()
     run.out.wait_for("got SIGINT")
     run.err.wait_for("worker did not end in time; killing it")
-    eventually(lambda: not run.survivors(), "nothing is left")
+    run.nothing_is_left()
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -70,10 +65,10 @@ def test_the_guard_leaves_nothing_of_the_tree(project: Path, start: Start, famil
     write_family(project, FAMILIES[family])
     run = start("--", PYTHON, "worker.py")
     run.out.wait_for("ready 1")
-    kill(run)
+    run.kill()
     run.out.wait_for("finished")
-    eventually(lambda: not run.survivors(), "nothing is left")
-    assert not any(alive(int(pid)) for pid in (project / "pids").read_text().split())
+    run.nothing_is_left()
+    assert not any(is_alive(one) for one in noted(project))
 
 
 def test_what_the_worker_prints_without_a_supervisor_is_shown(project: Path, start: Start) -> None:
@@ -81,7 +76,7 @@ def test_what_the_worker_prints_without_a_supervisor_is_shown(project: Path, sta
     write_family(project, "def last():\n    for n in range(20_000): print('still', n, flush=True)\n")
     run = start("--", PYTHON, "worker.py")
     run.out.wait_for("ready 1")
-    kill(run)
+    run.kill()
     run.out.wait_for("still 19999")
     run.out.wait_for("finished")
     assert len(re.findall(r"^still \d+$", run.out.text, re.MULTILINE)) == 20_000
@@ -99,13 +94,13 @@ def test_a_guard_that_is_killed_is_replaced(stubborn: Path, start: Start) -> Non
     (stubborn / "release").touch()
     run.out.wait_for("drained")
     run.out.wait_for(r"ready \d+")
-    assert not alive(leader)
+    assert identify(leader) is None
     assert run.out.text.count("got") == 1
     second = run.guard()
     assert second not in (None, guard)
-    kill(run)
+    run.kill()
     run.out.wait_for("got SIGINT")
-    eventually(lambda: not run.survivors(), "nothing is left")
+    run.nothing_is_left()
 
 
 def test_guard_and_supervisor_killed_at_once(project: Path, start: Start) -> None:
@@ -116,9 +111,9 @@ def test_guard_and_supervisor_killed_at_once(project: Path, start: Start) -> Non
     assert guard is not None
     run.send(signal.SIGSTOP)
     os.kill(guard, signal.SIGKILL)
-    kill(run)
-    eventually(lambda: not alive(leader), "the worker has ended")
-    assert not run.survivors()
+    run.kill()
+    eventually(lambda: identify(leader) is None, "the worker has ended")
+    run.nothing_is_left()
 
 
 def test_the_guard_is_no_part_of_the_supervisors_group(stubborn: Path, start: Start) -> None:
@@ -131,9 +126,10 @@ def test_the_guard_is_no_part_of_the_supervisors_group(stubborn: Path, start: St
     os.killpg(run.process.pid, signal.SIGTERM)
     run.out.wait_for("got SIGINT")
     os.killpg(run.process.pid, signal.SIGKILL)
+    assert run.process.wait(LIMIT) == -signal.SIGKILL
     (stubborn / "release").touch()
     run.out.wait_for("drained")
-    eventually(lambda: not run.survivors(), "nothing is left")
+    run.nothing_is_left()
     assert run.out.text.count("got") == 1
 
 

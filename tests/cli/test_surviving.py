@@ -9,12 +9,14 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from families import FAMILIES, write_family
-from harness import LIMIT, RELOADER, Run, alive, eventually, marked, save
+from harness import LIMIT, RELOADER, Run, eventually, nothing_is_left, save
+from processes import ProcessTable, status_of
 from terminal import Terminal
 
 Start = Callable[..., Run]
@@ -35,8 +37,9 @@ def shell(stubborn: Path) -> Iterator[Terminal]:
 
 
 def state_of(pid: int) -> str:
-    """T for a stopped process, by proc(5)."""
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    """T for a stopped process, Z for a zombie, by proc(5); nothing for one that is gone."""
+    status = status_of(pid)
+    return "" if status is None else status.state
 
 
 def begin(shell: Terminal, *options: str) -> tuple[int, int]:
@@ -51,6 +54,7 @@ def leave(shell: Terminal) -> None:
     shell.screen.wait_for(r"bash-\S+[#$] $")
     os.write(shell.fd, b"exit\n")
     assert shell.process.wait(LIMIT) == 0
+    shell.nothing_is_left()
 
 
 def test_ctrl_z_suspends_all_and_fg_brings_it_back(shell: Terminal, stubborn: Path) -> None:
@@ -200,7 +204,8 @@ def test_below_honcho_it_drains_once(stubborn: Path) -> None:
     if not honcho.exists():
         pytest.skip("honcho is not installed")
     (stubborn / "Procfile").write_text(f"worker: exec {RELOADER} --no-prefix -- {PYTHON} worker.py\n")
-    mark = f"honcho-{os.getpid()}"
+    mark = uuid.uuid4().hex
+    table = ProcessTable(mark)
     process = subprocess.Popen(
         [str(honcho), "start"],
         cwd=stubborn,
@@ -213,13 +218,14 @@ def test_below_honcho_it_drains_once(stubborn: Path) -> None:
     with process:
         for line in process.stdout or ():
             seen += line
+            table.look()
             if "ready" in line:
                 os.killpg(process.pid, signal.SIGINT)
             if "got SIGINT" in line:
                 (stubborn / "release").touch()
     assert "drained" in seen
     assert seen.count("got SIG") == 1
-    eventually(lambda: not marked(mark), "nothing is left")
+    nothing_is_left(table)
 
 
 def test_when_everybody_is_told_to_end_at_once(stubborn: Path, start: Start) -> None:
@@ -299,4 +305,3 @@ def test_the_folder_of_the_worker_goes_and_comes_back(project: Path, start: Star
     save(source / "task.py", "VERSION = 3\n")
     run.out.wait_for("ready 1")
     assert run.stop() == 0
-    assert not any(alive(pid) for pid in run.survivors())
