@@ -21,7 +21,7 @@ from reloader.events import (
     WorkerStarted,
 )
 from reloader.notices import ProcessUse
-from reloader.running import process, system
+from reloader.running import leftovers, process, system
 from reloader.running.booting import Booted, boot
 from reloader.running.guard import Guard, Lost
 from reloader.running.process import CannotRun, WorkerProcess
@@ -194,11 +194,18 @@ class Stage:
                         terminal=self.terminal is not None,
                     )
                 except Lost:
-                    self._guard = None
+                    self._end_what_was_begun()
             raise CannotRun("cannot run the guard: it ends at once", "", ExitCode.FAILED)
         finally:
             if stdin:
                 os.close(stdin)
+
+    def _end_what_was_begun(self) -> None:
+        """The guard died in the middle of a start: the worker may be there, and has not done anything yet."""
+        if self._guard is not None:
+            self._guard.await_end()
+            self._guard = None
+        leftovers.end_all()
 
     def _guarded(self) -> Guard:
         """The guard; another one where it was lost. Raises OSError when there can be none."""

@@ -51,7 +51,7 @@ class Guard:
         self._files: list[int] = []
         self._closing = False
         self._served = False
-        """Whether it is the parent of a worker."""
+        """Whether it is the parent of a worker, as far as we have been told."""
         self._control, self.pid = booted
         self._gone = threading.Event()
 
@@ -115,6 +115,7 @@ class Guard:
 
     def forget(self, generation: int) -> None:
         """The worker's tree is empty, and all is told of it."""
+        self._served = False
         self._ended.pop(generation, None)
         try:
             self._send((FORGET, generation))
@@ -130,6 +131,10 @@ class Guard:
         """Let it end, and wait for that."""
         self.abandon()
         # Where it does not end it looks after a process that does not.
+        self.await_end()
+
+    def await_end(self) -> None:
+        """Wait until it has ended; only then are its children given away."""
         self._gone.wait(PATIENCE)
 
     def _send(self, message: tuple[object, ...], files: Sequence[int] = ()) -> None:

@@ -75,6 +75,9 @@ def _become(
     entering = False
     try:
         guard = os.getppid()
+        signal.set_wakeup_fd(-1)
+        # Before the system may tell of the guard's death: the guard ignores what the worker must hear.
+        set_all_signals(signal.SIG_DFL)
         os.setsid()
         if _SYSTEM is not None:
             # Were the guard killed, nobody else would be there to tell the worker.
@@ -89,8 +92,6 @@ def _become(
         entering = True
         os.chdir(folder)
         entering = False
-        signal.set_wakeup_fd(-1)
-        set_all_signals(signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         os.execvpe(command[0], list(command), environment)
     except OSError as error:

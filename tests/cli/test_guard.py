@@ -11,9 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from conftest import WORKER
 from families import FAMILIES, noted, write_family
 from harness import LIMIT, Run, eventually, save
 from processes import identify, is_alive
+from refusing import Refusing
 
 Start = Callable[..., Run]
 PYTHON = sys.executable
@@ -101,6 +103,53 @@ def test_a_guard_that_is_killed_is_replaced(stubborn: Path, start: Start) -> Non
     run.kill()
     run.out.wait_for("got SIGINT")
     run.nothing_is_left()
+
+
+def is_deaf(project: Path) -> bool:
+    """Whether the second worker that was begun ignores SIGINT, by proc(5)."""
+    begun = (project / "began").read_text().split()
+    if len(begun) < 2:
+        return False
+    ignored = re.search(r"SigIgn:\s+(\w+)", Path(f"/proc/{begun[1]}/status").read_text())
+    return ignored is not None and bool(int(ignored[1], 16) & 1 << signal.SIGINT - 1)
+
+
+@pytest.mark.parametrize("held", ["chdir", "pidfd_open"], ids=["before exec", "after exec"])
+def test_a_guard_that_is_killed_as_it_starts_a_worker(project: Path, start: Start, held: str) -> None:
+    """What it has begun ends before the next guard starts one.
+
+    Seen to fail with signals that are reset only just before exec (the stop signal was lost and two workers
+    ran), with a guard that is replaced without ending what is left of it (after exec, two workers ran), and
+    with its loss told of the worker that its successor has started (that was drained at once).
+    """
+    # Once it has begun, the second one has no ear for its stop signal.
+    deaf = "if len(open('began').readlines()) == 2: signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+    began = "import os, signal\nprint(os.getpid(), file=open('began', 'a'), flush=True)\n"
+    worker = WORKER if held == "chdir" else WORKER.replace('print("ready"', deaf + 'print("ready"')
+    (project / "worker.py").write_text(began + worker)
+    refusing = Refusing(held)
+    try:
+        run = start("--", PYTHON, "worker.py", preexec=refusing.preexec)
+        run.out.wait_for("ready 1")
+        run.err.wait_for("watching")
+        refusing.hold()
+        save(project / "task.py", "VERSION = 2\n")
+        eventually(refusing.asked.is_set, "the guard is in the middle of a start")
+        first = run.guard()
+        assert first is not None
+        if held == "pidfd_open":
+            eventually(lambda: is_deaf(project), "the worker has begun, and hears no stop signal")
+        os.kill(first, signal.SIGKILL)
+        eventually(lambda: identify(first) is None, "the guard is gone")
+        refusing.release()
+        eventually(lambda: run.guard() not in (None, first), "there is another guard")
+        run.out.wait_for("ready 2")
+        assert len(run.workers()) == 1
+        assert run.stop() == 0
+        # After exec it may have said that it is ready, before it was ended.
+        assert run.out.text.count("ready 2") == (1 if held == "chdir" else 2)
+    finally:
+        refusing.close()
 
 
 def test_guard_and_supervisor_killed_at_once(project: Path, start: Start) -> None:
