@@ -17,15 +17,13 @@ import sys
 import time
 
 from reloader.running import spawn, wire
-from reloader.running.alone import restore, tell, write
+from reloader.running.alone import PIECE, is_writable, restore, tell, write
 from reloader.running.wire import ENDED, FAILED, KILL, LEFT, MODES, PAUSE, RESUME, START, STARTED, STOP
 
 # typing is for type checkers alone, and would be half a megabyte.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from reloader.running.system import Handle
-
-CHUNK = 1 << 16
 
 
 class Leader:
@@ -112,12 +110,16 @@ class Guard:
             poll.register(self.control.fileno(), select.POLLIN)
         else:
             pipes = {fd: leader.pipes for leader in self.leaders.values() for fd in leader.pipes}
-            for fd in pipes:
-                poll.register(fd, select.POLLIN)
+            for fd, targets in pipes.items():
+                # What nobody reads stays where it is: a write must not keep us from the deadlines.
+                if is_writable(targets[fd]):
+                    poll.register(fd, select.POLLIN)
+                else:
+                    poll.register(targets[fd], select.POLLOUT)
         ready = {fd for fd, _ in poll.poll(None if seconds is None else seconds * 1000)}
         for fd in ready & pipes.keys():
             try:
-                data = os.read(fd, CHUNK)
+                data = os.read(fd, PIECE)
             except OSError:
                 data = b""  # a terminal that nobody has open any more
             write(pipes[fd][fd], data)
