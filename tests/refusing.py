@@ -85,7 +85,7 @@ class Refusing:
         self._theirs.close()
 
     def _serve(self) -> None:
-        if self._stop in select.select((self._ours, self._stop), (), ())[0]:
+        if self._stop in select.select((self._ours.fileno(), self._stop), (), ())[0]:
             return
         _, fds, _, _ = socket.recv_fds(self._ours, 1, 1)
         if not fds:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from families import FAMILIES, FAMILY, REST, noted, write_family
+from families import FAMILIES, FAMILY, GENTLE, REST, asked_to_end, noted, write_family
 from harness import LIMIT, Run, eventually, save
 from processes import is_alive
 
@@ -29,6 +29,7 @@ def test_nothing_of_the_tree_sees_the_next_start(project: Path, start: Start, fa
     run.out.wait_for("got SIGINT")
     run.out.wait_for(r"still there: \[\] of \d+")
     run.out.wait_for("ready 2")
+    assert asked_to_end(project) == (family in GENTLE)
     if family not in ("alone", "zombie child"):
         run.err.wait_for(r"ending what worker left behind: .*\(pid \d+\)")
     assert run.stop() == 0

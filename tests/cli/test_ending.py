@@ -153,11 +153,13 @@ def test_a_crash_waits_for_a_change_and_runs_again(project: Path, start: Start) 
 
 
 def test_the_line_about_the_end_comes_after_the_workers_last_line(project: Path, start: Start) -> None:
-    (project / "worker.py").write_text("for i in range(2000): print('line', i)\nraise SystemExit(3)\n")
+    (project / "worker.py").write_text("for i in range(100_000): print('line', i)\nraise SystemExit(3)\n")
     run = start("--", PYTHON, "worker.py", merged=True)
     run.out.wait_for("exit status 3")
     lines = run.out.text.splitlines()
-    assert lines.index("worker   | line 1999") < next(i for i, line in enumerate(lines) if "status 3" in line)
+    assert lines.index("worker   | line 99999") < next(
+        i for i, line in enumerate(lines) if "status 3" in line
+    )
     assert run.stop() == 0
 
 

@@ -1,22 +1,20 @@
-"""Suspended, as the first process of a container, below process managers, and when starts fail."""
+"""Suspended, as the first process of a container, and when starts fail."""
 
 from __future__ import annotations
 
 import os
-import resource
 import shutil
 import signal
-import subprocess
 import sys
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from containers import container, first_process, zombies_below
 from families import FAMILIES, write_family
-from harness import LIMIT, RELOADER, Run, eventually, nothing_is_left, save
-from processes import ProcessTable, status_of
+from harness import LIMIT, RELOADER, Run, eventually, save
+from processes import status_of
 from terminal import Terminal
 
 Start = Callable[..., Run]
@@ -123,23 +121,6 @@ def test_elsewhere_a_drain_is_told_now_and_then(stubborn: Path, start: Start) ->
 # --- in a container -------------------------------------------------------------------------------
 
 
-def container() -> list[str]:
-    """Run a command as the first process of a pid namespace; skips where that is not allowed."""
-    launcher = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]
-    if os.geteuid() != 0:
-        launcher[1:1] = ["--user", "--map-root-user"]
-    if shutil.which("unshare") is None or subprocess.run([*launcher, "true"], capture_output=True).returncode:
-        pytest.skip("pid namespaces are not allowed here")
-    return launcher
-
-
-def first_process(run: Run) -> int:
-    """The supervisor, by its pid outside of the container."""
-    children = Path(f"/proc/{run.process.pid}/task/{run.process.pid}/children")
-    eventually(lambda: children.read_text().split(), "the container has begun")
-    return int(children.read_text().split()[0])
-
-
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
 def test_as_the_first_process_it_drains(project: Path, start: Start, number: int) -> None:
     """Seen to fail without handlers: the system spares the first process what it does not handle."""
@@ -178,80 +159,6 @@ def test_as_the_first_process_it_leaves_no_zombies(project: Path, start: Start) 
     assert run.wait() == 0
 
 
-def zombies_below(pid: int) -> int:
-    """How many zombies, or processes on their way there, descend from this one but are not a worker."""
-    found = 0
-    todo = [pid]
-    while todo:
-        one = todo.pop()
-        try:
-            children = Path(f"/proc/{one}/task/{one}/children").read_text().split()
-            for child in map(int, children):
-                todo.append(child)
-                name = Path(f"/proc/{child}/comm").read_text().strip()
-                found += state_of(child) == "Z" or name in ("sleep", "sh")
-        except OSError:
-            continue
-    return found
-
-
-# --- below others ---------------------------------------------------------------------------------
-
-
-def test_below_honcho_it_drains_once(stubborn: Path) -> None:
-    """honcho hears Ctrl-C with us and sends a signal of its own besides."""
-    honcho = Path(PYTHON).with_name("honcho")
-    if not honcho.exists():
-        pytest.skip("honcho is not installed")
-    (stubborn / "Procfile").write_text(f"worker: exec {RELOADER} --no-prefix -- {PYTHON} worker.py\n")
-    mark = uuid.uuid4().hex
-    table = ProcessTable(mark)
-    process = subprocess.Popen(
-        [str(honcho), "start"],
-        cwd=stubborn,
-        env=os.environ | {"MARK": mark},
-        stdout=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    seen = ""
-    with process:
-        for line in process.stdout or ():
-            seen += line
-            table.look()
-            if "ready" in line:
-                os.killpg(process.pid, signal.SIGINT)
-            if "got SIGINT" in line:
-                (stubborn / "release").touch()
-    assert "drained" in seen
-    assert seen.count("got SIG") == 1
-    nothing_is_left(table)
-
-
-def test_when_everybody_is_told_to_end_at_once(stubborn: Path, start: Start) -> None:
-    """systemd's KillMode=control-group sends SIGTERM to every process there is."""
-    run = start("--", PYTHON, "worker.py")
-    run.out.wait_for("ready")
-    for pid in run.survivors():
-        os.kill(pid, signal.SIGTERM)
-    run.out.wait_for("got")
-    (stubborn / "release").touch()
-    assert run.wait() == 0
-    assert "drained" in run.out.text
-    assert not run.survivors()
-
-
-def test_without_a_terminal_and_with_standard_input_closed(project: Path, start: Start) -> None:
-    """As from cron."""
-    launcher = ["setsid", "sh", "-c", 'exec "$@" <&-', "sh"]
-    run = start("--", PYTHON, "worker.py", launcher=launcher)
-    run.out.wait_for("ready 1")
-    run.err.wait_for("watching")
-    save(project / "task.py", "VERSION = 2\n")
-    run.out.wait_for("ready 2")
-    assert run.stop() == 0
-
-
 # --- failures to start ----------------------------------------------------------------------------
 
 
@@ -269,23 +176,6 @@ def test_a_program_that_is_being_written(project: Path, start: Start) -> None:
         run.err.wait_for(r"cannot run \./job: it is being written → waiting for a change")
         writing.write(b"\0")
     run.err.wait_for("job started")
-    assert run.stop() == 0
-
-
-def test_too_many_open_files(stubborn: Path, start: Start) -> None:
-    """Seen to fail without the failure told as an event: the whole run ended."""
-    run = start("--", PYTHON, "worker.py")
-    run.out.wait_for("ready")
-    run.err.wait_for("watching")
-    save(stubborn / "task.py", "VERSION = 2\n")
-    run.out.wait_for("got SIGINT")
-    limits = resource.prlimit(run.process.pid, resource.RLIMIT_NOFILE)
-    resource.prlimit(run.process.pid, resource.RLIMIT_NOFILE, (3, limits[1]))
-    (stubborn / "release").touch()
-    run.err.wait_for(r"cannot run .*too many open files \(ulimit -n\) → waiting for a change")
-    resource.prlimit(run.process.pid, resource.RLIMIT_NOFILE, limits)
-    save(stubborn / "task.py", "VERSION = 3\n")
-    run.out.wait_for("ready")
     assert run.stop() == 0
 
 
