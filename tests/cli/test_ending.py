@@ -153,7 +153,9 @@ def test_a_crash_waits_for_a_change_and_runs_again(project: Path, start: Start) 
 
 
 def test_the_line_about_the_end_comes_after_the_workers_last_line(project: Path, start: Start) -> None:
-    (project / "worker.py").write_text("for i in range(100_000): print('line', i)\nraise SystemExit(3)\n")
+    (project / "worker.py").write_text(
+        "print('\\n'.join(f'line {i}' for i in range(100_000)))\nraise SystemExit(3)\n"
+    )
     run = start("--", PYTHON, "worker.py", merged=True)
     run.out.wait_for("exit status 3")
     lines = run.out.text.splitlines()

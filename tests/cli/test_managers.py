@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -121,6 +122,7 @@ for pipe in (child.stdout, child.stderr):
 while not told.is_set():
     told.wait(0.05)
 (os.killpg if place == "own" else os.kill)(child.pid, signal.SIGTERM)
+print("sent SIGTERM", flush=True)
 try:
     child.wait(float(patience))
 except subprocess.TimeoutExpired:
@@ -200,6 +202,8 @@ def test_below_a_manager_it_drains_once(manage: Callable[..., Managed], stubborn
     managed = manage(name, 60)
     managed.out.wait_for("ready")
     os.killpg(managed.process.pid, signal.SIGINT)
+    # The manager and the worker in either order.
+    eventually(lambda: re.search("sen[dt].* SIGTERM", managed.out.text), "the manager has sent its signal")
     managed.out.wait_for("got SIGINT")
     (stubborn / "release").touch()
     managed.out.wait_for("drained")
