@@ -51,12 +51,16 @@ class Leader:
     def stop(self, number: int) -> None:
         """Send the stop signal to this process alone; a stopped process would not handle it."""
         self.stopped_at = time.monotonic()
+        self.send(number)
+        self.send(signal.SIGCONT)
+
+    def send(self, number: int) -> None:
+        """Signal this process, unless it has ended: we have not collected it, so the pid is still its own."""
         if self.status is None:
-            for one in (number, signal.SIGCONT):
-                try:
-                    os.kill(self.pid, one)
-                except OSError:
-                    pass  # it has become another user's
+            try:
+                os.kill(self.pid, number)
+            except OSError:
+                pass  # it has become another user's
 
     def resume(self) -> None:
         """Let what was paused go on."""
@@ -230,12 +234,10 @@ class Guard:
 
         leader.kill_at = now
         leader.due = now + leftovers.PAUSE
-        if leader.status is None:
-            # It might start another child for each that it loses.
-            os.kill(leader.pid, signal.SIGSTOP)
+        # It might start another child for each that it loses.
+        leader.send(signal.SIGSTOP)
         leftovers.kill_all(leader.pid)
-        if leader.status is None:
-            os.kill(leader.pid, signal.SIGKILL)
+        leader.send(signal.SIGKILL)
 
     def pause(self, leader: Leader) -> None:
         """Stop the whole tree."""

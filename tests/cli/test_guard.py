@@ -6,6 +6,7 @@ import os
 import re
 import select
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -84,6 +85,30 @@ def test_what_the_worker_prints_without_a_supervisor_is_shown(project: Path, sta
     run.out.wait_for("still 19999")
     run.out.wait_for("finished")
     assert len(re.findall(r"^still \d+$", run.out.text, re.MULTILINE)) == 20_000
+
+
+def test_a_worker_that_has_become_another_users(project: Path, start: Start) -> None:
+    """It cannot be signalled any more: told, and no fault of the guard's.
+
+    Seen to fail with a guard that takes this for impossible: it ended.
+    """
+    launcher = ["setpriv", "--bounding-set=-kill"]
+    if os.geteuid() != 0 or subprocess.run([*launcher, "true"], capture_output=True).returncode:
+        pytest.skip("needs the superuser, to be none that may signal everybody")
+    (project / "worker.py").write_text(
+        "import os, time\nos.setresuid(61234, 61234, 61234)\nprint('ready', flush=True)\n"
+        "while not os.path.exists('release'): time.sleep(0.01)\n"
+    )
+    project.chmod(0o755)
+    run = start("-t", "300ms", "--", PYTHON, "worker.py", launcher=launcher)
+    run.out.wait_for("ready")
+    run.send(signal.SIGTERM)
+    run.err.wait_for("did not end within 0.3 s")
+    run.err.wait_for("survives SIGKILL")
+    assert "guard was killed" not in run.err.text
+    (project / "release").touch()
+    assert run.wait() == 1
+    assert "Traceback" not in run.err.text
 
 
 def test_nobody_reads_what_is_shown(project: Path, start: Start) -> None:
