@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -99,8 +100,6 @@ peer = socket.socket(socket.AF_UNIX)
 peer.connect("holder")
 peer.sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [1, 2]))])
 """
-    import socket
-
     write_family(project, holder)
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(os.path.relpath(project / "holder"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import socket
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -153,15 +154,32 @@ def test_a_crash_waits_for_a_change_and_runs_again(project: Path, start: Start) 
 
 
 def test_the_line_about_the_end_comes_after_the_workers_last_line(project: Path, start: Start) -> None:
-    (project / "worker.py").write_text(
-        "print('\\n'.join(f'line {i}' for i in range(100_000)))\nraise SystemExit(3)\n"
+    """Though that is unfinished, and somebody outside could still go on with it.
+
+    Seen to fail with a line that is told at once.
+    """
+    hand_out = (
+        "import socket, sys\n"
+        "peer = socket.socket(socket.AF_UNIX)\n"
+        "peer.connect('holder')\n"
+        "socket.send_fds(peer, [b'x'], [1])\n"
+        "for i in range(2000): print('line', i)\n"
+        "sys.stdout.write('last words'); sys.stdout.flush()\n"
+        "raise SystemExit(3)\n"
     )
-    run = start("--", PYTHON, "worker.py", merged=True)
-    run.out.wait_for("exit status 3")
+    (project / "worker.py").write_text(hand_out)
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(os.path.relpath(project / "holder"))
+        server.listen()
+        run = start("--", PYTHON, "worker.py", merged=True)
+        connection, _ = server.accept()
+        with connection:
+            _, held, _, _ = socket.recv_fds(connection, 1, 1)
+            run.out.wait_for("exit status 3")
+        os.close(held[0])
     lines = run.out.text.splitlines()
-    assert lines.index("worker   | line 99999") < next(
-        i for i, line in enumerate(lines) if "status 3" in line
-    )
+    end = next(i for i, line in enumerate(lines) if "status 3" in line)
+    assert lines.index("worker   | line 1999") < lines.index("worker   | last words") < end
     assert run.stop() == 0
 
 
