@@ -22,6 +22,9 @@ PYTHON = sys.executable
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP])
 def test_one_signal_drains(stubborn: Path, start: Start, number: int) -> None:
+    """Seen to fail with a first signal that kills (but for SIGHUP), with SIGHUP and SIGQUIT left to the
+    system, with an end that does not wait for the tree, and with a stop signal to the whole group.
+    """
     run = start("--", PYTHON, "worker.py")
     run.out.wait_for("ready")
     run.send(number)
@@ -36,6 +39,7 @@ def test_one_signal_drains(stubborn: Path, start: Start, number: int) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_two_signals_kill(stubborn: Path, start: Start, number: int) -> None:
+    """Seen to fail with a second signal that is ignored, and with a SIGKILL to the leader alone."""
     run = start("--", PYTHON, "worker.py")
     run.out.wait_for("ready")
     run.send(number)
@@ -47,7 +51,10 @@ def test_two_signals_kill(stubborn: Path, start: Start, number: int) -> None:
 
 
 def test_a_signal_that_lands_on_a_helper_thread_is_heard(stubborn: Path, start: Start) -> None:
-    """The kernel may deliver a signal to any thread; the main one can be asleep, or about to be."""
+    """The kernel may deliver a signal to any thread; the main one can be asleep, or about to be.
+
+    Seen to fail with a handler in Python in the place of the wakeup descriptor.
+    """
     run = start("-v", "--ready", "ready", "--", PYTHON, "worker.py")
     eventually(lambda: "watching" in run.err.text and "ready in" in run.err.text, "all is up")
     # From here on there is nothing that would wake the main thread by itself.
@@ -61,6 +68,7 @@ def test_a_signal_that_lands_on_a_helper_thread_is_heard(stubborn: Path, start: 
 
 
 def test_a_hangup_may_come_twice(stubborn: Path, start: Start) -> None:
+    """Seen to fail with a second hangup that is taken for impatience, and with SIGHUP left to the system."""
     run = start("--", PYTHON, "worker.py")
     run.out.wait_for("ready")
     run.send(signal.SIGHUP)
@@ -72,6 +80,7 @@ def test_a_hangup_may_come_twice(stubborn: Path, start: Start) -> None:
 
 
 def test_quitting_during_the_drain_of_a_restart_is_no_second_signal(stubborn: Path, start: Start) -> None:
+    """Seen to fail with a table that drains again in a drain: the worker got two signals."""
     run = start("--", PYTHON, "worker.py")
     run.out.wait_for("ready")
     run.err.wait_for("watching")
@@ -85,6 +94,7 @@ def test_quitting_during_the_drain_of_a_restart_is_no_second_signal(stubborn: Pa
 
 
 def test_a_stop_timeout_at_the_end_is_status_1(stubborn: Path, start: Start) -> None:
+    """Seen to fail with status 0 whatever was killed."""
     run = start("-t", "0.2", "--", PYTHON, "worker.py")
     run.out.wait_for("ready")
     assert run.stop() == 1
@@ -92,6 +102,7 @@ def test_a_stop_timeout_at_the_end_is_status_1(stubborn: Path, start: Start) -> 
 
 
 def test_the_stop_signal_can_be_chosen(stubborn: Path, start: Start) -> None:
+    """Seen to fail with SIGINT whatever was chosen."""
     run = start("--stop-signal", "hup", "--", PYTHON, "worker.py")
     run.out.wait_for("ready")
     run.send(signal.SIGINT)
@@ -109,6 +120,7 @@ def terminal(stubborn: Path) -> Iterator[Terminal]:
 
 
 def test_ctrl_c_at_a_terminal_drains(terminal: Terminal, stubborn: Path) -> None:
+    """Seen to fail with a stop signal to the whole group, and with a first signal that kills."""
     terminal.screen.wait_for("ready")
     os.write(terminal.fd, b"\x03")
     terminal.screen.wait_for("Ctrl-C again kills it")
@@ -121,6 +133,9 @@ def test_ctrl_c_at_a_terminal_drains(terminal: Terminal, stubborn: Path) -> None
 
 
 def test_ctrl_c_twice_at_a_terminal_kills(terminal: Terminal) -> None:
+    """Seen to fail with a second signal that is ignored, and with a worker in the terminal's own group, which
+    heard Ctrl-C besides.
+    """
     terminal.screen.wait_for("ready")
     os.write(terminal.fd, b"\x03")
     terminal.screen.wait_for("got SIGINT")
@@ -131,6 +146,7 @@ def test_ctrl_c_twice_at_a_terminal_kills(terminal: Terminal) -> None:
 
 
 def test_a_closed_terminal_drains(terminal: Terminal, stubborn: Path) -> None:
+    """Seen to fail with SIGHUP left to the system, and with a worker that leads no session of its own."""
     pid = int(terminal.screen.wait_for(r"ready (\d+)")[1])
     terminal.hang_up()
     (stubborn / "release").touch()
@@ -140,6 +156,7 @@ def test_a_closed_terminal_drains(terminal: Terminal, stubborn: Path) -> None:
 
 
 def test_a_crash_waits_for_a_change_and_runs_again(project: Path, start: Start) -> None:
+    """Seen to fail with a table that ignores changes after an end, and with a crash that ends the run."""
     save(project / "task.py", "VERSION = 1 / 0\n")
     run = start("--", PYTHON, "worker.py")
     run.err.wait_for(r"worker crashed at its start \(exit status 1\) → waiting for a change")
@@ -184,6 +201,7 @@ def test_the_line_about_the_end_comes_after_the_workers_last_line(project: Path,
 
 
 def test_an_end_without_a_fault_waits_too(project: Path, start: Start) -> None:
+    """Seen to fail with an end that ends the run."""
     (project / "worker.py").write_text("print('done')\n")
     run = start("--", PYTHON, "worker.py")
     run.err.wait_for(r"worker ended by itself after 0\.\d s \(exit status 0\) → waiting for a change")
@@ -191,6 +209,7 @@ def test_an_end_without_a_fault_waits_too(project: Path, start: Start) -> None:
 
 
 def test_on_exit_restart_backs_off_and_a_change_starts_at_once(project: Path, start: Start) -> None:
+    """Seen to fail with a delay that does not double."""
     (project / "worker.py").write_text("import os, task\nprint('began', os.environ['RELOADER_GENERATION'])\n")
     run = start("--on-exit", "restart", "--", PYTHON, "worker.py")
     run.err.wait_for("starting again in 0.5 s, or on the next change")
@@ -214,6 +233,7 @@ def test_on_exit_quit_passes_the_workers_status_on(
 
 
 def test_a_leader_that_dies_leaves_no_workers_behind(project: Path, start: Start) -> None:
+    """Seen to fail with an end that does not wait for the tree."""
     (project / "worker.py").write_text(
         STUBBORN.replace('print("ready"', 'os.kill(os.getpid(), 9); print("ready"')
     )

@@ -24,7 +24,9 @@ PYTHON = sys.executable
 
 
 def test_the_guard_lets_a_task_in_flight_end(stubborn: Path, start: Start) -> None:
-    """Seen to fail with a guard that ends with the supervisor: the worker went on for ever."""
+    """Seen to fail with a guard that ends with the supervisor (the worker went on for ever), and with a stop
+    signal to the whole group.
+    """
     run = start("--", PYTHON, "worker.py")
     leader, child = map(int, run.out.wait_for(r"ready (\d+) (\d+)").groups())
     run.kill()
@@ -39,7 +41,9 @@ def test_the_guard_lets_a_task_in_flight_end(stubborn: Path, start: Start) -> No
 
 
 def test_a_drain_under_way_is_no_second_signal(stubborn: Path, start: Start) -> None:
-    """Seen to fail with a guard that always sends the stop signal: the worker got two."""
+    """Seen to fail with a guard that always sends the stop signal (the worker got two), and with a stop
+    signal to the whole group.
+    """
     run = start("--", PYTHON, "worker.py")
     run.out.wait_for("ready")
     run.err.wait_for("watching")
@@ -112,7 +116,10 @@ def test_a_worker_that_has_become_another_users(project: Path, start: Start) -> 
 
 
 def test_nobody_reads_what_is_shown(project: Path, start: Start) -> None:
-    """A pager, or a terminal that was halted: it must not keep the worker alive."""
+    """A pager, or a terminal that was halted: it must not keep the worker alive.
+
+    Seen to fail with a guard that writes without asking whether there is room.
+    """
     (project / "worker.py").write_text(
         "import signal\nsignal.signal(signal.SIGINT, lambda *_: open('asked', 'w').close())\n"
         "while True: print('flood ' * 100, flush=True)\n"
@@ -231,7 +238,10 @@ def test_the_guard_is_no_part_of_the_supervisors_group(stubborn: Path, start: St
 
 
 def test_the_guard_costs_little(project: Path, start: Start) -> None:
-    """A bound that only a bug would pass; make bench measures. Seen to fail with psutil loaded."""
+    """A bound that only a bug would pass; make bench measures.
+
+    Seen to fail with a guard that imports much, and with one that never sleeps.
+    """
     run = start("--", PYTHON, "worker.py")
     run.out.wait_for("ready 1")
     run.err.wait_for("watching")

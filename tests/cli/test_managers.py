@@ -36,6 +36,9 @@ def behind_tini() -> list[str]:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_behind_tini_it_drains(project: Path, start: Start, number: int) -> None:
+    """Seen to fail without handlers, with a guard that collects leaders alone, and with an end that does not
+    wait for the tree.
+    """
     orphans = "for _ in range(20): os.system('(sleep 0.01 &)')\n"
     write_family(project, FAMILIES["daemon"] + orphans)
     run = start("--", PYTHON, "worker.py", launcher=behind_tini())
@@ -55,6 +58,7 @@ def test_behind_tini_it_drains(project: Path, start: Start, number: int) -> None
 
 
 def test_behind_tini_it_dies_by_the_signal_that_forces_it(stubborn: Path, start: Start) -> None:
+    """Seen to fail without handlers, and with a second signal that is ignored."""
     run = start("--", PYTHON, "worker.py", launcher=behind_tini())
     run.out.wait_for("ready")
     init = first_process(run)
@@ -69,7 +73,11 @@ def test_behind_tini_it_dies_by_the_signal_that_forces_it(stubborn: Path, start:
 
 
 def test_below_nohup_a_hangup_is_not_heard_by_us_alone(project: Path, start: Start) -> None:
-    """It is ignored as nohup wants it, and the worker hears it all the same where it is its stop signal."""
+    """It is ignored as nohup wants it, and the worker hears it all the same where it is its stop signal.
+
+    Seen to fail with dispositions that are not reset for the worker, and with a hangup that is heard though
+    it was ignored.
+    """
     write_family(project, "signal.signal(signal.SIGHUP, stop)\nprint(before, flush=True)\n")
     code = (project / "worker.py").read_text()
     asked = "import signal\nbefore = f'found {signal.getsignal(signal.SIGHUP)!r}'\n"
@@ -87,7 +95,10 @@ def test_below_nohup_a_hangup_is_not_heard_by_us_alone(project: Path, start: Sta
 
 
 def test_without_a_terminal_and_with_standard_input_closed(project: Path, start: Start) -> None:
-    """As from cron."""
+    """As from cron.
+
+    Seen to fail with a standard input that stays closed: what was opened next became the worker's.
+    """
     code = (project / "worker.py").read_text()
     asked = "import os\nprint('reads from', os.readlink('/proc/self/fd/0'), flush=True)\n"
     (project / "worker.py").write_text(asked + code)
@@ -198,7 +209,11 @@ def manage(stubborn: Path) -> Iterator[Callable[..., Managed]]:
 
 @pytest.mark.parametrize("name", ["manager", "manager that shares its group", "foreman", "honcho"])
 def test_below_a_manager_it_drains_once(manage: Callable[..., Managed], stubborn: Path, name: str) -> None:
-    """Ctrl-C reaches all of a group, and the manager sends a signal of its own besides."""
+    """Ctrl-C reaches all of a group, and the manager sends a signal of its own besides.
+
+    Each was seen to fail with a stop signal to the worker's whole group; that which shares our group, and
+    foreman, with a second signal that is never an echo of the first.
+    """
     managed = manage(name, 60)
     managed.out.wait_for("ready")
     os.killpg(managed.process.pid, signal.SIGINT)
@@ -214,7 +229,10 @@ def test_below_a_manager_it_drains_once(manage: Callable[..., Managed], stubborn
 
 @pytest.mark.parametrize("name", ["manager", "foreman"])
 def test_a_manager_that_loses_its_patience(manage: Callable[..., Managed], stubborn: Path, name: str) -> None:
-    """SIGKILL to our group: the guard, in a group of its own, lets the task in flight end."""
+    """SIGKILL to our group: the guard, in a group of its own, lets the task in flight end.
+
+    Seen to fail with a guard in the supervisor's group, below the manager of our own.
+    """
     managed = manage(name, 1)
     managed.out.wait_for("ready")
     managed.process.send_signal(signal.SIGTERM)
@@ -248,7 +266,11 @@ def kill_all(run: Run) -> None:
 
 
 def test_kill_mode_mixed_finds_nobody_left_to_kill(stubborn: Path, start: Start) -> None:
-    """SIGTERM to the main process alone; what is there once that has ended is sent SIGKILL."""
+    """SIGTERM to the main process alone; what is there once that has ended is sent SIGKILL.
+
+    Seen to fail without handlers, with an end that does not wait for the tree, and with a stop signal to the
+    whole group.
+    """
     run = start("--", PYTHON, "worker.py")
     run.out.wait_for("ready")
     run.send(signal.SIGTERM)
@@ -273,7 +295,10 @@ def test_a_unit_that_does_not_end_in_time_is_killed(stubborn: Path, start: Start
 
 
 def test_when_everybody_is_told_to_end_at_once(stubborn: Path, start: Start) -> None:
-    """systemd's KillMode=control-group sends SIGTERM to every process there is."""
+    """systemd's KillMode=control-group sends SIGTERM to every process there is.
+
+    Seen to fail with a guard that hears SIGTERM: it was gone before the drain was over.
+    """
     run = start("--", PYTHON, "worker.py")
     run.out.wait_for("ready")
     for pid in run.survivors():

@@ -50,6 +50,7 @@ def refusing() -> Iterator[Callable[[str], Refusing]]:
 def test_a_fork_that_fails(
     stubborn: Path, start: Start, refusing: Callable[[str], Refusing], error: int, words: str
 ) -> None:
+    """Seen to fail with a guard that does not catch it, and without the words for it."""
     fork = refusing("fork")
     run = start("--", PYTHON, "worker.py", preexec=fork.preexec)
     run.out.wait_for("ready")
@@ -87,6 +88,10 @@ def allowance() -> Iterator[Path]:
 
 
 def test_no_more_processes_are_allowed(allowance: Path, stubborn: Path, start: Start) -> None:
+    """By a real limit.
+
+    Seen to fail with a guard that does not catch it, and without the words for it.
+    """
     run = start("--", PYTHON, "worker.py")
     run.out.wait_for("ready")
     run.err.wait_for("watching")
@@ -188,7 +193,12 @@ def test_the_disk_is_full_for_what_a_check_prints(project: Path, start: Start, t
 
 @pytest.mark.parametrize("dies", [False, True], ids=["drain", "drain without a supervisor"])
 def test_a_drain_without_a_limit(stubborn: Path, start: Start, dies: bool) -> None:
-    """It outlives what the stop timeout would be, and what it is without this option."""
+    """It outlives what the stop timeout would be, and what it is without this option.
+
+    It outlives what the stop timeout would be without this option.
+
+    Seen to fail with the default timeout in its place, and with a stop signal to the whole group.
+    """
     run = start("--stop-timeout", "none", "--", PYTHON, "worker.py")
     leader, child = map(int, run.out.wait_for(r"ready (\d+) (\d+)").groups())
     if dies:

@@ -105,7 +105,10 @@ def test_at_a_terminal_a_drain_is_one_line_that_changes(shell: Terminal, stubbor
 
 
 def test_elsewhere_a_drain_is_told_now_and_then(stubborn: Path, start: Start) -> None:
-    """With who is still there, and the CPU that each uses."""
+    """With who is still there, and the CPU that each uses.
+
+    Seen to fail with a line for every second, and without the look at the processes.
+    """
     code = (stubborn / "worker.py").read_text().replace("time.sleep(0.01)", "pass")
     (stubborn / "worker.py").write_text(code)
     run = start("--", PYTHON, "worker.py")
