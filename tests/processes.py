@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
@@ -79,6 +80,11 @@ class ProcessTable:
         self.seen |= {Process(pid, live[pid].began) for pid in ours}
         self._groups |= {live[pid].group for pid in ours} - {os.getpgid(0)}
         return sorted(ours)
+
+    def expect(self, processes: Collection[Process]) -> None:
+        """These belong to it too, and the groups that they lead: they may be too quick to be met."""
+        self.seen |= set(processes)
+        self._groups |= {one.pid for one in processes}
 
     def is_empty(self) -> bool:
         """Whether nobody is left: by several looks, and by the system's word for each process group."""

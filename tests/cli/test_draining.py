@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 from families import FAMILIES, FAMILY, GENTLE, REST, asked_to_end, noted, write_family
 from harness import LIMIT, Run, Stream, eventually, save
-from processes import is_alive
 
 Start = Callable[..., Run]
 PYTHON = sys.executable
@@ -27,6 +26,7 @@ def test_nothing_of_the_tree_sees_the_next_start(project: Path, start: Start, fa
     write_family(project, FAMILIES[family])
     run = start("--", PYTHON, "worker.py")
     run.out.wait_for("ready 1")
+    run.table.expect(noted(project))
     run.err.wait_for("watching")
     save(project / "task.py", "VERSION = 2\n")
     run.out.wait_for("got SIGINT")
@@ -35,8 +35,9 @@ def test_nothing_of_the_tree_sees_the_next_start(project: Path, start: Start, fa
     assert asked_to_end(project) == (family in GENTLE)
     if family not in ("alone", "zombie child"):
         run.err.wait_for(r"ending what worker left behind: .*\(pid \d+\)")
+    run.table.expect(noted(project))
     assert run.stop() == 0
-    assert not any(is_alive(one) for one in noted(project))
+    run.nothing_is_left()
     assert run.out.text.count("got SIGINT") == 2
 
 

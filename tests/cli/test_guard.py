@@ -16,7 +16,7 @@ import pytest
 from conftest import WORKER
 from families import FAMILIES, GENTLE, asked_to_end, noted, write_family
 from harness import LIMIT, Run, eventually, save
-from processes import identify, is_alive
+from processes import identify
 from refusing import Refusing
 
 Start = Callable[..., Run]
@@ -73,11 +73,12 @@ def test_the_guard_leaves_nothing_of_the_tree(project: Path, start: Start, famil
     write_family(project, FAMILIES[family])
     run = start("--", PYTHON, "worker.py")
     run.out.wait_for("ready 1")
+    run.table.expect(noted(project))
     run.kill()
     run.out.wait_for("finished")
+    run.table.expect(noted(project))
     run.nothing_is_left()
     assert asked_to_end(project) == (family in GENTLE)
-    assert not any(is_alive(one) for one in noted(project))
 
 
 def test_what_the_worker_prints_without_a_supervisor_is_shown(project: Path, start: Start) -> None:
