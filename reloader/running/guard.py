@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import _socket
 import os
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
 from reloader.running import system, wire
 from reloader.running.nursery import Lost
-from reloader.running.wire import ENDED, FAILED, FORGET, KILL, LEFT, MODES, PAUSE, RESUME, STALE, STOP
+from reloader.running.wire import ENDED, FAILED, FORGET, HERE, KILL, LEFT, MODES, PAUSE, RESUME, STALE, STOP
+
+# A guard on its way out is looked at this often, in seconds.
+LOOK = 0.005
 
 Ended = tuple[int | None, int | None]
 """Exit code and signal of a worker; one of them."""
@@ -43,9 +47,16 @@ class Guard:
 
     def __init__(self, control: _socket.socket) -> None:
         self._control = control
-        received = wire.receive(control)
+        self.pid = 0
+        began = None
+        while (received := wire.receive(control)) is not None and received[0][0] == HERE:
+            self.pid = received[0][1]
+            began = system.began_at(self.pid)
         if received is None:
             control.close()
+            # Only then are its children given away, whom somebody must end.
+            while began is not None and system.began_at(self.pid) == began:
+                time.sleep(LOOK)
             raise Lost
         answer, files = received
         if answer[0] == FAILED:
@@ -54,7 +65,7 @@ class Guard:
         if answer[0] == STALE:
             control.close()
             raise Stale(answer[1])
-        _, self.worker, self.pid = answer
+        self.worker: int = answer[1]
         self.handle = system.Handle(self.worker, files[0] if files else None)
 
     def stop(self, number: int) -> None:

@@ -17,15 +17,13 @@ import sys
 import time
 
 from reloader.running import spawn, wire
-from reloader.running.alone import restore, tell, write
-from reloader.running.wire import ENDED, FAILED, FORGET, KILL, LEFT, MODES, PAUSE, RESUME, STARTED, STOP
+from reloader.running.alone import PIECE, is_writable, restore, tell, write
+from reloader.running.wire import ENDED, FAILED, FORGET, HERE, KILL, LEFT, MODES, PAUSE, RESUME, STARTED, STOP
 
 # typing is for type checkers alone, and would be half a megabyte.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from reloader.running.system import Handle
-
-CHUNK = 1 << 16
 
 
 class Guard:
@@ -69,7 +67,7 @@ class Guard:
         _, _, _, _, self.stop_signal, self.stop_timeout, self.name, _ = request
         self.pipes = dict(zip(pipes, (1, 2)))  # noqa: B905 - one or two; Python 3.8 knows no strictness
         handle = os.pidfd_open(pid) if hasattr(os, "pidfd_open") else None
-        self.answer(STARTED, pid, os.getpid(), file=handle)
+        self.answer(STARTED, pid, file=handle)
         if handle is not None:
             os.close(handle)
 
@@ -98,12 +96,16 @@ class Guard:
         if not self.alone:
             poll.register(self.control.fileno(), select.POLLIN)
         else:
-            for fd in self.pipes:
-                poll.register(fd, select.POLLIN)
+            for fd, target in self.pipes.items():
+                # What nobody reads stays where it is: a write must not keep us from the deadlines.
+                if is_writable(target):
+                    poll.register(fd, select.POLLIN)
+                else:
+                    poll.register(target, select.POLLOUT)
         ready = {fd for fd, _ in poll.poll(None if seconds is None else seconds * 1000)}
         for fd in ready & self.pipes.keys():
             try:
-                data = os.read(fd, CHUNK)
+                data = os.read(fd, PIECE)
             except OSError:
                 data = b""  # a terminal that nobody has open any more
             write(self.pipes[fd], data)
@@ -146,12 +148,16 @@ class Guard:
     def stop(self, number: int) -> None:
         """Send the stop signal to the first process alone; a stopped process would not handle it."""
         self.stopped_at = time.monotonic()
+        self.send(number)
+        self.send(signal.SIGCONT)
+
+    def send(self, number: int) -> None:
+        """Signal this process, unless it has ended: we have not collected it, so the pid is still its own."""
         if self.status is None:
-            for one in (number, signal.SIGCONT):
-                try:
-                    os.kill(self.pid, one)
-                except OSError:
-                    pass  # it has become another user's
+            try:
+                os.kill(self.pid, number)
+            except OSError:
+                pass  # it has become another user's
 
     def pause(self) -> None:
         """Stop the whole tree."""
@@ -219,12 +225,10 @@ class Guard:
             return
         self.kill_at = now
         self.due = now + leftovers.PAUSE
-        if self.status is None:
-            # It might start another child for each that it loses.
-            os.kill(self.pid, signal.SIGSTOP)
+        # It might start another child for each that it loses.
+        self.send(signal.SIGSTOP)
         leftovers.kill_all(self.pid)
-        if self.status is None:
-            os.kill(self.pid, signal.SIGKILL)
+        self.send(signal.SIGKILL)
 
     def drain_alone(self) -> None:
         """There is no supervisor any more: stop the worker as it would have."""
@@ -256,8 +260,8 @@ def guard(request: tuple, files: list[int], path: list[str]) -> None:  # type: i
     os.setpgid(0, 0)
     spawn.become_subreaper()
     spawn.call_itself("reloader-guard")
-    control = show_at(files)
-    one = Guard(control, path)
+    one = Guard(show_at(files), path)
+    one.answer(HERE, os.getpid())
     _, command, environment, folder, stop_signal, _, _, terminal = request
     try:
         pid = spawn.spawn(

@@ -50,14 +50,12 @@ def spawn(
     files: Sequence[int],
     terminal: bool,
 ) -> int:
-    """Start the command as `fork_worker` says, with every signal as it is for a new program; its pid.
+    """Start the command as `fork_worker` says; its pid.
 
     Raises SpawnError.
     """
 
     def execute() -> None:
-        signal.set_wakeup_fd(-1)
-        set_all_signals(signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         os.execvpe(command[0], list(command), environment)
 
@@ -74,7 +72,8 @@ def fork_worker(
     """Fork a process in a session of its own, with these as its first descriptors, which are closed here.
 
     Where standard output is a terminal, that becomes the session's (`terminal`). The process is sent
-    `stop_signal` by the system when we die. It becomes what `execute` makes of it, else goes on here.
+    `stop_signal` by the system when we die. It becomes what `execute` makes of it, with every signal as it is
+    for a new program, else goes on here as it is.
     Returns its pid, and 0 in itself. Raises SpawnError, in the parent alone.
     """
     told, tell = os.pipe()
@@ -88,6 +87,10 @@ def fork_worker(
         os.close(told)
         entering = False
         try:
+            if execute is not None:
+                signal.set_wakeup_fd(-1)
+                # Before the system may tell of the guard's death: it ignores what the worker must hear.
+                set_all_signals(signal.SIG_DFL)
             _lead_session(stop_signal, files, terminal)
             entering = True
             os.chdir(folder)

@@ -58,6 +58,16 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
+def began_at(pid: int) -> int | None:
+    """When a process began, in clock ticks; None once it has ended. No later one has its pid and this both."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="surrogateescape") as file:
+            fields = file.read().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] in "ZX" else int(fields[19])
+
+
 def tells_of_parents_death() -> bool:
     """Whether the system sends a process the signal that it asked for when its parent dies."""
     return sys.platform == "linux"

@@ -6,8 +6,8 @@ To a nursery: (START, command, environment, folder, stop signal, stop timeout, n
 terminal), with the control socket of the guard that is to be, our stdout and stderr, the worker's stdin,
 stdout and stderr, and the reading ends of its pipes. To a guard: (STOP, signal); (KILL,); (PAUSE,);
 (RESUME,); (FORGET,) once all is told of the worker; (MODES, descriptor, what tcgetattr gave) to be put back.
-From a guard: (STARTED, pid, its own pid) with a pidfd where there are such; (FAILED, errno, whether it was
-the folder); (LEFT, leftovers' pids and names); (ENDED, exit code, signal) once the tree is empty.
+From a guard: (HERE, its pid); (STARTED, pid) with a pidfd where there are such; (FAILED, errno, whether it
+was the folder); (LEFT, leftovers' pids and names); (ENDED, exit code, signal) once the tree is empty.
 A template is a nursery that takes (PRELOAD, names, names to refuse, the program's folders) first, (HOLD,)
 and (GO,) during it, and tells (LOADED, number, {name: why it must be left out}). In the place of a guard that
 it does not make it answers (STALE, why).
@@ -21,7 +21,7 @@ import sys
 from collections.abc import Sequence
 
 START, STOP, KILL, PAUSE, RESUME, FORGET, MODES, STARTED, FAILED, LEFT, ENDED = range(11)
-PRELOAD, LOADED, HOLD, GO, STALE = range(11, 16)
+HERE, PRELOAD, LOADED, HOLD, GO, STALE = range(11, 17)
 # The descriptors of START: the guard's control socket, two of ours, three of the worker's, two pipes.
 CONTROL, OURS, WORKERS, PIPES = 0, 1, 3, 6
 _LENGTH = 4

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from harness import LIMIT, RELOADER, Run, Stream, eventually, marked, save
+from harness import LIMIT, RELOADER, Run, Stream, eventually, nothing_is_left, save
+from processes import ProcessTable
 
 Start = Callable[..., Run]
 PYTHON = sys.executable
@@ -200,7 +201,7 @@ def test_a_reader_that_does_not_read_holds_up_no_reload_and_no_end(project: Path
         for version in ("1", "2"):
             mine = [int(row[1]) for row in numbers if row[0] == version]
             assert mine == list(range(len(mine))), "lines were lost or changed"
-        eventually(lambda: not marked("slow-reader"), "nothing is left")
+        nothing_is_left(ProcessTable("slow-reader"))
     finally:
         if process.poll() is None:
             process.kill()
@@ -232,7 +233,7 @@ def test_when_the_reader_is_gone_all_ends_cleanly(project: Path) -> None:
     assert result.stdout == b"worker   | tick\n0\n"
     assert (project / "drained").exists()
     assert "Traceback" not in (project / "err").read_text()
-    eventually(lambda: not marked("gone-reader"), "nothing is left")
+    nothing_is_left(ProcessTable("gone-reader"))
 
 
 def test_a_progress_bar_keeps_its_line(project: Path, start: Start) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pyte
 import pytest
-from harness import LIMIT, Run, eventually, marked, save
+from harness import LIMIT, Run, eventually, save
 from terminal import Terminal
 
 Start = Callable[..., Run]
@@ -56,15 +56,20 @@ def at_terminal(tmp_path: Path) -> Iterator[Callable[..., Screen]]:
         return Screen(terminals[-1])
 
     yield begin
-    for terminal in terminals:
-        terminal.close()
+    try:
+        for terminal in terminals:
+            if terminal.process.poll() is not None:
+                terminal.nothing_is_left()
+    finally:
+        for terminal in terminals:
+            terminal.close()
 
 
 def end(screen: Screen) -> None:
     """Ask for the end as a person does, and find that nothing is left."""
     os.write(screen.terminal.fd, b"\x03")
     assert screen.terminal.process.wait(LIMIT) == 0
-    eventually(lambda: not marked(screen.terminal.mark), "nothing is left")
+    screen.terminal.nothing_is_left()
 
 
 FOREVER = "\nimport time\nwhile True:\n    time.sleep(60)\n"
@@ -246,6 +251,11 @@ def test_a_debugger_before_and_after_a_restart(at_terminal: Callable[..., Screen
     eventually(lambda: screen.terminal.screen.text.count("(Pdb)") >= 3, "the debugger waits again")
     press(screen, "p task.VERSION + 41\n")
     screen.wait_for("| 43")
+    # The debugger takes the stop signal for a wish to look around.
+    press(screen, "\x03")
+    screen.terminal.screen.wait_for("Ctrl-C again kills it")
+    press(screen, "\x03")
+    assert screen.terminal.process.wait(LIMIT) == -signal.SIGINT
 
 
 def test_a_restart_waits_until_a_prompt_is_left(at_terminal: Callable[..., Screen], tmp_path: Path) -> None:
@@ -277,4 +287,4 @@ def test_the_terminals_modes_are_put_back(at_terminal: Callable[..., Screen], nu
     os.kill(terminal.process.pid, number)
     terminal.process.wait(LIMIT)
     eventually(reads_lines, "lines are read again")
-    eventually(lambda: not marked(terminal.mark), "nothing is left")
+    terminal.nothing_is_left()

@@ -88,12 +88,14 @@ def _guard_or_worker(request: tuple, files: list[int]) -> None:  # type: ignore[
     spawn.become_subreaper()
     _, _, _, folder, stop_signal, _, _, terminal = request
     standard = files[wire.WORKERS : wire.PIPES]
+    control = _socket.socket(fileno=files[wire.CONTROL])
+    wire.send(control, (wire.HERE, os.getpid()))
     try:
         pid = spawn.fork_worker(folder, stop_signal, standard, terminal)
     except spawn.SpawnError as error:
-        control = _socket.socket(fileno=files[wire.CONTROL])
         wire.send(control, (wire.FAILED, error.number, error.at_folder))
         os._exit(0)
+    files[wire.CONTROL] = control.detach()
     if pid:
         try:
             spawn.call_itself("reloader-guard")
