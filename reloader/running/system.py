@@ -59,7 +59,7 @@ def descendants(pid: int) -> list[int]:
 
 
 def began_at(pid: int) -> int | None:
-    """When a process began, in clock ticks; None once it has ended. No later one has its pid and this both."""
+    """When a process began, in clock ticks, which no later one with its pid did; None once it has ended."""
     try:
         with open(f"/proc/{pid}/stat", encoding="utf-8", errors="surrogateescape") as file:
             fields = file.read().rpartition(")")[2].split()

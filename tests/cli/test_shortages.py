@@ -87,18 +87,19 @@ def allowance() -> Iterator[Path]:
     folder.rmdir()
 
 
-def test_no_more_processes_are_allowed(allowance: Path, stubborn: Path, start: Start) -> None:
-    """By a real limit.
+@pytest.mark.parametrize("most", [1, 2], ids=["no guard", "no worker"])
+def test_no_more_processes_are_allowed(allowance: Path, stubborn: Path, start: Start, most: int) -> None:
+    """By a real limit, for a guard or its worker.
 
     Seen to fail with a guard that does not catch it, and without the words for it.
     """
     run = start("--", PYTHON, "worker.py")
     run.out.wait_for("ready")
     run.err.wait_for("watching")
-    (allowance / "cgroup.procs").write_text(str(run.guard()))
+    (allowance / "cgroup.procs").write_text(str(run.nursery()))
     save(stubborn / "task.py", "VERSION = 2\n")
     run.out.wait_for("got SIGINT")
-    (allowance / "pids.max").write_text("1")
+    (allowance / "pids.max").write_text(str(most))
     (stubborn / "release").touch()
     run.err.wait_for(r"cannot run .*: no more processes are allowed \(ulimit -u\) → waiting for a change")
     (allowance / "pids.max").write_text("max")
