@@ -87,7 +87,11 @@ def test_a_stopped_worker_drains(project: Path, start: Start) -> None:
 
 
 def test_the_output_of_the_last_moment_is_shown_before_the_next_start(project: Path, start: Start) -> None:
-    """Though it is read only when the next generation runs."""
+    """Though it is read only when the next generation runs.
+
+    Seen to fail with a pump that stops as soon as the tree is empty. It does not fail with a pump that does
+    not wait for the one before it.
+    """
     chatty = FAMILY.replace("    sys.exit(0)", "    print('last words ' * 100_000, flush=True); os._exit(0)")
     (project / "worker.py").write_text(chatty + REST)
     os.mkfifo(project / "slowly")
