@@ -145,7 +145,8 @@ while True:
 
 def noted(project: Path) -> list[Process]:
     """The processes that the running generation of a family has noted."""
-    lines = (project / "pids").read_text().splitlines()
+    file = project / "pids"
+    lines = file.read_text().splitlines() if file.exists() else []
     return [Process(*map(int, line.split())) for line in lines]
 
 

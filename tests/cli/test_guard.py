@@ -69,7 +69,14 @@ def test_the_guard_kills_once_the_stop_timeout_is_over(stubborn: Path, start: St
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_guard_leaves_nothing_of_the_tree(project: Path, start: Start, family: str) -> None:
-    """Seen to fail with a guard that is no subreaper: the daemon was left."""
+    """Every family that leaves processes was seen to fail with a guard that is no subreaper, and with an end
+    that does not wait until the guard has no child; those whose child ends when it is asked to, with
+    leftovers that are killed without being asked; the stopped child without SIGCONT; the child of a deaf
+    one without a walk below children; children in sessions of their own with a walk that passes over
+    leaders of sessions; deaf ones, the daemon and the one that never stays the same with leftovers that
+    are never killed; and those that leave nothing with SIGKILL in the place of the stop signal. None
+    failed without SIGKILL to the groups of zombies.
+    """
     write_family(project, FAMILIES[family])
     run = start("--", PYTHON, "worker.py")
     run.out.wait_for("ready 1")

@@ -231,7 +231,8 @@ def test_below_a_manager_it_drains_once(manage: Callable[..., Managed], stubborn
 def test_a_manager_that_loses_its_patience(manage: Callable[..., Managed], stubborn: Path, name: str) -> None:
     """SIGKILL to our group: the guard, in a group of its own, lets the task in flight end.
 
-    Seen to fail with a guard in the supervisor's group, below the manager of our own.
+    Seen to fail with a guard that ends with the supervisor; below the manager of our own, with a guard in the
+    supervisor's group as well.
     """
     managed = manage(name, 1)
     managed.out.wait_for("ready")
@@ -284,11 +285,14 @@ def test_kill_mode_mixed_finds_nobody_left_to_kill(stubborn: Path, start: Start)
 
 @pytest.mark.parametrize("mode", ["mixed", "control-group"])
 def test_a_unit_that_does_not_end_in_time_is_killed(stubborn: Path, start: Start, mode: str) -> None:
+    """Seen to fail without handlers (mixed), and with a guard that hears SIGTERM (control-group)."""
     run = start("--", PYTHON, "worker.py")
     run.out.wait_for("ready")
     for pid in run.survivors() if mode == "control-group" else [run.process.pid]:
         os.kill(pid, signal.SIGTERM)
     run.out.wait_for("got")
+    run.err.wait_for("draining")
+    assert run.guard() is not None
     kill_all(run)
     assert run.wait() == -signal.SIGKILL
     assert "drained" not in run.out.text

@@ -129,6 +129,7 @@ def test_too_many_open_files(stubborn: Path, start: Start) -> None:
 
 
 def test_more_processes_are_killed_than_files_may_be_open(project: Path, start: Start) -> None:
+    """Seen to fail with a guard that kills once and not until nothing is left."""
     many = """
 for _ in range(60):
     if not os.fork():

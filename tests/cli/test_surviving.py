@@ -151,7 +151,7 @@ def test_as_the_first_process_it_ends_by_force_with_the_shells_status(stubborn: 
 
 
 def test_as_the_first_process_it_leaves_no_zombies(project: Path, start: Start) -> None:
-    """Seen to fail with a guard that reaps leaders alone: each orphan stayed as a zombie."""
+    """Seen to fail with a guard that collects leaders alone: each orphan stayed as a zombie."""
     orphans = "for _ in range(20): os.system('(sleep 0.01 &)')\n"
     write_family(project, orphans)
     run = start("--", PYTHON, "worker.py", launcher=container())

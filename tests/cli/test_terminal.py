@@ -276,6 +276,10 @@ def test_a_restart_waits_until_a_prompt_is_left(at_terminal: Callable[..., Scree
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_the_terminals_modes_are_put_back(at_terminal: Callable[..., Screen], number: int) -> None:
+    """By the supervisor, and by the guard, which does it whatever the supervisor has done.
+
+    Seen to fail with a guard that does not (SIGKILL), and with both that do not (SIGTERM).
+    """
     screen = at_terminal("print('up')" + FOREVER)
     terminal = screen.terminal
 
