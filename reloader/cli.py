@@ -90,7 +90,7 @@ def build(given: dict[str, Any]) -> Settings:
     if preset is not None:
         values |= {
             "ready": preset.ready,
-            "stop_signal": preset.stop_signal,
+            "stop_signal": preset.stop_signal or values["stop_signal"],
             "stop_timeout": preset.stop_timeout,
         }
     values |= {key: value for key, value in given.items() if value not in (None, ())}
