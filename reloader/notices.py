@@ -6,6 +6,17 @@ from reloader.events import Change, ExitStatus, ProcessInfo, Unchanged
 from reloader.message import Message
 
 
+class Recognised(Message):
+    """What is known of the worker from its command, and what follows; said once."""
+
+
+class Caution(Message):
+    """What the user is to know of this worker from the start."""
+
+    what: str
+    remedy: str
+
+
 class Watching(Message):
     """What is watched, said once."""
 
@@ -58,6 +69,8 @@ class ProcessUse(Message):
     pid: int
     name: str
     cpu: float
+    age: float = 0.0
+    """Seconds since it was started."""
 
 
 class StillDraining(Message):
@@ -82,6 +95,11 @@ class Killing(Message):
     pid: int | None
     timeout: float | None
     """The stop timeout that has passed; None when the user forced it."""
+    alive: tuple[ProcessUse, ...] = ()
+
+
+class TaskKilled(Message):
+    """What becomes of the task that was killed; the settings know it."""
 
 
 class Unkillable(Message):
@@ -252,7 +270,9 @@ class OurFault(Message):
 
 
 Notice = (
-    Watching
+    Recognised
+    | Caution
+    | Watching
     | Started
     | Ready
     | AssumedReady
@@ -260,6 +280,7 @@ Notice = (
     | StillDraining
     | Drained
     | Killing
+    | TaskKilled
     | Unkillable
     | EndedItself
     | CannotStart

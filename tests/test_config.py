@@ -10,7 +10,8 @@ import click
 import pytest
 
 from reloader import config
-from reloader.cli import COMMAND, _defaults_from_file, build
+from reloader.building import build
+from reloader.cli import COMMAND, _defaults_from_file
 from reloader.errors import ExitCode, ReloaderError
 from reloader.options import PARAMS, Option
 

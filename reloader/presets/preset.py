@@ -5,6 +5,8 @@ from __future__ import annotations
 import signal
 from dataclasses import dataclass
 
+from reloader.settings import StopTarget
+
 # How long a task in flight may take, in seconds, where nothing else is known.
 FOR_TASKS = 60.0
 
@@ -61,8 +63,8 @@ class Preset:
     """
     stop_signal: int | None = signal.SIGINT
     """What drains it; None for INT where it is Python, and TERM where it is not."""
-    stop_tree: bool = False
-    """The stop signal goes to every process of the tree, since the leader does not pass it on."""
+    stop_target: StopTarget = StopTarget.WORKER
+    """Who gets it: the whole tree, where the first process does not pass it on."""
     stop_timeout: float = FOR_TASKS
     """How long a task in flight may take; infinity for as long as it wants."""
     overlap: bool = False

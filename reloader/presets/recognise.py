@@ -55,11 +55,16 @@ class _Program:
         return not {"manage", "manage.py", "django-admin", "django"}.isdisjoint((self.name, *self.known_as))
 
 
-def recognise(command: Sequence[str], presets: Sequence[Preset] = PRESETS) -> Recognised:
-    """Look at a command as given after `--`; nothing is run. The first of equal presets is taken."""
+def recognise(
+    command: Sequence[str], presets: Sequence[Preset] = PRESETS, wanted: Preset | None = None
+) -> Recognised:
+    """Look at a command as given after `--`; nothing is run.
+
+    Of presets that match equally well the first is taken; the wanted one needs no match.
+    """
     inner = unwrap(command)
     if not inner.words:
-        return Recognised(_stem(command[0]), inner.python, None)
+        return Recognised(_stem(command[0]), inner.python, wanted)
     word, *rest = inner.words
     python = inner.python
     interpreter: str | None
@@ -73,7 +78,7 @@ def recognise(command: Sequence[str], presets: Sequence[Preset] = PRESETS) -> Re
     if inner.project and not os.path.isabs(interpreter or ""):
         # The runner puts its own environment first; most keep it in the project.
         interpreter = _PROJECT_PYTHON if os.path.exists(_PROJECT_PYTHON) else None
-    preset = _known(program, presets)
+    preset = wanted or _known(program, presets)
     name = _name_of(program, python) or _stem(word)
     if preset is not None:
         name = preset.name or name

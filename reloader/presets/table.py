@@ -9,6 +9,7 @@ from __future__ import annotations
 import signal
 
 from reloader.presets.preset import Case, Preset
+from reloader.settings import StopTarget
 
 _CELERY = ("-A", "--app", "-b", "--broker", "--result-backend", "--loader", "--config", "--workdir")
 _SAYS_MORE = ("-l=info", "-l=debug", "--loglevel=info", "--loglevel=debug")
@@ -120,8 +121,9 @@ PRESETS = (
         killed="the task is lost unless acks_late is on; then it comes back after the visibility timeout",
         cases=(
             # The banner comes a second before the first task can be taken; what is queued waits.
-            Case(lacks=_SAYS_MORE, ready=r"^\s*\[queues\]|-- \[queues\]"),
+            Case(lacks=_SAYS_MORE, ready=r"\[queues\]"),
             Case(lacks=_SAYS_MORE, has=("-q", "--quiet"), ready=""),
+            Case(has=("-B", "--beat"), overlap=False),
             Case(
                 env="REMAP_SIGTERM=SIGQUIT",
                 stop_signal=signal.SIGTERM,
@@ -150,7 +152,7 @@ PRESETS = (
         "pgpubsub",
         match=("manage.py listen",),
         ready=r"Listening for notifications",
-        stop_tree=True,
+        stop_target=StopTarget.TREE,
         stop_timeout=10.0,
         killed="with lock_notifications and --recover it is handled again at the next start; else it is lost",
         cases=(

@@ -77,7 +77,7 @@ class Guard:
             *(START, generation, [os.fsencode(word) for word in settings.command]),
             {os.fsencode(key): os.fsencode(value) for key, value in environment.items()},
             *(os.fsencode(folder), int(settings.stop_signal), settings.stop_timeout, settings.name),
-            terminal,
+            *(terminal, settings.stop_target.value),
         )
         self._send(request, files)
         answer = self._answers.get()

@@ -32,7 +32,7 @@ class Leader:
     """A worker's first process, how it is to be stopped, and how far its end has come."""
 
     def __init__(self, pid: int, request: tuple, pipes: list[int]) -> None:  # type: ignore[type-arg]
-        _, self.generation, _, _, _, self.stop_signal, self.stop_timeout, self.name, _ = request
+        _, self.generation, _, _, _, self.stop_signal, self.stop_timeout, self.name, _, self.target = request
         self.pid = pid
         self.pipes = dict(zip(pipes, (1, 2), strict=False))
         """Where the bytes of each pipe go once there is no supervisor."""
@@ -47,18 +47,29 @@ class Leader:
         """The leftovers that were sent SIGTERM."""
         self.paused: list[Handle] = []
         """Handles of the processes that `pause` has stopped."""
+        self.draining: list[int] = []
+        """Descriptors of the processes beside this one that were sent the stop signal."""
         self.over = False
         """Nothing of the tree is left."""
 
     def stop(self, number: int) -> None:
-        """Send the stop signal to this process alone; a stopped process would not handle it."""
+        """Send the stop signal to those whom it is for."""
+        from reloader.running import aiming
+
         self.stopped_at = time.monotonic()
         if self.status is None:
-            for one in (number, signal.SIGCONT):
-                try:
-                    os.kill(self.pid, one)
-                except OSError:
-                    pass  # it has become another user's
+            pids = aiming.aim(self.pid, self.target, number)
+            self.draining = aiming.watch([pid for pid in pids if pid != self.pid])
+            aiming.send(pids, number)
+
+    def is_draining(self, now: float) -> bool:
+        """Whether others than this process got the stop signal, and still have time."""
+        if self.draining:
+            from reloader.running import aiming
+
+            self.draining = aiming.drop_ended(self.draining)
+        over = self.stop_timeout is not None and now >= (self.stopped_at or 0.0) + self.stop_timeout
+        return bool(self.draining) and not over
 
     def resume(self) -> None:
         """Let what was paused go on."""
@@ -150,7 +161,7 @@ class Guard:
         elif request[0] == RESUME:
             leader.resume()
         else:
-            for fd in leader.pipes:
+            for fd in (*leader.pipes, *leader.draining):
                 os.close(fd)
             del self.leaders[leader.generation]
 
@@ -163,7 +174,7 @@ class Guard:
 
     def start(self, request: tuple, files: list[int]) -> None:  # type: ignore[type-arg]
         """Start a worker, and tell its pid or what went wrong."""
-        _, generation, command, environment, folder, stop_signal, _, _, terminal = request
+        _, generation, command, environment, folder, stop_signal, _, _, terminal, _ = request
         try:
             pid = spawn.spawn(command, environment, folder, stop_signal, files[:3], terminal)
         except spawn.SpawnError as error:
@@ -208,7 +219,9 @@ class Guard:
         sys.path[:] = self.path
         from reloader.running import leftovers
 
-        if leader.status is None and leader.kill_at is None:
+        if leader.status is not None and leader.kill_at is None and leader.is_draining(now):
+            pass  # what the leader ran goes on without it
+        elif leader.status is None and leader.kill_at is None:
             tell(f"{leader.name} did not end in time; killing it")
             self.kill(leader, now)
         elif leader.kill_at is not None and now >= leader.kill_at:

@@ -3,11 +3,11 @@
 For both ends of a Unix socket. It imports little, since the guard is to stay small.
 
 Requests: (START, generation, command, environment, folder, stop signal, stop timeout, name, whether it has
-a terminal) with the worker's stdin, stdout and stderr and the reading ends of its pipes;
-(STOP, generation, signal); KILL, PAUSE, RESUME and FORGET with the generation alone; (MODES, descriptor, what
-tcgetattr gave) to be put back. Answers: (STARTED, generation, pid) with a pidfd where there are such;
-(FAILED, generation, errno, whether it was the folder); (LEFT, generation, leftovers' pids and names);
-(ENDED, generation, exit code, signal) once the tree is empty.
+a terminal, whom the stop signal is for) with the worker's stdin, stdout and stderr and the reading ends of
+its pipes; (STOP, generation, signal); KILL, PAUSE, RESUME and FORGET with the generation alone;
+(MODES, descriptor, what tcgetattr gave) to be put back. Answers: (STARTED, generation, pid) with a pidfd
+where there are such; (FAILED, generation, errno, whether it was the folder); (LEFT, generation, leftovers'
+pids and names); (ENDED, generation, exit code, signal) once the tree is empty.
 """
 
 from __future__ import annotations

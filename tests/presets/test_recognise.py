@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reloader.presets.recognise import recognise
 from reloader.presets.preset import Preset
+from reloader.presets.recognise import recognise
 from reloader.presets.table import PRESETS
 
 # Command line; name of the worker, whether it is Python, known.key.
