@@ -79,7 +79,7 @@ def recognise(
         # The runner puts its own environment first; most keep it in the project.
         interpreter = _PROJECT_PYTHON if os.path.exists(_PROJECT_PYTHON) else None
     preset = wanted or _known(program, presets)
-    name = _name_of(program, python) or _stem(word)
+    name = _name_of(program, python, preset.valued if preset is not None else ()) or _stem(word)
     if preset is not None:
         name = preset.name or name
         python = python if preset.python is None else preset.python
@@ -114,10 +114,10 @@ def _operands(arguments: Sequence[str], valued: Sequence[str]) -> Iterator[str]:
             yield word
 
 
-def _name_of(program: _Program, python: bool) -> str:
+def _name_of(program: _Program, python: bool, valued: Sequence[str]) -> str:
     is_command = program.is_django and (python or program.name != "django")
     if is_command or program.name in _INTERPRETERS:
-        script = next(_operands(program.arguments, ()), None)
+        script = next(_operands(program.arguments, valued), None)
         if script is not None and "-c" not in program.arguments:
             return _stem(script)
     return program.name

@@ -59,6 +59,88 @@ CASES: list[tuple[str, str, bool, str | None]] = [
     ("time python manage.py qcluster", "qcluster", True, "django-q2"),
     ("exec python manage.py qcluster", "qcluster", True, "django-q2"),
     ("env A=1 nice uv run python manage.py qcluster", "qcluster", True, "django-q2"),
+    # Behind a shell, where its text is one simple command
+    ("sh -c 'python manage.py qcluster'", "qcluster", True, "django-q2"),
+    ("sh -c 'exec python manage.py qcluster'", "qcluster", True, "django-q2"),
+    ("/bin/bash -lc 'A=1 exec uv run manage.py qcluster'", "qcluster", True, "django-q2"),
+    ("bash -e -o pipefail -c 'python manage.py qcluster'", "qcluster", True, "django-q2"),
+    ("sh -ec 'celery -A \"my app\" worker'", "celery", True, "celery"),
+    ("env A=1 sh -c 'nice python manage.py qcluster'", "qcluster", True, "django-q2"),
+    ("sh -c 'cd src && python manage.py qcluster'", "sh", False, None),
+    ("sh -c 'python manage.py migrate; python manage.py qcluster'", "sh", False, None),
+    ("sh -c 'python manage.py qcluster | tee log'", "sh", False, None),
+    ("sh -c 'python manage.py qcluster > log'", "sh", False, None),
+    ("sh -c 'python manage.py qcluster &'", "sh", False, None),
+    ("sh -c '$(which python) manage.py qcluster'", "sh", False, None),
+    ("sh -c '`which python` manage.py qcluster'", "sh", False, None),
+    ("sh -c 'true\npython manage.py qcluster'", "sh", False, None),
+    ("sh -c 'python \"manage.py qcluster'", "sh", False, None),
+    ("sh -c ''", "sh", False, None),
+    ("sh -c", "sh", False, None),
+    ("sh worker.sh qcluster", "worker", False, None),
+    # Behind programs that want `--`
+    ("doppler run -- python manage.py qcluster", "qcluster", True, "django-q2"),
+    ("doppler run --project x --config dev -- celery -A p worker", "celery", True, "celery"),
+    ("op run --env-file .env -- celery -A p worker", "celery", True, "celery"),
+    ("aws-vault exec profile -- celery -A p worker", "celery", True, "celery"),
+    ("doppler run python manage.py qcluster", "doppler", False, None),
+    ("dotenv run -- celery -A p worker", "celery", True, "celery"),
+    ("dotenv -f .env.dev run celery -A p worker", "celery", True, "celery"),
+    ("direnv exec . celery -A p worker", "celery", True, "celery"),
+    ("nohup time -f %e celery -A p worker", "celery", True, "celery"),
+    ("stdbuf -oL celery -A p worker", "celery", True, "celery"),
+    ("ddtrace-run celery -A p worker", "celery", True, "celery"),
+    ("newrelic-admin run-program celery -A p worker", "celery", True, "celery"),
+    # The other known workers
+    ("celery -A proj worker -l info", "celery", True, "celery"),
+    ("celery --app=proj -q worker", "celery", True, "celery"),
+    ("celery -A worker -b redis://x --workdir beat worker", "celery", True, "celery"),
+    ("celery -A worker beat -l info", "beat", True, "celery-beat"),
+    ("celery -A proj inspect ping", "celery", False, None),
+    ("celery worker.py", "celery", False, None),
+    ("python -m celery -A proj worker", "celery", True, "celery"),
+    ("python -X dev -W error -m celery -A proj worker", "celery", True, "celery"),
+    ("/srv/venv/bin/celery -A proj worker", "celery", True, "celery"),
+    ("python /srv/venv/bin/celery -A proj beat", "beat", True, "celery-beat"),
+    ("poetry run celery -A proj worker", "celery", True, "celery"),
+    ("uv run --with redis celery -A proj worker", "celery", True, "celery"),
+    ("python -m project.celery worker", "celery", True, None),
+    ("python celery.py worker", "celery", True, None),
+    ("python manage.py rqworker high default", "rqworker", True, "rq"),
+    ("./manage.py rqworker-pool default --num-workers 2", "rqworker-pool", True, "rq"),
+    ("rq worker --with-scheduler", "rq", True, "rq"),
+    ("python -m rq.cli worker", "cli", True, "rq"),
+    ("rqworker", "rqworker", True, "rq"),
+    ("rq info", "rq", False, None),
+    ("rq cron cron.py", "rq", True, "rq-cron"),
+    ("django-admin rqcron cron.py", "rqcron", True, "rq-cron"),
+    ("rqscheduler -i 1", "rqscheduler", True, "rq-scheduler"),
+    ("python manage.py rqscheduler", "rqscheduler", True, "rq-scheduler"),
+    ("python manage.py scheduler_worker", "scheduler_worker", True, "django-tasks-scheduler"),
+    ("python manage.py rundramatiq -p 2 -t 2", "rundramatiq", True, "dramatiq"),
+    ("dramatiq app.tasks", "dramatiq", True, "dramatiq"),
+    ("python -m dramatiq app.tasks", "dramatiq", True, "dramatiq"),
+    ("python manage.py procrastinate worker", "procrastinate", True, "procrastinate"),
+    ("python manage.py procrastinate schema --apply", "procrastinate", True, None),
+    ("procrastinate --app worker.app worker", "procrastinate", True, "procrastinate"),
+    ("procrastinate -v -a p.app worker", "procrastinate", True, "procrastinate"),
+    ("python -m procrastinate --app=p.app worker", "procrastinate", True, "procrastinate"),
+    ("python manage.py listen --recover", "listen", True, "pgpubsub"),
+    ("wakaq-worker --app=wq.wakaq", "wakaq-worker", True, "wakaq"),
+    ("wakaq-scheduler --app=wq.wakaq", "wakaq-scheduler", True, "wakaq-scheduler"),
+    ("huey_consumer app.huey -w 2", "huey_consumer", True, "huey"),
+    ("huey_consumer.py app.huey", "huey_consumer", True, "huey"),
+    ("python -m huey.bin.huey_consumer app.huey", "huey_consumer", True, "huey"),
+    ("python manage.py run_huey", "run_huey", True, "huey"),
+    ("arq app.WorkerSettings", "arq", True, "arq"),
+    ("python -m arq app.WorkerSettings", "arq", True, "arq"),
+    ("taskiq worker app:broker", "taskiq", True, "taskiq"),
+    ("taskiq scheduler app:scheduler", "taskiq", True, "taskiq-scheduler"),
+    ("python manage.py db_worker --no-reload", "db_worker", True, "django-tasks"),
+    ("node worker.js", "worker", False, "node"),
+    ("node --enable-source-maps -r dotenv/config dist/jobs.mjs", "jobs", False, "node"),
+    ("env A=1 npx tsx src/worker.ts", "worker", False, "node"),
+    ("uv run node server.js", "server", False, "node"),
     # Other Python programs
     ("poetry run python -m celeryapp -A p worker", "celeryapp", True, None),
     ("env A=1 B=2 python -m jobs worker", "jobs", True, None),
@@ -256,3 +338,50 @@ def test_the_line_by_which_a_known_worker_is_ready(queue: str, line: str, is_rea
     (preset,) = (known for known in PRESETS if known.key == queue)
     assert preset.ready is not None
     assert bool(re.search(preset.ready, line)) is is_ready
+
+
+# --- the first lines of the others, as their projects print them ----------------------------------
+
+READY = [
+    ("rq", "12:00:00 *** Listening on default...", True),
+    ("rq", "12:00:00 Worker rq:worker:1: started with PID 1, version 3.0.0", False),
+    (
+        "dramatiq",
+        "[2026-11-01 12:00:00,000] [PID 1] [MainThread] [dramatiq.WorkerProcess(0)] [INFO] Worker process is ready for action.",
+        True,
+    ),
+    (
+        "procrastinate",
+        "2026-11-01 12:00:00,000 INFO procrastinate.worker Launching a worker on all queues",
+        True,
+    ),
+    ("celery", "[2026-11-01 12:00:00,000: INFO/MainProcess] celery@host ready.", True),
+    ("celery", "[2026-11-01 12:00:00,000: INFO/MainProcess] w1@host-2.example ready.", True),
+    ("celery", "[2026-11-01 12:00:00,000: INFO/MainProcess] mingle: all alone", False),
+    ("celery-beat", "[2026-11-01 12:00:00,000: INFO/MainProcess] beat: Starting...", True),
+    ("pgpubsub", "2026-11-01 12:00:00,000 INFO Listening for notifications... ", True),
+    (
+        "huey",
+        "[2026-11-01 12:00:00,000] INFO:huey.consumer:MainThread:Huey consumer started with 2 thread, PID 1",
+        True,
+    ),
+    ("arq", "12:00:00: Starting worker for 1 functions: nap", True),
+    (
+        "taskiq",
+        "[2026-11-01 12:00:00,000][taskiq.receiver.receiver][INFO   ][worker-0] Listening started.",
+        True,
+    ),
+    ("django-tasks", "Starting worker worker_id=x queues=default", True),
+]
+
+
+@pytest.mark.parametrize(("key", "line", "is_ready"), READY)
+def test_the_line_by_which_another_known_worker_is_ready(key: str, line: str, is_ready: bool) -> None:
+    (preset,) = (known for known in PRESETS if known.key == key)
+    assert bool(re.search(preset.ready or "$.", line)) is is_ready
+
+
+def test_variables_that_the_command_sets_for_itself_are_known() -> None:
+    found = recognise(shlex.split("env A=1 sh -c 'B=2 exec celery -A p worker'"))
+    assert found.environment == {"A": "1", "B": "2"}
+    assert found.arguments == ("-A", "p", "worker")
