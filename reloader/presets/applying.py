@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from reloader.presets.preset import Case, Preset
 
@@ -13,9 +12,9 @@ def applied(preset: Preset, arguments: Sequence[str], environment: Mapping[str, 
     for case in preset.cases:
         if case.stop_signal is None and _holds(case, arguments, environment):
             if case.ready is not None:
-                preset = replace(preset, ready=case.ready or None)
+                preset = preset._replace(ready=case.ready or None)
             if case.overlap is not None:
-                preset = replace(preset, overlap=case.overlap)
+                preset = preset._replace(overlap=case.overlap)
     return preset
 
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from reloader.errors import ReloaderError
@@ -56,6 +54,8 @@ def named(key: str, presets: Sequence[Preset]) -> Preset:
 
 
 def _near(key: str, known: Mapping[str, Preset]) -> str:
+    import difflib
+
     close = difflib.get_close_matches(key, known, n=1)
     return f"did you mean {close[0]}?" if close else "reloader presets lists them"
 
@@ -90,13 +90,13 @@ def _match(preset: Preset, values: list[str]) -> Preset:
             if len(words) == 1:
                 raise ValueError(f"{value!r} names no management command")
         ways.append(" ".join(words))
-    return replace(preset, match=(*ways, *preset.match))
+    return preset._replace(match=(*ways, *preset.match))
 
 
 def _counts(preset: Preset, value: str) -> Preset:
     if value not in _COUNTS:
         raise ValueError(f"{value!r} is not one of 'python', 'everything'")
-    return replace(preset, python=_COUNTS[value])
+    return preset._replace(python=_COUNTS[value])
 
 
 def _ready(preset: Preset, value: str) -> Preset:
@@ -105,37 +105,37 @@ def _ready(preset: Preset, value: str) -> Preset:
     except re.error as error:
         raise ValueError(f"{value!r} is not a regular expression: {error}") from error
     # What the file says holds in every case.
-    cases = tuple(replace(case, ready=None) for case in preset.cases)
-    return replace(preset, ready=value or None, cases=cases)
+    cases = tuple(case._replace(ready=None) for case in preset.cases)
+    return preset._replace(ready=value or None, cases=cases)
 
 
 def _stop_target(preset: Preset, value: str) -> Preset:
     if value not in (target.value for target in StopTarget):
         raise ValueError(f"{value!r} is not one of 'worker', 'leader', 'tree'")
-    return replace(preset, stop_target=StopTarget(value))
+    return preset._replace(stop_target=StopTarget(value))
 
 
 def _stop_timeout(preset: Preset, value: str) -> Preset:
     seconds = parse_duration(value)
-    return replace(preset, stop_timeout=math.inf if seconds is None else seconds)
+    return preset._replace(stop_timeout=math.inf if seconds is None else seconds)
 
 
 def _overlap(preset: Preset, value: bool) -> Preset:
-    cases = tuple(replace(case, overlap=None) for case in preset.cases)
-    return replace(preset, overlap=value, cases=cases)
+    cases = tuple(case._replace(overlap=None) for case in preset.cases)
+    return preset._replace(overlap=value, cases=cases)
 
 
 _SETTERS: Mapping[str, Callable[[Preset, Any], Preset]] = {
     "match": _match,
-    "value_options": lambda preset, value: replace(preset, valued=(*preset.valued, *value)),
-    "name": lambda preset, value: replace(preset, name=value),
+    "value_options": lambda preset, value: preset._replace(valued=(*preset.valued, *value)),
+    "name": lambda preset, value: preset._replace(name=value),
     "counts": _counts,
     "ready": _ready,
-    "stop_signal": lambda preset, value: replace(preset, stop_signal=parse_signal(value)),
+    "stop_signal": lambda preset, value: preset._replace(stop_signal=parse_signal(value)),
     "stop_target": _stop_target,
     "stop_timeout": _stop_timeout,
     "overlap": _overlap,
-    "overlap_needs": lambda preset, value: replace(preset, overlap_needs=value),
-    "killed": lambda preset, value: replace(preset, killed=value.rstrip(".")),
-    "notes": lambda preset, value: replace(preset, notes=value),
+    "overlap_needs": lambda preset, value: preset._replace(overlap_needs=value),
+    "killed": lambda preset, value: preset._replace(killed=value.rstrip(".")),
+    "notes": lambda preset, value: preset._replace(notes=value),
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from reloader.settings import StopTarget
 
@@ -11,8 +11,7 @@ from reloader.settings import StopTarget
 FOR_TASKS = 60.0
 
 
-@dataclass(frozen=True)
-class Case:
+class Case(NamedTuple):
     """What differs from the preset, or is worth a word, for some command lines or environments.
 
     It holds when everything holds that it names. An option is written `--name` or `--name=value`, and a
@@ -37,8 +36,7 @@ class Case:
     """What to do about that."""
 
 
-@dataclass(frozen=True)
-class Preset:
+class Preset(NamedTuple):
     """How a known worker behaves. Times are in seconds."""
 
     key: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from reloader.presets.preset import Preset
 from reloader.presets.table import PRESETS
@@ -25,8 +25,7 @@ _INTERPRETERS = frozenset(
 _EXTENSIONS = (".py", ".sh", ".exe", ".js", ".mjs", ".cjs", ".ts", ".rb", ".pl", ".php")
 
 
-@dataclass(frozen=True)
-class Recognised:
+class Recognised(NamedTuple):
     """What could be told from the command alone."""
 
     name: str
@@ -36,12 +35,11 @@ class Recognised:
     """The program that interprets it, where the command or a first line of a script names one."""
     arguments: tuple[str, ...] = ()
     """What follows the program."""
-    environment: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = {}
     """Variables that the command sets for itself."""
 
 
-@dataclass(frozen=True)
-class _Program:
+class _Program(NamedTuple):
     """What is run in the end."""
 
     name: str

@@ -6,7 +6,7 @@ import os
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=.*", re.DOTALL)
 _SHELLS = frozenset({"sh", "bash", "dash", "zsh", "ksh", "ash"})
@@ -17,8 +17,7 @@ _OPERATORS = "();<>|&"
 PYTHON_VALUES = frozenset({"-W", "-X", "--check-hash-based-pycs"})
 
 
-@dataclass(frozen=True)
-class Wrapper:
+class Wrapper(NamedTuple):
     """A program that runs another one, whose command line follows its own words and options."""
 
     valued: frozenset[str] = frozenset()
@@ -77,17 +76,17 @@ _GLOBAL = {"dotenv": frozenset({"-f", "--file", "-q", "--quote", "-e", "--export
 _OPERANDS = {"chrt": 1, "direnv": 1}
 
 
-@dataclass
 class Unwrapped:
     """The command line that is run in the end, and what was on the way to it."""
 
-    words: list[str]
-    python: bool = False
-    """It is surely Python."""
-    project: bool = False
-    """It runs in a project's own environment."""
-    environment: dict[str, str] = field(default_factory=dict)
-    """Variables that are set for it."""
+    def __init__(self, words: list[str]) -> None:
+        self.words = words
+        self.python = False
+        """It is surely Python."""
+        self.project = False
+        """It runs in a project's own environment."""
+        self.environment: dict[str, str] = {}
+        """Variables that are set for it."""
 
 
 def unwrap(command: Sequence[str]) -> Unwrapped:

@@ -158,8 +158,8 @@ def test_a_worker_of_the_users_own(project: Path, start: Start) -> None:
     )
     run = start("-v", "--", PYTHON, "mailer.py", "--fast", "send")
     run.err.wait_for("mailer: SIGTERM, at most 60 s, ready at 'up'")
-    run.err.wait_for(r"ready in \d")
     run.err.wait_for("watching")
+    eventually(lambda: "ready in" in run.err.text, "its ready line is known")
     save(project / "task.py", "VERSION = 2\n")
     run.out.wait_for("got SIGTERM")
     run.out.wait_for("up 2")
@@ -242,6 +242,23 @@ def test_behind_a_shell_the_worker_gets_it_once_and_drains(
     (project / "run.sh").chmod(0o755)
     run = start("-s", number, "--", *shlex.split(line.format(worker=worker)))
     run.out.wait_for(r"up \d+")
+    run.err.wait_for("watching")
+    save(project / "task.py", "VERSION = 2\n")
+    run.out.wait_for(f"got SIG{number}")
+    run.out.wait_for("drained")
+    run.out.wait_for(r"up \d+")
+    assert run.out.text.count("got") == 1
+    assert run.stop() == 0
+    assert run.out.text.count("got") == run.out.text.count("drained") == 2
+    assert not run.survivors()
+
+
+@pytest.mark.parametrize("number", ["INT", "TERM"])
+def test_behind_uv_the_worker_gets_it_once_and_drains(project: Path, start: Start, number: str) -> None:
+    (project / "notes.py").write_text(NOTES)
+    uv = str(Path(PYTHON).with_name("uv"))
+    run = start("-s", number, "--", uv, "run", "--no-project", "--offline", "--python", PYTHON, "notes.py")
+    run.out.wait_for(r"^notes +\| up \d+")
     run.err.wait_for("watching")
     save(project / "task.py", "VERSION = 2\n")
     run.out.wait_for(f"got SIG{number}")
