@@ -6,6 +6,17 @@ from reloader.events import Change, ExitStatus, ProcessInfo, Unchanged
 from reloader.message import Message
 
 
+class Recognised(Message):
+    """What is known of the worker from its command, and what follows; said once."""
+
+
+class Caution(Message):
+    """What the user is to know of this worker from the start."""
+
+    what: str
+    remedy: str
+
+
 class Watching(Message):
     """What is watched, said once."""
 
@@ -75,6 +86,8 @@ class ProcessUse(Message):
     pid: int
     name: str
     cpu: float
+    age: float = 0.0
+    """Seconds since it was started."""
 
 
 class StillDraining(Message):
@@ -99,6 +112,11 @@ class Killing(Message):
     pid: int | None
     timeout: float | None
     """The stop timeout that has passed; None when the user forced it."""
+    alive: tuple[ProcessUse, ...] = ()
+
+
+class TaskKilled(Message):
+    """What becomes of the task that was killed; the settings know it."""
 
 
 class Unkillable(Message):
@@ -269,7 +287,9 @@ class OurFault(Message):
 
 
 Notice = (
-    Watching
+    Recognised
+    | Caution
+    | Watching
     | Started
     | Ready
     | Preloaded
@@ -279,6 +299,7 @@ Notice = (
     | StillDraining
     | Drained
     | Killing
+    | TaskKilled
     | Unkillable
     | EndedItself
     | CannotStart

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from reloader.deciding.backoff import Backoff
-from reloader.deciding.drain import Drain
+from reloader.deciding.drain import Drain, kill
 from reloader.deciding.states import TABLE, Goal, Happening, Impossible, WorkerState
 from reloader.effects import Effect, KillWorker, ReapWorker, StartWorker, StopWorker, Tell
 from reloader.events import Change, ExitStatus, StartFailed
@@ -18,7 +18,6 @@ from reloader.notices import (
     Drained,
     Draining,
     EndedItself,
-    Killing,
     Ready,
     Started,
     StartingAgain,
@@ -239,7 +238,7 @@ class Worker:
         self.killed = True
         self._killed_at = now
         self._enter(WorkerState.KILLING, now + self.settings.kill_timeout)
-        return [KillWorker(self.generation), Tell(Killing(self.pid, timeout))]
+        return kill(self.settings, self.generation, self.pid, timeout)
 
     def _complain(self, now: float) -> list[Effect]:
         told: list[Effect] = [KillWorker(self.generation), Tell(Unkillable(now - self._killed_at))]

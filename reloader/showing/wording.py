@@ -12,6 +12,7 @@ from reloader.notices import (
     CannotPreload,
     CannotRead,
     CannotStart,
+    Caution,
     ChangesMeanwhile,
     Checking,
     Drained,
@@ -31,6 +32,7 @@ from reloader.notices import (
     Paused,
     Preloaded,
     Ready,
+    Recognised,
     Released,
     Remembered,
     SetAside,
@@ -38,6 +40,7 @@ from reloader.notices import (
     StartingAgain,
     Status,
     StillDraining,
+    TaskKilled,
     Unkillable,
     Unpaused,
     WaitingForGit,
@@ -45,7 +48,7 @@ from reloader.notices import (
     Watching,
     WatchingByComparing,
 )
-from reloader.settings import Settings
+from reloader.settings import ALIVE_IS_READY, Settings, StopTarget, signal_name
 from reloader.showing.console import Weight, printable
 from reloader.showing.phrases import (
     changed,
@@ -59,6 +62,8 @@ from reloader.showing.phrases import (
     unchanged,
 )
 
+# So many of the processes that are to be killed are named; the rest are counted.
+NAMED = 6
 # What the watcher's error says when one of inotify's limits is reached, and how to raise it.
 _REMEDIES = {
     "watch limit": "sudo sysctl fs.inotify.max_user_watches=524288; reloader doctor counts what is needed",
@@ -85,6 +90,10 @@ class _Words:
 
     def of(self, notice: Notice) -> tuple[str, Weight]:
         match notice:
+            case Recognised():
+                return self._recognised(), Weight.DETAIL
+            case Caution(what, remedy):
+                return f"{printable(what)}\nhint: {printable(remedy)}", Weight.PLAIN
             case Watching(folders, files):
                 where = ", ".join(path_shown(path) for path in self.settings.watch)
                 sizes = f"{counted(files, 'file')} in {counted(folders, 'folder')}"
@@ -116,11 +125,11 @@ class _Words:
                 return ": CPU of ".join([text, *([", ".join(busy)] if busy else [])]), Weight.PLAIN
             case Drained(elapsed):
                 return f"{self.name} ended after {elapsed:.2f} s", Weight.ROUTINE
-            case Killing(_, None):
-                return f"killing {self.name}", Weight.STRONG
-            case Killing(_, timeout):
-                text = f"{self.name} did not end within {timeout:g} s → SIGKILL to its whole process tree"
-                return f"{text}\nhint: --stop-timeout sets the limit, none waits for ever", Weight.STRONG
+            case Killing():
+                return self._killing(notice), Weight.STRONG
+            case TaskKilled():
+                known = printable(f"{self.settings.preset}: {self.settings.killed}")
+                return f"if a task was in flight: {known}", Weight.PLAIN
             case Unkillable(seconds):
                 text = f"something of {self.name} survives SIGKILL since {seconds:.0f} s"
                 return (
@@ -195,6 +204,29 @@ class _Words:
             case OurFault(source, error):
                 text = f"a fault of reloader itself, in {source}: {printable(error)}"
                 return f"{text}\nhint: please report it; the worker is drained now", Weight.STRONG
+
+    def _recognised(self) -> str:
+        settings = self.settings
+        whom = {StopTarget.LEADER: " to the first process", StopTarget.TREE: " to every process"}
+        stop = f"{signal_name(settings.stop_signal)}{whom.get(settings.stop_target, '')}"
+        limit = "no limit" if settings.stop_timeout is None else f"at most {settings.stop_timeout:g} s"
+        ready = f"at '{settings.ready}'" if settings.ready else f"when alive for {ALIVE_IS_READY:g} s"
+        return printable(f"{settings.preset or 'no known worker'}: {stop}, {limit}, ready {ready}")
+
+    def _killing(self, notice: Killing) -> str:
+        there = [
+            f"{printable(one.name)} (pid {one.pid}) for {span(one.age)}, CPU {one.cpu:.0f} %"
+            for one in notice.alive[:NAMED]
+        ]
+        if len(notice.alive) > NAMED:
+            there.append(f"{len(notice.alive) - NAMED} more")
+        still = f"; still there: {', '.join(there)}" if there else ""
+        if notice.timeout is None:
+            return f"killing {self.name}{still}"
+        text = (
+            f"{self.name} did not end within {notice.timeout:g} s → SIGKILL to its whole process tree{still}"
+        )
+        return f"{text}\nhint: --stop-timeout sets the limit, none waits for ever"
 
     def _draining(self, notice: Draining) -> str:
         pid = f" (pid {notice.pid})" if notice.pid is not None else ""
