@@ -64,8 +64,9 @@ from reloader.settings import OnExit, Settings
 
 QUIT_SIGNALS = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGQUIT})
 # A terminal's Ctrl-C reaches a process manager and us at once, and the manager then sends its own
-# SIGTERM: a different signal this soon, in seconds, after the first is the same wish told twice.
-ECHO = 1.0
+# SIGTERM, at once or a moment later: a different signal this soon, in seconds, after the first is the same
+# wish told twice.
+ECHO = 3.0
 # After a forced end nobody waits longer than this, in seconds, for a reader that does not read.
 FORCED_FLUSH = 1.0
 

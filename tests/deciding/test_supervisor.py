@@ -184,7 +184,7 @@ def test_a_managers_term_right_after_the_terminals_interrupt_is_the_same_wish() 
     supervisor = at_work()
     supervisor.handle(SignalReceived(signal.SIGINT), 2.0)
     assert supervisor.handle(SignalReceived(signal.SIGTERM), 2.1) == []
-    assert supervisor.handle(SignalReceived(signal.SIGTERM), 4.0) == [Tell(Killing(100, None)), KillWorker(1)]
+    assert supervisor.handle(SignalReceived(signal.SIGTERM), 5.1) == [Tell(Killing(100, None)), KillWorker(1)]
 
 
 def test_a_reader_that_does_not_read_can_be_left_by_a_second_interrupt() -> None:
