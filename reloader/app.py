@@ -161,6 +161,7 @@ class Shell:
         for effect in effects:
             match effect:
                 case StartWorker(generation):
+                    self._console.generation = generation
                     self._stage.start(generation)
                 case StopWorker():
                     self._stage.stop()

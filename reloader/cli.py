@@ -17,7 +17,7 @@ from reloader.errors import ExitCode, ReloaderError
 from reloader.help import EPILOG, Section
 from reloader.options import PARAMS, Option
 from reloader.presets.recognise import recognise
-from reloader.settings import Color, OnExit, RestartOn, Settings, Tty, parse_signal
+from reloader.settings import Color, LogFormat, OnExit, RestartOn, Settings, Tty, parse_signal
 
 # A first word that is one of these is no command to run; behind `--` it is.
 VERBS = ("why", "doctor")
@@ -79,6 +79,8 @@ def build(given: dict[str, Any]) -> Settings:
         command = (_interpreter(), "-m", given["module"], *command)
     if not command:
         raise ReloaderError("no command given", "reloader -- python manage.py qcluster")
+    from reloader.showing.managers import is_below_manager
+
     recognised = recognise(command)
     preset = recognised.preset
     values: dict[str, Any] = {
@@ -86,6 +88,7 @@ def build(given: dict[str, Any]) -> Settings:
         "python": recognised.python,
         "interpreter": recognised.interpreter,
         "stop_signal": parse_signal("INT" if recognised.python else "TERM"),
+        "prefix": not is_below_manager(os.environ),
     }
     if preset is not None:
         values |= {
@@ -99,6 +102,7 @@ def build(given: dict[str, Any]) -> Settings:
     values["on_exit"] = OnExit(values.get("on_exit", "wait"))
     values["restart_on"] = RestartOn(values.get("restart_on", "change"))
     values["color"] = Color(values.get("color", "auto"))
+    values["log_format"] = LogFormat(values.get("log_format", "text"))
     values["tty"] = Tty(values.get("tty", "auto"))
     if values.get("stop_timeout") == math.inf:
         values["stop_timeout"] = None

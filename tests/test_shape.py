@@ -71,6 +71,7 @@ CLOCK = {
     "running/guard_main.py",  # a process of its own
     "showing/console.py",
     "showing/pump.py",
+    "showing/sink.py",
     "watching/contents.py",
     "watching/surveyor.py",
     "watching/watcher.py",

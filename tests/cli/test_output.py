@@ -115,7 +115,7 @@ def test_colours_when_they_are_wanted(
     command = ("-n", "job", "--on-exit", "quit", "--", PYTHON, "-c", code)
     run = start(*arguments, *command, env=environment)
     assert run.wait() == 0
-    prefix = r"\x1b\[0;\d\dmjob      \|\x1b\[0m " if coloured else r"job      \| "
+    prefix = r"\x1b\[0;38;5;\d+mjob      \|\x1b\[0m " if coloured else r"job      \| "
     assert re.fullmatch(prefix + r"\x1b\[31mred\x1b\[0m\n", run.out.text), (
         "the worker's own colours always pass"
     )
