@@ -22,6 +22,7 @@ from reloader.effects import (
     FlushOutput,
     FollowSize,
     KillWorker,
+    PassInterrupt,
     Preflight,
     ReapOrphans,
     ReapWorker,
@@ -58,6 +59,8 @@ if TYPE_CHECKING:
 
 # So many objects more than there were before make the interpreter look for cycles.
 GARBAGE = 50_000
+# What Ctrl-C types.
+INTERRUPT = b"\x03"
 # So many of the processes that a drain waits for are told, the busiest first.
 SHOWN = 4
 
@@ -111,7 +114,7 @@ class Shell:
         self._settings = settings
         self._environment = environment
         self._post = post
-        self._signals = signals.Signals(post)
+        self._signals = signals.Signals(post, lambda: self._keyboard is not None and self._stage.is_read())
         self._sinks = make_sinks()
         self._console = Console(settings, self._sinks[1], environment, partial(post, OutputClosed()))
         self._began_ns = time.time_ns() - system.CLOCK_TICK_NS
@@ -169,6 +172,8 @@ class Shell:
                     self._stage.kill()
                 case ReapWorker():
                     self._stage.forget()
+                case PassInterrupt():
+                    self._stage.type(INTERRUPT)
                 case ClearScreen():
                     self._console.clear()
                 case ShowEmptyLine():

@@ -34,6 +34,10 @@ class Suspend(Message):
     """Stop the worker's tree and ourselves, as Ctrl-Z does; Resumed follows once we go on."""
 
 
+class PassInterrupt(Message):
+    """Let Ctrl-C be typed at the worker's terminal."""
+
+
 class ClearScreen(Message):
     """Clear our terminal."""
 
@@ -108,6 +112,7 @@ Effect = (
     | KillWorker
     | ReapWorker
     | Suspend
+    | PassInterrupt
     | ClearScreen
     | ShowEmptyLine
     | FollowSize

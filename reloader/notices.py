@@ -210,6 +210,10 @@ class AwaitingPrompt(Message):
     """A restart waits for somebody who types into the worker's terminal."""
 
 
+class InterruptPassed(Message):
+    """Ctrl-C went to the worker, which waits for input."""
+
+
 class KeysAre(Message):
     """What the keys do."""
 
@@ -223,6 +227,8 @@ class Status(Message):
     since: float
     """Seconds since it was started."""
     paused: bool
+    held: tuple[Change, ...] = ()
+    """Changes that wait, since the code is broken."""
 
 
 class Paused(Message):
@@ -279,6 +285,7 @@ Notice = (
     | EndingLeftovers
     | CannotRead
     | AwaitingPrompt
+    | InterruptPassed
     | KeysAre
     | Status
     | Paused

@@ -85,7 +85,7 @@ class Supervisor:
         self._debouncer = Debouncer(settings.debounce, settings.max_wait)
         self._gate = Gate(settings)
         self._loops = Loops()
-        self._keys = Keys(self.worker, self._debouncer, partial(self._quit_once, signal.SIGTERM))
+        self._keys = Keys(self.worker, self._debouncer, self._gate, partial(self._quit_once, signal.SIGTERM))
         self._noticed_at = 0.0
         self._asked_for: frozenset[str] | None = frozenset()
         self._last_hint = 0.0
@@ -175,8 +175,9 @@ class Supervisor:
             case Resumed(seconds):
                 self._suspended = False
                 worker.postpone(seconds)
-            case SignalReceived(number):
-                return self._signalled(number, now)
+            case SignalReceived(number, at_prompt):
+                passed = self._keys.interrupted(now) if at_prompt and self._quit_by is None else []
+                return passed or self._signalled(number, now)
             case OutputClosed():
                 return self._quit_once(signal.SIGPIPE, now)
             case OutputFlushed():
@@ -239,9 +240,8 @@ class Supervisor:
             # The shell and the kernel may both send it for one closed terminal.
             return self._quit_once(number, now)
         if self._quit_by in QUIT_SIGNALS:
-            if number != self._quit_by and now - self._quit_at < ECHO:
-                return []
-            return self._force(number, now)
+            is_echo = number != self._quit_by and now - self._quit_at < ECHO
+            return [] if is_echo else self._force(number, now)
         return self._quit(number, now)
 
     def _quit_once(self, number: int, now: float) -> list[Effect]:
