@@ -193,7 +193,10 @@ class Console:
                 Weight.PLAIN: paint.RESET,
                 Weight.STRONG: paint.BOLD,
             }[weight]
-            lines = [f"{start}{line}{paint.RESET}" for line in lines]
+            # The first line says what matters; the rest explains it.
+            further = paint.RESET if weight is Weight.STRONG else start
+            starts = (start, *(further for _ in lines[1:]))
+            lines = [f"{start}{line}{paint.RESET}" for start, line in zip(starts, lines, strict=True)]
         return b"".join(paint.encoded(line, self._environment) + b"\n" for line in lines)
 
 
