@@ -23,6 +23,7 @@ from reloader.effects import (
     FlushOutput,
     FollowSize,
     KillWorker,
+    PassInterrupt,
     Preflight,
     PrepareWarmStart,
     ReapOrphans,
@@ -60,6 +61,8 @@ if TYPE_CHECKING:
 
 # So many objects more than there were before make the interpreter look for cycles.
 GARBAGE = 50_000
+# What Ctrl-C types.
+INTERRUPT = b"\x03"
 # So many of the processes that a drain waits for are told, the busiest first.
 SHOWN = 4
 
@@ -113,7 +116,7 @@ class Shell:
         self._settings = settings
         self._environment = environment
         self._post = post
-        self._signals = signals.Signals(post)
+        self._signals = signals.Signals(post, lambda: self._keyboard is not None and self._stage.is_read())
         self._sinks = make_sinks()
         self._console = Console(settings, self._sinks[1], environment, partial(post, OutputClosed()))
         self._began_ns = time.time_ns() - system.CLOCK_TICK_NS
@@ -163,6 +166,7 @@ class Shell:
         for effect in effects:
             match effect:
                 case StartWorker(generation):
+                    self._console.generation = generation
                     self._stage.start(generation)
                 case StopWorker():
                     self._stage.stop()
@@ -172,6 +176,8 @@ class Shell:
                     self._stage.forget()
                 case PrepareWarmStart():
                     self._stage.prepare_warm_start()
+                case PassInterrupt():
+                    self._stage.type(INTERRUPT)
                 case ClearScreen():
                     self._console.clear()
                 case ShowEmptyLine():

@@ -13,7 +13,7 @@ from reloader.presets.applying import applied, cautions
 from reloader.presets.preset import Preset
 from reloader.presets.recognise import Recognised, recognise
 from reloader.presets.table import PRESETS
-from reloader.settings import Color, OnExit, RestartOn, Settings, StopTarget, Tty, parse_signal
+from reloader.settings import Color, LogFormat, OnExit, RestartOn, Settings, StopTarget, Tty, parse_signal
 
 
 def build(given: dict[str, Any], presets: Sequence[Preset] = PRESETS) -> Settings:
@@ -42,6 +42,7 @@ def build(given: dict[str, Any], presets: Sequence[Preset] = PRESETS) -> Setting
     values["on_exit"] = OnExit(values.get("on_exit", "wait"))
     values["restart_on"] = RestartOn(values.get("restart_on", "change"))
     values["color"] = Color(values.get("color", "auto"))
+    values["log_format"] = LogFormat(values.get("log_format", "text"))
     values["tty"] = Tty(values.get("tty", "auto"))
     if values.get("stop_timeout") == math.inf:
         values["stop_timeout"] = None
@@ -67,7 +68,10 @@ def _recognised(command: Sequence[str], choice: str | None, presets: Sequence[Pr
 
 def _known_of(recognised: Recognised) -> dict[str, Any]:
     """The settings that follow from the command."""
+    from reloader.showing.managers import is_below_manager
+
     values: dict[str, Any] = {
+        "prefix": not is_below_manager(os.environ),
         "name": recognised.name,
         "python": recognised.python,
         "interpreter": recognised.interpreter,

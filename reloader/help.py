@@ -40,7 +40,8 @@ In the worker's environment:
   RELOADER=1, RELOADER_GENERATION (1 at the first start), and for Python PYTHONUNBUFFERED=1 unless set.
 
 Ending:
-  The first Ctrl-C or SIGTERM drains the worker, the second kills it; SIGHUP drains.
+  The first Ctrl-C or SIGTERM drains the worker, the second kills it; SIGHUP drains. While the worker
+  waits for input at its terminal, Ctrl-C goes to it, and ends all when it comes twice within a second.
 
 Exit status:
   0    asked to stop, and everything has been drained

@@ -245,6 +245,10 @@ class AwaitingPrompt(Message):
     """A restart waits for somebody who types into the worker's terminal."""
 
 
+class InterruptPassed(Message):
+    """Ctrl-C went to the worker, which waits for input."""
+
+
 class KeysAre(Message):
     """What the keys do."""
 
@@ -258,6 +262,8 @@ class Status(Message):
     since: float
     """Seconds since it was started."""
     paused: bool
+    held: tuple[Change, ...] = ()
+    """Changes that wait, since the code is broken."""
 
 
 class Paused(Message):
@@ -319,6 +325,7 @@ Notice = (
     | EndingLeftovers
     | CannotRead
     | AwaitingPrompt
+    | InterruptPassed
     | KeysAre
     | Status
     | Paused

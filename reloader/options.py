@@ -11,7 +11,7 @@ import click
 from reloader import __version__
 from reloader.help import Section, long_help, short_help
 from reloader.kinds import Duration, Pattern, SignalName, Text
-from reloader.settings import Color, OnExit, RestartOn, StopTarget, Tty
+from reloader.settings import Color, LogFormat, OnExit, RestartOn, StopTarget, Tty
 
 
 class Option(click.Option):
@@ -207,7 +207,8 @@ PARAMS: list[click.Parameter] = [
         section=Section.OUTPUT,
         default=None,
         help="Prefix the worker's lines or not. [default: prefix]",
-        details="Without it the worker's bytes are passed on as they are.",
+        details="Without it the worker's bytes are passed on as they are. That is the default below honcho, foreman, "
+        "overmind and process-compose, which prefix them themselves.",
     ),
     Option(
         ["--timestamps/--no-timestamps"],
@@ -215,6 +216,16 @@ PARAMS: list[click.Parameter] = [
         default=None,
         help="Begin every line with the time. [default: no]",
         details="The local time with milliseconds.",
+    ),
+    Option(
+        ["--log-format"],
+        metavar="text|json",
+        section=Section.OUTPUT,
+        type=click.Choice([choice.value for choice in LogFormat]),
+        help="One JSON object a line, for machines. [default: text]",
+        details="With time, worker, stream (stdout, stderr, terminal, or reloader for our own lines), generation and "
+        "text, and of our own lines the level: debug, info or notice. A byte that is no UTF-8 is told as \\xff. The "
+        "worker then gets no pseudo-terminal, unless --tty always is given.",
     ),
     Option(
         ["--color"],

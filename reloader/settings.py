@@ -48,6 +48,13 @@ class Tty(enum.Enum):
     NEVER = "never"
 
 
+class LogFormat(enum.Enum):
+    """How lines are shown."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
 class RestartOn(enum.Enum):
     """Which saves restart the worker."""
 
@@ -111,6 +118,7 @@ class Settings:
     timestamps: bool = False
     color: Color = Color.AUTO
     tty: Tty = Tty.NEVER
+    log_format: LogFormat = LogFormat.TEXT
     verbosity: int = 0
     """Below 0: only what needs the user's attention; above: why things were done or not."""
 

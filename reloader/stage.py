@@ -29,7 +29,7 @@ from reloader.running.readiness import Readiness
 from reloader.running.signals import Signals
 from reloader.running.terminal import Terminal
 from reloader.running.usage import Usage
-from reloader.settings import Settings, Tty
+from reloader.settings import LogFormat, Settings, Tty
 from reloader.showing.console import Console
 from reloader.showing.pump import Pump
 from reloader.showing.sink import Sink
@@ -90,7 +90,7 @@ class Stage:
                 self.terminal = Terminal(self._sinks[0].fd, self._console.prefix_width)
                 pipes.append((self.terminal.ours, self.terminal.theirs))
             else:
-                for _ in range(1 if self._sinks[0] is self._sinks[1] else 2):
+                for _ in range(2 if self._keeps_apart() else 1):
                     pipes.append(system.make_pipe())  # noqa: PERF401 - those before a failure are closed
             self._worker = self._make_worker(generation, pipes)
         except (CannotRun, OSError) as error:
@@ -188,7 +188,12 @@ class Stage:
     def _wants_terminal(self) -> bool:
         tty = self._settings.tty
         one_terminal = self._sinks[0] is self._sinks[1] and self._sinks[0].at_terminal
-        return tty is Tty.ALWAYS or (tty is Tty.AUTO and one_terminal)
+        by_itself = one_terminal and self._settings.log_format is LogFormat.TEXT
+        return tty is Tty.ALWAYS or (tty is Tty.AUTO and by_itself)
+
+    def _keeps_apart(self) -> bool:
+        """Whether both streams have a pipe; one keeps their order where they lead to one place."""
+        return self._sinks[0] is not self._sinks[1] or self._settings.log_format is LogFormat.JSON
 
     def _make_worker(self, generation: int, pipes: Sequence[tuple[int, int]]) -> WorkerProcess:
         settings = self._settings
@@ -266,12 +271,13 @@ class Stage:
     def _carry(self, generation: int, sources: list[int]) -> None:
         """Set up a pump for every stream, behind the last generation's."""
         before = self.pumps or (None,) * len(sources)
+        streams = ("stdout", "stderr") if self.terminal is None else ("terminal",)
         pumps = []
-        for source, sink, previous in zip(sources, self._sinks, before, strict=False):
+        for source, sink, stream, previous in zip(sources, self._sinks, streams, before, strict=False):
             ready = partial(self._post, WorkerReady(generation))
             observe = Readiness(self._settings.ready, ready).feed if self._settings.ready else _look_away
-            prefix = self._console.prefix_for(sink)
-            pump = Pump(source, sink, prefix, observe, partial(self._post, OutputClosed()), previous)
+            renderer = self._console.renderer_for(sink, generation, stream)
+            pump = Pump(source, sink, renderer, observe, partial(self._post, OutputClosed()), previous)
             self._spawn("pump", pump.run)
             pumps.append(pump)
         self.pumps = tuple(pumps)

@@ -301,6 +301,7 @@ VALUES: dict[str, tuple[str, list[str], str, Any, Any, Any]] = {
     "prefix": ("false", ["--prefix"], "no", False, True, False),
     "timestamps": ("true", ["--no-timestamps"], "1", True, False, True),
     "color": ("'never'", ["--color", "always"], "auto", "never", "always", "auto"),
+    "log-format": ("'json'", ["--log-format", "json"], "text", "json", "json", "text"),
     "tty": ("'never'", ["--tty", "always"], "auto", "never", "always", "auto"),
     "verbose": ("2", ["-v"], "3", 2, 1, 3),
     "quiet": ("1", ["-qq"], "3", 1, 2, 3),

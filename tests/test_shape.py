@@ -73,6 +73,7 @@ CLOCK = {
     "running/warm/template.py",
     "showing/console.py",
     "showing/pump.py",
+    "showing/sink.py",
     "watching/contents.py",
     "watching/surveyor.py",
     "watching/watcher.py",

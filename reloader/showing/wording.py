@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 
 from reloader.events import ExitStatus
@@ -22,6 +23,7 @@ from reloader.notices import (
     GuardWasLost,
     Held,
     Ignoring,
+    InterruptPassed,
     KeysAre,
     Killing,
     MatchesNothing,
@@ -69,6 +71,17 @@ _REMEDIES = {
     "watch limit": "sudo sysctl fs.inotify.max_user_watches=524288; reloader doctor counts what is needed",
     "too many open files": "sudo sysctl fs.inotify.max_user_instances=1024",
 }
+
+
+# How the compiler tells where.
+_PLACE = re.compile(r'\s*File "(.+)", line (\d+)$')
+# Narrow enough for any terminal.
+_KEYS = """\
+r  restart          k  kill now, during a drain
+p  pause, resume    s  status
+c  clear            q  quit
+h  this help        Enter  an empty line
+Ctrl-C drains and ends; at a prompt of the worker's, twice"""
 
 
 def word(notice: Notice, settings: Settings) -> tuple[str, Weight]:
@@ -181,14 +194,13 @@ class _Words:
                 return f"{text}\nhint: make it readable, or --ignore it", Weight.STRONG
             case AwaitingPrompt():
                 return f"{self.name} waits for input → it restarts once it goes on", Weight.STRONG
+            case InterruptPassed():
+                text = f"Ctrl-C went to {self.name}, which waits for input; twice within a second it is ours"
+                return text, Weight.PLAIN
             case KeysAre():
-                keys = "r restart, k kill now (during a drain), p pause or resume watching, s status, c clear"
-                return f"{keys}, q quit, Enter an empty line", Weight.PLAIN
-            case Status(state, pid, generation, since, paused):
-                text = f"{self.name} is {printable(state)}"
-                if pid is not None:
-                    text += f" (pid {pid}), generation {generation}, for {span(since)}"
-                return text + (", watching is paused" if paused else ""), Weight.PLAIN
+                return _KEYS, Weight.PLAIN
+            case Status():
+                return self._status(notice), Weight.PLAIN
             case Paused():
                 return "watching is paused; p resumes it", Weight.PLAIN
             case Unpaused():
@@ -236,8 +248,22 @@ class _Words:
         limit = "for as long as it takes" if notice.timeout is None else f"for at most {notice.timeout:g} s"
         return f"draining {self.name}{pid} {limit}; Ctrl-C again kills it"
 
+    def _status(self, notice: Status) -> str:
+        parts = [f"{self.name} is {printable(notice.state)}"]
+        if notice.pid is not None:
+            parts += [f"pid {notice.pid}", f"up for {span(notice.since)}"]
+        parts.append(f"generation {notice.generation}")
+        if notice.paused:
+            parts.append("watching is paused (p resumes it)")
+        if notice.held:
+            parts.append(f"{changed(notice.held)} and held back: the code is broken")
+        return ", ".join(parts)
+
     def _held(self, notice: Held) -> str:
         why = "cannot be compiled" if notice.command is None else f"{printable(notice.command)} failed"
+        where = _PLACE.match(notice.report[0]) if notice.report and notice.command is None else None
+        if where is not None:
+            why = f"{path_shown(where[1])}:{where[2]} {why}"
         lines = [printable(line) for line in notice.report]
         head = f"{changed(notice.changes)}, but {why} → {self.name} goes on with the last good code"
         hint = "hint: a save that mends it restarts; --no-hold restarts regardless"

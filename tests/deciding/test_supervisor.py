@@ -12,6 +12,7 @@ from reloader.effects import (
     Effect,
     FlushOutput,
     KillWorker,
+    PassInterrupt,
     ReapOrphans,
     ReapWorker,
     StartWorker,
@@ -41,7 +42,16 @@ from reloader.events import (
     WorkerReady,
     WorkerStarted,
 )
-from reloader.notices import ChangesMeanwhile, Drained, Draining, Killing, NothingChanged, OurFault, Watching
+from reloader.notices import (
+    ChangesMeanwhile,
+    Drained,
+    Draining,
+    InterruptPassed,
+    Killing,
+    NothingChanged,
+    OurFault,
+    Watching,
+)
 from reloader.settings import OnExit, Settings
 
 OK = ExitStatus(code=0)
@@ -264,3 +274,23 @@ def test_no_time_passes_while_everything_is_suspended() -> None:
     assert supervisor.handle(TreeTouched(frozenset({"/p/a.py"})), 70.5) == []
     assert supervisor.handle(Resumed(60.0), 70.5) == []
     assert supervisor.worker.deadline == 71.0
+
+
+# --- Ctrl-C at a prompt ---------------------------------------------------------------------------
+
+
+def test_ctrl_c_at_a_prompt_is_the_workers_and_twice_it_is_ours() -> None:
+    supervisor = at_work()
+    typed = SignalReceived(signal.SIGINT, at_prompt=True)
+    assert supervisor.handle(typed, 2.0) == [Tell(InterruptPassed()), PassInterrupt()]
+    # Told once: it would come between every prompt and the next.
+    assert supervisor.handle(typed, 4.0) == [PassInterrupt()]
+    assert supervisor.handle(typed, 6.0) == [PassInterrupt()]
+    assert StopWorker(1) in supervisor.handle(typed, 6.5)
+    # From here on it is as always, wherever the worker reads.
+    assert KillWorker(1) in supervisor.handle(typed, 7.0)
+
+
+def test_other_signals_are_never_the_workers() -> None:
+    assert StopWorker(1) in at_work().handle(SignalReceived(signal.SIGTERM), 2.0)
+    assert StopWorker(1) in at_work().handle(SignalReceived(signal.SIGINT), 2.0)

@@ -31,6 +31,7 @@ from reloader.notices import (
     GuardWasLost,
     Held,
     Ignoring,
+    InterruptPassed,
     KeysAre,
     Killing,
     MatchesNothing,
@@ -87,12 +88,27 @@ WORDS: list[tuple[Notice, str]] = [
     (Ignoring(("a", "b"), "/*", os.path.abspath(".gitignore"), 3), "ignored: a and b (/*, .gitignore:3)"),
     (AwaitingPrompt(), "qcluster waits for input → it restarts once it goes on"),
     (
-        KeysAre(),
-        "r restart, k kill now (during a drain), p pause or resume watching, s status, c clear, q quit, "
-        "Enter an empty line",
+        InterruptPassed(),
+        "Ctrl-C went to qcluster, which waits for input; twice within a second it is ours",
     ),
-    (Status("ready", 4711, 3, 61.0, False), "qcluster is ready (pid 4711), generation 3, for 1 min 1 s"),
-    (Status("exited", None, 3, 61.0, True), "qcluster is exited, watching is paused"),
+    (
+        KeysAre(),
+        "r  restart          k  kill now, during a drain\n"
+        "p  pause, resume    s  status\n"
+        "c  clear            q  quit\n"
+        "h  this help        Enter  an empty line\n"
+        "Ctrl-C drains and ends; at a prompt of the worker's, twice",
+    ),
+    (Status("ready", 4711, 3, 61.0, False), "qcluster is ready, pid 4711, up for 1 min 1 s, generation 3"),
+    (
+        Status("exited", None, 3, 61.0, True),
+        "qcluster is exited, generation 3, watching is paused (p resumes it)",
+    ),
+    (
+        Status("ready", 4711, 3, 1.0, False, EDIT),
+        "qcluster is ready, pid 4711, up for 1.0 s, generation 3, "
+        "tasks.py changed and held back: the code is broken",
+    ),
     (Paused(), "watching is paused; p resumes it"),
     (Unpaused(), "watching goes on"),
     (GuardWasLost(), "the guard was killed; the next start makes another"),
@@ -188,7 +204,7 @@ WORDS: list[tuple[Notice, str]] = [
         Held(
             EDIT, None, ('  File "tasks.py", line 1', "    def (", "        ^", "SyntaxError: invalid syntax")
         ),
-        "tasks.py changed, but cannot be compiled → qcluster goes on with the last good code\n"
+        "tasks.py changed, but tasks.py:1 cannot be compiled → qcluster goes on with the last good code\n"
         '  File "tasks.py", line 1\n    def (\n        ^\nSyntaxError: invalid syntax\n'
         "hint: a save that mends it restarts; --no-hold restarts regardless",
     ),
