@@ -139,7 +139,7 @@ def is_installed(origin: str | None, locations: Iterable[str] | None) -> bool:
 
 
 def _take(printed: int) -> bytes:
-    """What was printed since; without end were it more than a pipe holds, which nobody prints at an import."""
+    """What was printed since the last call."""
     try:
         return os.read(printed, 1 << 20)
     except BlockingIOError:
