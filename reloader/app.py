@@ -23,9 +23,9 @@ from reloader.effects import (
     FlushOutput,
     FollowSize,
     KillWorker,
+    LearnFromWorker,
     PassInterrupt,
     Preflight,
-    PrepareWarmStart,
     ReapOrphans,
     ReapWorker,
     ShowEmptyLine,
@@ -46,7 +46,7 @@ from reloader.events import (
 )
 from reloader.notices import EndedItself, Killing, Notice, StillDraining
 from reloader.running import process, signals, spawn, system
-from reloader.settings import Settings
+from reloader.settings import Settings, Trigger
 from reloader.showing.console import Console
 from reloader.showing.sink import make_sinks
 from reloader.showing.wording import is_shown, word
@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from reloader.running import preflight as running_preflight
     from reloader.running.booting import Booted
     from reloader.running.keyboard import Keyboard
+    from reloader.watching.loaded import Loaded
     from reloader.watching.surveyor import Surveyor
     from reloader.watching.watcher import Watcher
 
@@ -174,8 +175,8 @@ class Shell:
                     self._stage.kill()
                 case ReapWorker():
                     self._stage.forget()
-                case PrepareWarmStart():
-                    self._stage.prepare_warm_start()
+                case LearnFromWorker():
+                    self._learn()
                 case PassInterrupt():
                     self._stage.type(INTERRUPT)
                 case ClearScreen():
@@ -230,7 +231,7 @@ class Shell:
         from reloader.watching.surveyor import Surveyor
         from reloader.watching.watcher import Watcher
 
-        self._surveyor = Surveyor(self._settings, self._began_ns, self._post)
+        self._surveyor = Surveyor(self._settings, self._began_ns, self._post, self._loaded)
         self._spawn("surveyor", self._surveyor.run)
         if self._surveyor.contents is not None:
             self._spawn("reader", self._surveyor.contents.run)
@@ -239,6 +240,22 @@ class Shell:
             ignored = Ignored(tree, self._post).note if self._settings.verbosity > 0 else _look_away
             self._watcher = Watcher(tree.may_count, self._post, self._surveyor.standing, ignored)
             self._watching = self._spawn("watcher", self._watcher.run)
+
+    def _learn(self) -> None:
+        self._stage.learn()
+        loaded = self._loaded()
+        if loaded is not None and self._surveyor is not None:
+            self._surveyor.watch_also(loaded.files)
+
+    def _loaded(self) -> Loaded | None:
+        """What the worker has imported; None where that decides nothing, or is not known."""
+        if self._settings.trigger is not Trigger.LOADED:
+            return None
+        from reloader.running.warm.modules import own_places
+        from reloader.watching.loaded import loaded
+
+        record = self._stage.record()
+        return loaded(own_places(record), record.missing, self._settings.program)
 
     def _begin_preflight(self, number: int, paths: tuple[str, ...]) -> None:
         from reloader.running import preflight

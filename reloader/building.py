@@ -13,7 +13,17 @@ from reloader.presets.applying import applied, cautions
 from reloader.presets.preset import Preset
 from reloader.presets.recognise import Recognised, recognise
 from reloader.presets.table import PRESETS
-from reloader.settings import Color, LogFormat, OnExit, RestartOn, Settings, StopTarget, Tty, parse_signal
+from reloader.settings import (
+    Color,
+    LogFormat,
+    OnExit,
+    RestartOn,
+    Settings,
+    StopTarget,
+    Trigger,
+    Tty,
+    parse_signal,
+)
 
 
 def build(given: dict[str, Any], presets: Sequence[Preset] = PRESETS) -> Settings:
@@ -38,6 +48,7 @@ def build(given: dict[str, Any], presets: Sequence[Preset] = PRESETS) -> Setting
         values["cautions"] = cautions(preset, recognised.arguments, environment, values["stop_signal"])
     # By its documented rules it would work elsewhere; it has not been tried there.
     values["warm"] = values["warm"] and recognised.python and sys.platform == "linux"
+    values["trigger"] = Trigger(values.get("trigger", "tree"))
     values["stop_target"] = StopTarget(values.get("stop_target", "worker"))
     values["on_exit"] = OnExit(values.get("on_exit", "wait"))
     values["restart_on"] = RestartOn(values.get("restart_on", "change"))

@@ -30,8 +30,8 @@ class ReapWorker(Message):
     generation: int
 
 
-class PrepareWarmStart(Message):
-    """The worker is at work: learn from what it has imported, and preload that for the next start."""
+class LearnFromWorker(Message):
+    """The worker is at work: learn what it has imported, for the next start and for what matters to it."""
 
 
 class Suspend(Message):
@@ -115,7 +115,7 @@ Effect = (
     | StopWorker
     | KillWorker
     | ReapWorker
-    | PrepareWarmStart
+    | LearnFromWorker
     | Suspend
     | PassInterrupt
     | ClearScreen

@@ -29,6 +29,8 @@ class Sameness(enum.Enum):
 
     BYTES = "same bytes"
     SYNTAX = "same syntax tree"
+    NOT_LOADED = "not imported"
+    """It differs, but the worker has not imported it."""
 
 
 class Unchanged(Message):
@@ -96,6 +98,12 @@ class PatternIdle(Message):
 
     option: str
     pattern: str
+
+
+class WatchedBeside(Message):
+    """These files, which the worker has imported from beside the tree, are watched as well."""
+
+    paths: tuple[str, ...]
 
 
 class ContentsKnown(Message):
@@ -267,6 +275,7 @@ Event = (
     | TreeBusy
     | PathsIgnored
     | PatternIdle
+    | WatchedBeside
     | ContentsKnown
     | PreflightPassed
     | PreflightFailed

@@ -213,6 +213,12 @@ class MatchesNothing(Message):
     pattern: str
 
 
+class WatchingBeside(Message):
+    """These files, which the worker has imported from beside the tree, are watched as well."""
+
+    paths: tuple[str, ...]
+
+
 class Remembered(Message):
     """The contents of so many files are known; of them these many bytes are kept."""
 
@@ -319,6 +325,7 @@ Notice = (
     | SetAside
     | Ignoring
     | MatchesNothing
+    | WatchingBeside
     | Remembered
     | NothingNew
     | NothingChanged

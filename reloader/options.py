@@ -11,7 +11,7 @@ import click
 from reloader import __version__
 from reloader.help import Section, long_help, short_help
 from reloader.kinds import Duration, Pattern, SignalName, Text
-from reloader.settings import Color, LogFormat, OnExit, RestartOn, StopTarget, Tty
+from reloader.settings import Color, LogFormat, OnExit, RestartOn, StopTarget, Trigger, Tty
 
 
 class Option(click.Option):
@@ -97,6 +97,16 @@ PARAMS: list[click.Parameter] = [
         help="Look at the files this often instead of waiting for events.",
         details="Network file systems and folders shared with a host (NFS, SMB, 9p, virtiofs, FUSE ...) are looked "
         "at every second without being asked, since their events do not tell what others change.",
+    ),
+    Option(
+        ["--trigger"],
+        section=Section.WATCHING,
+        metavar="tree|loaded",
+        type=click.Choice([choice.value for choice in Trigger]),
+        help="Which Python files restart. [default: tree]",
+        details="tree: all that count. loaded: only those that the worker, or a fork of it, has imported, and files "
+        "of a name that it has looked for; configuration always. What it imports from beside the watched folders, "
+        "such as an editable install, is watched as well. For Python workers on Linux.",
     ),
     Option(
         ["--restart-on"],

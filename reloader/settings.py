@@ -55,6 +55,15 @@ class LogFormat(enum.Enum):
     JSON = "json"
 
 
+class Trigger(enum.Enum):
+    """Which Python files restart the worker."""
+
+    TREE = "tree"
+    """All that count."""
+    LOADED = "loaded"
+    """Those of them that the worker has imported, and such beside the tree."""
+
+
 class RestartOn(enum.Enum):
     """Which saves restart the worker."""
 
@@ -98,6 +107,7 @@ class Settings:
     debounce: float = 0.05
     max_wait: float = 2.0
     restart_on: RestartOn = RestartOn.CHANGE
+    trigger: Trigger = Trigger.TREE
     hold: bool = True
     """Broken code does not stop a working worker."""
     poll: float | None = None
@@ -121,6 +131,11 @@ class Settings:
     log_format: LogFormat = LogFormat.TEXT
     verbosity: int = 0
     """Below 0: only what needs the user's attention; above: why things were done or not."""
+
+    @property
+    def learns(self) -> bool:
+        """Whether it is to be known what the worker imports."""
+        return self.warm or (self.trigger is Trigger.LOADED and self.python)
 
     @property
     def interval(self) -> float:

@@ -35,12 +35,11 @@ from reloader.showing.pump import Pump
 from reloader.showing.sink import Sink
 
 if TYPE_CHECKING:
+    from reloader.running.warm.modules import Record
     from reloader.running.warm.template import Template
 
-# So many guards may be killed at one start before it is given up.
-GUARDS = 5
-# Guards of workers that have ended are awaited this long, in seconds, at the end.
-PATIENCE = 2.0
+GUARDS = 5  # so many may be killed at one start before it is given up
+PATIENCE = 2.0  # seconds for which the last guard is awaited at the end
 
 Spawn = Callable[[str, Callable[[], None]], threading.Thread]
 
@@ -107,15 +106,21 @@ class Stage:
             for _, writing in pipes:
                 os.close(writing)
         self._post(WorkerStarted(generation, self._worker.pid, self._how))
-        if self._template is not None and generation == 1:
+        if self._template is not None and generation == 1 and self._settings.warm:
             self._template.begin_from_cache(self._spawn)
         self._carry(generation, [reading for reading, _ in pipes])
         self._waiter = self._spawn("waiter", partial(self._await_end, self._worker, self.pumps))
 
-    def prepare_warm_start(self) -> None:
+    def learn(self) -> None:
         """The worker is ready, and the machine has time."""
-        if self._template is not None:
+        if self._template is not None and self._settings.warm:
             self._template.go_on(self._spawn)
+
+    def record(self) -> Record:
+        """What the worker has imported."""
+        from reloader.running.warm.modules import read
+
+        return read(b"" if self._template is None else self._template.recorded())
 
     def stop(self) -> None:
         """Send the stop signal."""
@@ -246,7 +251,7 @@ class Stage:
             if (warm := self._template.nursery()) is not None:
                 self._how = "warm"
                 return warm
-            self._how = self._template.why_cold
+            self._how = self._template.why_cold if self._settings.warm else None
         if self._nursery is not None and not self._nursery.is_alive():
             self._nursery.close()
             self._nursery = None
@@ -256,7 +261,7 @@ class Stage:
         return self._nursery
 
     def _make_template(self) -> Template | None:
-        if not self._settings.warm:
+        if not self._settings.learns:
             return None
         from reloader.running.warm.template import Template
 

@@ -14,11 +14,12 @@ import click
 from reloader import events
 from reloader.presets import custom, telling
 from reloader.presets.preset import Preset
-from reloader.settings import Settings
+from reloader.settings import Settings, Trigger
 from reloader.showing.console import printable
 from reloader.showing.phrases import path_shown
 from reloader.watching import explaining
 from reloader.watching.listing import identity_of
+from reloader.watching.loaded import Loaded, loaded
 from reloader.watching.mounts import mount_of, mounts, silent_places
 from reloader.watching.patterns import Rule
 from reloader.watching.tree import Tree
@@ -34,11 +35,23 @@ LIMITS = ("/proc/sys/fs/inotify/max_user_watches", "/proc/sys/user/max_inotify_w
 
 def why(settings: Settings, paths: Sequence[str]) -> int:
     """Say of each path whether it counts and by which rule; 0 when all of them do, else 1."""
-    reasons = [explaining.explain(settings, path) for path in paths]
+    imported = _imported(settings)
+    reasons = [explaining.explain(settings, path, imported) for path in paths]
     for path, reason in zip(paths, reasons, strict=True):
         counts = "counts" if reason.counts else "does not count"
         click.echo(f"{path_shown(path)} {counts}: {printable(reason.why)}{_by(reason.rule)}")
     return 0 if all(reason.counts for reason in reasons) else 1
+
+
+def _imported(settings: Settings) -> Loaded | None:
+    """What the worker had imported when it last ran, where that decides."""
+    if settings.trigger is not Trigger.LOADED:
+        return None
+    from reloader.running.warm import modules
+
+    path = modules.path_for(settings.program, os.getcwd(), os.environ, "own")
+    record = modules.load_own(path)
+    return loaded(record.places, record.missing, settings.program)
 
 
 def _by(rule: Rule | None) -> str:

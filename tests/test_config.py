@@ -288,6 +288,7 @@ VALUES: dict[str, tuple[str, list[str], str, Any, Any, Any]] = {
     "debounce": ("'100ms'", ["--debounce", "1s"], "2", 0.1, 1.0, 2.0),
     "poll": ("'1s'", ["--poll", "2s"], "3", 1.0, 2.0, 3.0),
     "restart-on": ("'any'", ["--restart-on", "change"], "any", "any", "change", "any"),
+    "trigger": ("'loaded'", ["--trigger", "tree"], "loaded", "loaded", "tree", "loaded"),
     "warm": ("false", ["--warm"], "0", False, True, False),
     "hold": ("false", ["--hold"], "0", False, True, False),
     "check": ("'a'", ["--check", "b c"], "d", "a", "b c", "d"),

@@ -44,7 +44,12 @@ TOP = {
     "app": SHARED | set(FOLDERS) | {"stage"},
 }
 # What may be imported besides once a run begins, since it costs time.
-LATE = {"cli": {"app", "running", "verbs"}, "building": {"showing"}, "app": {"watching"}}
+LATE = {
+    "cli": {"app", "running", "verbs"},
+    "building": {"showing"},
+    "app": {"watching"},
+    "verbs": {"running"},
+}
 
 # Nothing that waits, runs elsewhere or looks at the world is needed to decide.
 NOT_FOR_DECIDING = {"os", "time", "threading", "subprocess", "queue", "select"} | {

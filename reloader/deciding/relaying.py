@@ -13,6 +13,7 @@ from reloader.events import (
     TemplateBuilt,
     TemplateFailed,
     TreeKnown,
+    WatchedBeside,
     WatchingFailed,
 )
 from reloader.notices import (
@@ -26,6 +27,7 @@ from reloader.notices import (
     Preloaded,
     Remembered,
     Watching,
+    WatchingBeside,
     WatchingByComparing,
 )
 
@@ -45,6 +47,8 @@ def relayed(event: Event) -> Notice | None:
             return Preloaded(modules, seconds)
         case TemplateFailed(why):
             return CannotPreload(why)
+        case WatchedBeside(paths):
+            return WatchingBeside(paths)
         case PatternIdle(option, pattern):
             return MatchesNothing(option, pattern)
         case PromptAwaited():

@@ -22,7 +22,7 @@ from reloader.effects import (
     Effect,
     FlushOutput,
     FollowSize,
-    PrepareWarmStart,
+    LearnFromWorker,
     ReapOrphans,
     Suspend,
     TakeBaseline,
@@ -132,8 +132,8 @@ class Supervisor:
         before = self.worker.state
         effects = self._react(event, now)
         effects += [] if self._suspended else self._look_at_the_clock(now)
-        if self.settings.warm and before is WorkerState.STARTING and self.worker.state is WorkerState.READY:
-            effects.append(PrepareWarmStart())
+        if self.settings.learns and before is WorkerState.STARTING and self.worker.state is WorkerState.READY:
+            effects.append(LearnFromWorker())
         return effects + self._end(now)
 
     def _react(self, event: Event, now: float) -> list[Effect]:

@@ -34,6 +34,7 @@ def unchanged(files: Sequence[Unchanged]) -> str:
     said = {
         Sameness.BYTES: "saved with the same content",
         Sameness.SYNTAX: "saved with other comments or formatting only",
+        Sameness.NOT_LOADED: "not imported by the worker",
     }
     told = []
     for how, words in said.items():

@@ -48,6 +48,7 @@ from reloader.notices import (
     WaitingForGit,
     WasUnchanged,
     Watching,
+    WatchingBeside,
     WatchingByComparing,
 )
 from reloader.settings import ALIVE_IS_READY, Settings, StopTarget, signal_name
@@ -178,6 +179,8 @@ class _Words:
             case MatchesNothing(option, pattern):
                 text = f"{printable(option)} {shlex.quote(printable(pattern))} matches nothing"
                 return f"{text}; reloader why PATH tells which rules hold for a path", Weight.PLAIN
+            case WatchingBeside(paths):
+                return f"watching {paths_shown(paths)} as well, since {self.name} imports it", Weight.DETAIL
             case Remembered(files, kept):
                 return (
                     f"the content of {counted(files, 'file')} is known ({kept / 1e6:.1f} MB kept)",

@@ -6,8 +6,10 @@ import os
 from collections import Counter
 from typing import NamedTuple
 
+from reloader.events import Change, Kind
 from reloader.settings import Settings
 from reloader.watching.listing import VENV_MARK
+from reloader.watching.loaded import Loaded
 from reloader.watching.patterns import Rule
 from reloader.watching.rules import Verdict, View
 from reloader.watching.tree import Tree
@@ -21,8 +23,23 @@ class Reason(NamedTuple):
     rule: Rule | None
 
 
-def explain(settings: Settings, path: str) -> Reason:
-    """Look at one path; nothing has to be there, and nothing else is walked."""
+def explain(settings: Settings, path: str, loaded: Loaded | None = None) -> Reason:
+    """Look at one path; nothing has to be there, and nothing else is walked.
+
+    Where it is known what the worker has `loaded`, only that is of concern to it.
+    """
+    reason = _by_rules(settings, path)
+    if loaded is None:
+        return reason
+    path = os.path.abspath(path)
+    if not reason.counts and os.path.realpath(path) in loaded.files:
+        return Reason(True, "the worker has imported it", None)
+    if reason.counts and not loaded.concerns(Change(path, Kind.CHANGED)):
+        return Reason(False, "the worker has not imported it when it last ran (--trigger loaded)", None)
+    return reason
+
+
+def _by_rules(settings: Settings, path: str) -> Reason:
     is_folder = path.endswith(os.sep) or os.path.isdir(path)
     path = os.path.abspath(path)
     tree = Tree(settings, lambda _path, _reason: None)

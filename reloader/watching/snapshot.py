@@ -31,6 +31,20 @@ def compare(old: Snapshot, new: Snapshot) -> tuple[Change, ...]:
     return tuple(sorted(changes))
 
 
+def seen(snapshot: Snapshot, path: str) -> Stat | None:
+    """What the snapshot says of one file."""
+    folder, name = os.path.split(path)
+    return snapshot.get(folder, {}).get(name)
+
+
+def accept(baseline: Snapshot, latest: Snapshot, path: str) -> None:
+    """Let the baseline say of one file what the latest snapshot says."""
+    folder, name = os.path.split(path)
+    files = {other: stat for other, stat in baseline.get(folder, {}).items() if other != name}
+    now = seen(latest, path)
+    baseline[folder] = files if now is None else {**files, name: now}
+
+
 def adopt(old: Snapshot, new: Snapshot, recent: AbstractSet[str], noted: Stat | None = None) -> Snapshot:
     """The old snapshot by the rules of the new one.
 

@@ -10,7 +10,6 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
 from reloader.events import (
@@ -27,14 +26,17 @@ from reloader.events import (
     TreeKnown,
     TreeTouched,
     Unchanged,
+    WatchedBeside,
     WatchingFailed,
 )
 from reloader.settings import RestartOn, Settings
 from reloader.watching import git
 from reloader.watching.contents import Contents
-from reloader.watching.listing import FORGOTTEN, Stat
+from reloader.watching.listing import FORGOTTEN
+from reloader.watching.loaded import Loaded, outside
 from reloader.watching.mounts import mounts, silent_places
-from reloader.watching.snapshot import adopt, compare, remove_cached_bytecode
+from reloader.watching.requests import Compare, Poll, RenewBaseline, Request, WatchAlso
+from reloader.watching.snapshot import accept, adopt, compare, remove_cached_bytecode, seen
 from reloader.watching.tree import Snapshot, Tree
 
 # The tree is looked at without a hint this often, in seconds, or less often when that would take more
@@ -53,24 +55,6 @@ TICK_NS = 20_000_000
 SYNTAX_BUDGET = 0.3
 
 
-@dataclass(frozen=True)
-class _Compare:
-    paths: frozenset[str] | None
-    at_once: bool
-
-
-@dataclass(frozen=True)
-class _TakeBaseline:
-    generation: int
-    paths: frozenset[str] | None
-    at_once: bool
-
-
-@dataclass(frozen=True)
-class _Poll:
-    needed: bool
-
-
 class Surveyor:
     """Answers with TreeCompared, BaselineTaken, TreeBusy, FoldersChanged; of its own accord TreeTouched.
 
@@ -78,13 +62,21 @@ class Surveyor:
     the first start.
     """
 
-    def __init__(self, settings: Settings, since_ns: int, post: Callable[[Event], None]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        since_ns: int,
+        post: Callable[[Event], None],
+        loaded: Callable[[], Loaded | None] = lambda: None,
+    ) -> None:
+        """`loaded` tells what the worker has imported, where only that is to restart it."""
+        self._loaded = loaded
         self.tree = Tree(settings, lambda path, reason: post(PathUnreadable(path, reason)))
         self.tree.lister.since_ns = since_ns
         self._settings = settings
         self._post = post
         self.contents = Contents(post) if settings.restart_on is RestartOn.CHANGE else None
-        self._requests: SimpleQueue[_Compare | _TakeBaseline | _Poll] = SimpleQueue()
+        self._requests: SimpleQueue[Request] = SimpleQueue()
         self._latest: Snapshot = {}
         self._baseline: Snapshot = {}
         self._watched: frozenset[tuple[str, int, int]] = frozenset()
@@ -105,19 +97,23 @@ class Surveyor:
 
         While Git is at work TreeBusy follows instead, unless it is wanted `at_once`.
         """
-        self._requests.put(_Compare(paths, at_once))
+        self._requests.put(Compare(paths, at_once))
 
     def take_baseline(self, generation: int, paths: frozenset[str] | None, at_once: bool = True) -> None:
         """Look, make what is seen the baseline and clear stale bytecode; BaselineTaken follows.
 
         While Git is at work TreeBusy follows instead, unless it is wanted `at_once`.
         """
-        self._requests.put(_TakeBaseline(generation, paths, at_once))
+        self._requests.put(RenewBaseline(generation, paths, at_once))
+
+    def watch_also(self, files: frozenset[str]) -> None:
+        """Watch those of these files that lie beside the tree, from now on."""
+        self._requests.put(WatchAlso(files))
 
     def standing(self, complete: bool) -> None:
         """The watches stand. Where these are not `complete` everything is looked at, at intervals."""
         self._stand.set()
-        self._requests.put(_Poll(not complete))
+        self._requests.put(Poll(not complete))
 
     # --- the thread -------------------------------------------------------------------------------
 
@@ -144,11 +140,13 @@ class Surveyor:
             except Empty:
                 self._look_without_a_hint()
                 continue
-            if isinstance(request, _Poll):
+            if isinstance(request, Poll):
                 self._polls = request.needed
+            elif isinstance(request, WatchAlso):
+                self._add(outside(request.files, self.tree.roots))
             elif not request.at_once and (operation := self._git_at_work()):
                 self._post(TreeBusy(operation))
-            elif isinstance(request, _Compare):
+            elif isinstance(request, Compare):
                 self._look(request.paths)
                 self._tell_what_differs()
             else:
@@ -189,7 +187,15 @@ class Surveyor:
             unchanged = self._sift(changes, self.contents)
             if unchanged:
                 changes = compare(self._baseline, self._latest)
-        state = tuple((change.path, change.kind, self._seen(self._latest, change.path)) for change in changes)
+        loaded = self._loaded() if changes else None
+        if loaded is not None:
+            unconcerning = [change for change in changes if not loaded.concerns(change)]
+            remove_cached_bytecode(unconcerning)
+            for change in unconcerning:
+                unchanged.append(Unchanged(change.path, Sameness.NOT_LOADED))
+                accept(self._baseline, self._latest, change.path)
+            changes = tuple(change for change in changes if change not in unconcerning)
+        state = tuple((change.path, change.kind, seen(self._latest, change.path)) for change in changes)
         if state != self._state:
             self._state = state
             self._states += 1
@@ -201,14 +207,13 @@ class Surveyor:
         unchanged: list[Unchanged] = []
         until = time.monotonic() + SYNTAX_BUDGET
         for change in changes:
-            then, now = self._seen(self._baseline, change.path), self._seen(self._latest, change.path)
+            then, now = seen(self._baseline, change.path), seen(self._latest, change.path)
             if change.kind is not Kind.CHANGED or then is None or now is None:
                 continue
             how = contents.sameness(change.path, then, now, syntax=time.monotonic() < until)
             if how is not None:
                 unchanged.append(Unchanged(change.path, how))
-                folder, name = os.path.split(change.path)
-                self._baseline[folder] = {**self._baseline[folder], name: now}
+                accept(self._baseline, self._latest, change.path)
         remove_cached_bytecode(
             Change(file.path, Kind.CHANGED) for file in unchanged if file.how is Sameness.SYNTAX
         )
@@ -216,13 +221,21 @@ class Surveyor:
             self._remember()
         return unchanged
 
+    def _add(self, files: frozenset[str]) -> None:
+        new = [path for path in files if self.tree.add_single(path)]
+        if new:
+            self._look(None)
+            for path in new:
+                accept(self._baseline, self._latest, path)
+            self._post(WatchedBeside(tuple(sorted(new))))
+
     def _remember(self) -> None:
         if self.contents is not None:
             self.contents.keep(dict(self._baseline))
 
     def _await_final(self, changes: tuple[Change, ...]) -> bool:
         """Wait until another write to these files would leave another time stamp; whether it had to."""
-        stats = (self._seen(self._latest, change.path) for change in changes)
+        stats = (seen(self._latest, change.path) for change in changes)
         newest = max((seen[0] for seen in stats if seen is not None), default=0)
         wait = newest + TICK_NS - time.time_ns()
         if not 0 < wait <= TICK_NS:
@@ -230,7 +243,7 @@ class Surveyor:
         time.sleep(wait / 1e9)
         return True
 
-    def _renew_baseline(self, request: _TakeBaseline) -> None:
+    def _renew_baseline(self, request: RenewBaseline) -> None:
         paths = None if self._survey_took < QUICK else request.paths
         while True:
             since = time.time_ns()
@@ -245,11 +258,6 @@ class Surveyor:
         self.tree.lister.since_ns = since - TICK_NS
         self.tree.lister.recent.clear()
         self._post(BaselineTaken(request.generation))
-
-    @staticmethod
-    def _seen(snapshot: Snapshot, path: str) -> Stat | None:
-        folder, name = os.path.split(path)
-        return snapshot.get(folder, {}).get(name)
 
     def _look_without_a_hint(self) -> None:
         before = self._latest

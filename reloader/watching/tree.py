@@ -56,6 +56,14 @@ class Tree:
         self._views: dict[str, View] = {}
         self._has_links = False
 
+    def add_single(self, path: str) -> bool:
+        """Watch this file by its own name as well; whether that is new. A survey has to follow."""
+        folder, name = os.path.split(path)
+        names = self.single.setdefault(folder, set())
+        new = name not in names
+        names.add(name)
+        return new
+
     # --- asked by the watcher's thread ------------------------------------------------------------
 
     def may_count(self, path: str) -> bool:

@@ -57,6 +57,7 @@ from reloader.notices import (
     WaitingForGit,
     WasUnchanged,
     Watching,
+    WatchingBeside,
     WatchingByComparing,
 )
 from reloader.settings import Settings
@@ -227,6 +228,7 @@ WORDS: list[tuple[Notice, str]] = [
         MatchesNothing("--ignore", "*.pyy"),
         "--ignore '*.pyy' matches nothing; reloader why PATH tells which rules hold for a path",
     ),
+    (WatchingBeside(("../a.py",)), f"watching {Path('../a.py')} as well, since qcluster imports it"),
     (Remembered(2345, 1_250_000), "the content of 2,345 files is known (1.2 MB kept)"),
     (NothingNew(), "looked at the files: nothing new"),
     (NothingChanged(), "looked at the files: none that counts differs"),
@@ -337,6 +339,7 @@ def test_notices_with_text_of_others_are_known() -> None:
             Status,
             Started,
             CannotPreload,
+            WatchingBeside,
         ),
     }
 

@@ -67,6 +67,11 @@ def _run_as_main(program: Sequence[str]) -> str | None:
     return None
 
 
+def own_places(record: Record) -> dict[str, tuple[str, ...]]:
+    """Where those modules were found that are not installed, but of somebody's own."""
+    return {name: found for name, found in record.places.items() if not is_installed(None, found)}
+
+
 def why_never(record: Record) -> str | None:
     """Why a worker that imports this is never started warm; None where it can be."""
     for name in PATCHING:
@@ -95,19 +100,41 @@ def load(path: str) -> Kept:
 
 def save(path: str, kept: Kept) -> None:
     """Keep it in the file, for its owner alone; it is no fault where that cannot be."""
+    _write(path, {"names": kept.names, "left_out": dict(kept.left_out)})
+
+
+def _write(path: str, value: object) -> None:
     try:
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
         new = f"{path}.{os.getpid()}"
         with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-            json.dump({"names": kept.names, "left_out": dict(kept.left_out)}, file)
+            json.dump(value, file)
         os.replace(new, path)
     except OSError:
         pass
 
 
-def path_for(program: Sequence[str], folder: str, environment: Mapping[str, str]) -> str:
-    """Where the list of this program in this folder is kept."""
+def save_own(path: str, record: Record) -> None:
+    """Keep what `reloader why` is asked about: where somebody's own modules were found, and what was not."""
+    _write(path, {"places": own_places(record), "missing": sorted(record.missing)})
+
+
+def load_own(path: str) -> Record:
+    """What `save_own` has kept; nothing where there is none, or none that can be read."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            found = json.load(file)
+        places = {str(name): tuple(map(str, where)) for name, where in found["places"].items()}
+        return Record((), places, frozenset(map(str, found["missing"])))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return Record((), {}, frozenset())
+
+
+def path_for(
+    program: Sequence[str], folder: str, environment: Mapping[str, str], kind: str = "preload"
+) -> str:
+    """Where what is kept of this program in this folder lies: `preload`, or `own`."""
     base = environment.get("XDG_CACHE_HOME") or os.path.join(environment.get("HOME", "/"), ".cache")
     key = "\0".join((*program, folder, environment.get("VIRTUAL_ENV", ""), environment.get("PATH", "")))
     digest = hashlib.sha256(os.fsencode(key)).hexdigest()[:16]
-    return os.path.join(base, "reloader", f"preload-{digest}.json")
+    return os.path.join(base, "reloader", f"{kind}-{digest}.json")

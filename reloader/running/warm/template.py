@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from io import BufferedReader
 from queue import Empty, SimpleQueue
 
 from reloader.events import Event, TemplateBuilt, TemplateFailed
@@ -23,7 +24,7 @@ from reloader.running.booting import Booted
 from reloader.running.nursery import Nursery
 from reloader.running.warm import modules
 from reloader.running.warm.seed import ORDER
-from reloader.settings import Settings
+from reloader.settings import Settings, Trigger
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
 HOOK = os.path.join(_HERE, "hook")
@@ -56,7 +57,7 @@ class Template:
         self._folder = folder
         self._post = post
         self._path = modules.path_for(settings.program, folder, environment)
-        self._record = -1
+        self._record: BufferedReader | None = None
         self._known: set[str] = set()
         """The names that the last template was built from, or is."""
         self._built: SimpleQueue[Nursery] = SimpleQueue()
@@ -72,10 +73,9 @@ class Template:
 
     def environment(self, base: Mapping[str, str]) -> dict[str, str]:
         """The environment in which the coming start is recorded."""
-        if self._record >= 0:
-            os.close(self._record)
-        self._record = os.memfd_create("reloader-record")
-        return self._with_order(base, self._record, None)
+        # As a file object it is closed once nobody reads it any more.
+        self._record = open(os.memfd_create("reloader-record"), "rb")  # noqa: SIM115
+        return self._with_order(base, self._record.fileno(), None)
 
     def nursery(self) -> Nursery | None:
         """What makes warm workers; None while there is none."""
@@ -107,7 +107,7 @@ class Template:
         self._tell(wire.GO)
         if self._thread is not None and self._thread.is_alive():
             return
-        record = modules.read(self._recorded())
+        record = modules.read(self.recorded())
         never = modules.why_never(record)
         if never is not None:
             self.discard(never)
@@ -135,6 +135,9 @@ class Template:
 
     def close(self) -> None:
         """End every template."""
+        if self._settings.trigger is Trigger.LOADED:
+            path = modules.path_for(self._settings.program, self._folder, self._environment, "own")
+            modules.save_own(path, modules.read(self.recorded()))
         self._closing = True
         self._may_build.set()
         if self._control is not None:
@@ -151,10 +154,10 @@ class Template:
             with suppress(OSError):
                 wire.send(control, (word,))
 
-    def _recorded(self) -> bytes:
-        if self._record < 0:
-            return b""
-        return os.pread(self._record, os.fstat(self._record).st_size, 0)
+    def recorded(self) -> bytes:
+        """What the recorder has told of the running generation so far; from any thread."""
+        record = self._record
+        return b"" if record is None else os.pread(record.fileno(), os.fstat(record.fileno()).st_size, 0)
 
     def _with_order(self, base: Mapping[str, str], record: int, control: int | None) -> dict[str, str]:
         path = base.get("PYTHONPATH")
