@@ -293,10 +293,14 @@ def test_json_lines(project: Path, start: Start) -> None:
     assert all(found["worker"] == "job" and found["generation"] == 1 for found in ours)
 
 
+def _has_come(run: Run, text: str) -> bool:
+    return text in run.out.text
+
+
 def test_json_tells_a_restart_and_both_streams_of_one_place(project: Path, start: Start) -> None:
     run = start("--log-format", "json", "--", PYTHON, "worker.py", merged=True)
-    run.out.wait_for('"text": "ready 1')
-    run.out.wait_for('"text": "watching')
+    for text in ("ready 1", "watching"):
+        eventually(partial(_has_come, run, f'"text": "{text}'), text)
     save(project / "task.py", "VERSION = 2\n")
     run.out.wait_for('"level": "notice", "generation": 1, "text": "task.py changed → draining worker')
     run.out.wait_for('"stream": "stdout", "generation": 2, "text": "ready 2')
