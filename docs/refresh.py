@@ -1,4 +1,5 @@
-"""Renews what the docs take from elsewhere: the two helps, the table of states, the figures.
+"""Renews what the docs take from elsewhere: the two helps, the known workers, the table of states,
+the figures.
 
 Each stands between `<!-- NAME -->` and `<!-- end of NAME -->`. `python docs/refresh.py` writes them anew;
 a test fails where one is stale.
@@ -13,6 +14,8 @@ from pathlib import Path
 from reloader.cli import COMMAND
 from reloader.deciding.states import TABLE, Happening, WorkerState
 from reloader.help import long_help, short_help
+from reloader.presets import telling
+from reloader.presets.table import PRESETS
 
 ROOT = Path(__file__).parent.parent
 # How the steps of the table are said to a reader.
@@ -79,10 +82,29 @@ def comparison() -> str:
     return "\n".join(lines)
 
 
+def workers() -> str:
+    """The known workers, as one table."""
+    head = ("preset", "recognised by", "stop", "at most", "ready line", "overlap", "a task that is killed")
+    lines = [f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}"]
+    for preset in PRESETS:
+        cells = (
+            f"`{preset.key}`",
+            ", ".join(f"`{way}`" for way in preset.match) or f"`--preset {preset.key}`",
+            telling.stop_of(preset),
+            telling.timeout_of(preset),
+            f"`{preset.ready}`" if preset.ready else "none",
+            "yes" if preset.overlap else "no",
+            preset.killed,
+        )
+        lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
+    return "\n".join(lines)
+
+
 PARTS: dict[tuple[str, str], Callable[[], str]] = {
     ("README.md", "reloader -h"): lambda: _block(short_help(COMMAND)),
     ("README.md", "comparison"): comparison,
     ("docs/reference.md", "reloader --help"): lambda: _block(long_help(COMMAND, WIDTH)),
+    ("docs/reference.md", "known workers"): workers,
     ("docs/concepts.md", "state table"): states,
 }
 

@@ -12,6 +12,7 @@ from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from reloader.deciding.introducing import introduced
 from reloader.deciding.supervisor import Supervisor
 from reloader.effects import (
     BeginWatching,
@@ -24,6 +25,7 @@ from reloader.effects import (
     KillWorker,
     PassInterrupt,
     Preflight,
+    PrepareWarmStart,
     ReapOrphans,
     ReapWorker,
     ShowEmptyLine,
@@ -42,7 +44,7 @@ from reloader.events import (
     OutputFlushed,
     SourceFailed,
 )
-from reloader.notices import EndedItself, Notice, StillDraining
+from reloader.notices import EndedItself, Killing, Notice, StillDraining
 from reloader.running import process, signals, spawn, system
 from reloader.settings import Settings
 from reloader.showing.console import Console
@@ -76,7 +78,7 @@ def run(settings: Settings, environment: Mapping[str, str], booted: Booted) -> i
     inbox: SimpleQueue[Event] = SimpleQueue()
     supervisor = Supervisor(settings)
     with Shell(settings, environment, inbox.put, booted) as shell:
-        shell.perform(supervisor.start(monotonic()))
+        shell.perform([*introduced(settings), *supervisor.start(monotonic())])
         while not supervisor.finished:
             event = next_event(inbox, supervisor.deadline)
             shell.perform(supervisor.handle(event, monotonic()))
@@ -155,7 +157,7 @@ class Shell:
         if self._watching is not None:
             # It must not be inside the source of events while the interpreter ends.
             self._watching.join(1.0)
-        self._stage.close(tidily=exception[0] is None)
+        self._stage.close()
         self._give_terminal_back()
         self._signals.restore()
 
@@ -172,6 +174,8 @@ class Shell:
                     self._stage.kill()
                 case ReapWorker():
                     self._stage.forget()
+                case PrepareWarmStart():
+                    self._stage.prepare_warm_start()
                 case PassInterrupt():
                     self._stage.type(INTERRUPT)
                 case ClearScreen():
@@ -205,6 +209,8 @@ class Shell:
 
     def _tell(self, notice: Notice) -> None:
         in_place = isinstance(notice, StillDraining) and self._console.can_write_over
+        if isinstance(notice, Killing):
+            notice = Killing(notice.pid, notice.timeout, self._stage.look())
         if isinstance(notice, StillDraining):
             alive = self._stage.look()
             if not (in_place or notice.now_and_then):

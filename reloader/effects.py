@@ -30,6 +30,10 @@ class ReapWorker(Message):
     generation: int
 
 
+class PrepareWarmStart(Message):
+    """The worker is at work: learn from what it has imported, and preload that for the next start."""
+
+
 class Suspend(Message):
     """Stop the worker's tree and ourselves, as Ctrl-Z does; Resumed follows once we go on."""
 
@@ -111,6 +115,7 @@ Effect = (
     | StopWorker
     | KillWorker
     | ReapWorker
+    | PrepareWarmStart
     | Suspend
     | PassInterrupt
     | ClearScreen

@@ -159,8 +159,23 @@ class WatchingFailed(Message):
     interval: float
 
 
+class TemplateBuilt(Message):
+    """So many modules are preloaded: the next start is warm."""
+
+    modules: int
+    seconds: float
+
+
+class TemplateFailed(Message):
+    """No template can be built; starts stay cold."""
+
+    why: str
+
+
 class GuardLost(Message):
-    """The guard has ended unasked; the system has told the workers, whose parent it was, to stop."""
+    """The guard has ended unasked; the system has told the worker, whose parent it was, to stop."""
+
+    generation: int
 
 
 class WorkerStarted(Message):
@@ -168,6 +183,8 @@ class WorkerStarted(Message):
 
     generation: int
     pid: int
+    how: str | None = None
+    """`warm`, or why it is not; None where nobody could expect it."""
 
 
 class StartFailed(Message):
@@ -258,6 +275,8 @@ Event = (
     | TreeKnown
     | PathUnreadable
     | WatchingFailed
+    | TemplateBuilt
+    | TemplateFailed
     | GuardLost
     | WorkerStarted
     | StartFailed

@@ -6,6 +6,17 @@ from reloader.events import Change, ExitStatus, ProcessInfo, Unchanged
 from reloader.message import Message
 
 
+class Recognised(Message):
+    """What is known of the worker from its command, and what follows; said once."""
+
+
+class Caution(Message):
+    """What the user is to know of this worker from the start."""
+
+    what: str
+    remedy: str
+
+
 class Watching(Message):
     """What is watched, said once."""
 
@@ -20,6 +31,8 @@ class Started(Message):
     total: float
     detect: float
     drain: float | None
+    how: str | None = None
+    """`warm`, or why it is not; None where nobody could expect it."""
 
 
 class Ready(Message):
@@ -34,6 +47,21 @@ class Ready(Message):
     detect: float
     start: float
     drain: float | None
+    how: str | None = None
+    """As in Started."""
+
+
+class Preloaded(Message):
+    """So many modules are preloaded, which took so long."""
+
+    modules: int
+    seconds: float
+
+
+class CannotPreload(Message):
+    """Starts stay cold."""
+
+    why: str
 
 
 class AssumedReady(Message):
@@ -58,6 +86,8 @@ class ProcessUse(Message):
     pid: int
     name: str
     cpu: float
+    age: float = 0.0
+    """Seconds since it was started."""
 
 
 class StillDraining(Message):
@@ -82,6 +112,11 @@ class Killing(Message):
     pid: int | None
     timeout: float | None
     """The stop timeout that has passed; None when the user forced it."""
+    alive: tuple[ProcessUse, ...] = ()
+
+
+class TaskKilled(Message):
+    """What becomes of the task that was killed; the settings know it."""
 
 
 class Unkillable(Message):
@@ -258,14 +293,19 @@ class OurFault(Message):
 
 
 Notice = (
-    Watching
+    Recognised
+    | Caution
+    | Watching
     | Started
     | Ready
+    | Preloaded
+    | CannotPreload
     | AssumedReady
     | Draining
     | StillDraining
     | Drained
     | Killing
+    | TaskKilled
     | Unkillable
     | EndedItself
     | CannotStart

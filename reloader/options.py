@@ -11,7 +11,7 @@ import click
 from reloader import __version__
 from reloader.help import Section, long_help, short_help
 from reloader.kinds import Duration, Pattern, SignalName, Text
-from reloader.settings import Color, LogFormat, OnExit, RestartOn, Tty
+from reloader.settings import Color, LogFormat, OnExit, RestartOn, StopTarget, Tty
 
 
 class Option(click.Option):
@@ -133,12 +133,23 @@ PARAMS: list[click.Parameter] = [
         details="Sent once, to the worker's first process alone. Known workers have their own default.",
     ),
     Option(
+        ["--stop-target"],
+        section=Section.RESTARTING,
+        metavar="worker|leader|tree",
+        type=click.Choice([choice.value for choice in StopTarget]),
+        help="Who gets the stop signal. [default: worker]",
+        details="worker: the first process, or what that runs, where it is a shell or a runner that stays in front "
+        "(uv run, pdm run, hatch run, npm run, time ...); a shell then gets it as well, unless it traps it. "
+        "leader: the first process, whatever it is. tree: every process, for a worker whose first process does "
+        "not pass it on. Known workers have their own default.",
+    ),
+    Option(
         ["-t", "--stop-timeout"],
         section=Section.RESTARTING,
         metavar="DURATION",
         type=Duration(),
         help="SIGKILL to the whole tree after this; none for never. [default: 10s]",
-        details="How long a task in flight may take to end. For qcluster the default is 60s.",
+        details="How long a task in flight may take to end. For most of the known workers the default is 60s.",
     ),
     Option(
         ["--on-exit"],
@@ -156,6 +167,24 @@ PARAMS: list[click.Parameter] = [
         type=Pattern(),
         help="Regular expression for the line by which the worker is ready.",
         details="Known workers have their own. Without one, a worker is ready when it has lived for a second.",
+    ),
+    Option(
+        ["--warm/--cold"],
+        section=Section.RESTARTING,
+        default=None,
+        help="Fork workers from a process that has their packages imported. [default: warm]",
+        details="For Python workers on Linux. What is installed and does not change is imported once, in the "
+        "background; nothing of the watched tree is. Where it is not possible a start is cold, and the line "
+        "about the restart says why.",
+    ),
+    Option(
+        ["--preset"],
+        section=Section.RESTARTING,
+        metavar="NAME",
+        type=Text(),
+        help="Take the worker for this known one, or none. [default: from the command]",
+        details="reloader presets lists the known workers and what follows from each; settings files can change "
+        "them and add others.",
     ),
     Option(
         ["-m", "--module"],
@@ -221,7 +250,8 @@ PARAMS: list[click.Parameter] = [
         section=Section.OUTPUT,
         count=True,
         help="Say more.",
-        details="Also says when files were looked at and nothing that counts had changed.",
+        details="Also says what is known of the worker, what was ignored, and when files were looked at and nothing "
+        "that counts had changed.",
     ),
     Option(
         ["-q", "--quiet"],

@@ -62,6 +62,17 @@ class RestartOn(enum.Enum):
     ANY = "any"
 
 
+class StopTarget(enum.Enum):
+    """Who gets the stop signal."""
+
+    WORKER = "worker"
+    """The first process; what that runs, where it is a shell or a runner such as `uv run`."""
+    LEADER = "leader"
+    """The first process, whatever it is."""
+    TREE = "tree"
+    """Every process of the tree."""
+
+
 @dataclass(frozen=True)
 class Settings:
     """One run of `reloader`. Times are in seconds."""
@@ -70,8 +81,16 @@ class Settings:
     name: str = "worker"
     python: bool = False
     """The worker is a Python program: code and configuration count, and its output is unbuffered."""
+    program: tuple[str, ...] = ()
+    """The command without the programs in front of it that only run another one."""
+    warm: bool = False
+    """Fork workers from a process that has imported what does not change, where that is possible."""
     interpreter: str | None = None
     """The program whose syntax the worker's code is in; None for our own Python's."""
+    preset: str | None = None
+    """The known worker that it is."""
+    cautions: tuple[tuple[str, str], ...] = ()
+    """What the user is to know of this worker from the start, each with what to do about it."""
     watch: tuple[str, ...] = (".",)
     ignore: tuple[str, ...] = ()
     include: tuple[str, ...] = ()
@@ -86,8 +105,11 @@ class Settings:
     check: str | None = None
     """A command line for the shell that must succeed before a working worker is stopped."""
     stop_signal: int = signal.SIGTERM
+    stop_target: StopTarget = StopTarget.WORKER
     stop_timeout: float | None = 10.0
     """Seconds from the stop signal to SIGKILL; None waits for ever."""
+    killed: str = ""
+    """What becomes of a task that is killed, where that is known: a sentence without its end."""
     kill_timeout: float = 5.0
     on_exit: OnExit = OnExit.WAIT
     ready: str | None = None

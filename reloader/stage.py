@@ -6,9 +6,8 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from reloader.errors import ExitCode
 from reloader.events import (
@@ -21,9 +20,10 @@ from reloader.events import (
     WorkerStarted,
 )
 from reloader.notices import ProcessUse
-from reloader.running import process, system
+from reloader.running import leftovers, process, system
 from reloader.running.booting import Booted, boot
-from reloader.running.guard import Guard, Lost
+from reloader.running.guard import Stale
+from reloader.running.nursery import Lost, Nursery
 from reloader.running.process import CannotRun, WorkerProcess
 from reloader.running.readiness import Readiness
 from reloader.running.signals import Signals
@@ -34,8 +34,13 @@ from reloader.showing.console import Console
 from reloader.showing.pump import Pump
 from reloader.showing.sink import Sink
 
+if TYPE_CHECKING:
+    from reloader.running.warm.template import Template
+
 # So many guards may be killed at one start before it is given up.
 GUARDS = 5
+# Guards of workers that have ended are awaited this long, in seconds, at the end.
+PATIENCE = 2.0
 
 Spawn = Callable[[str, Callable[[], None]], threading.Thread]
 
@@ -43,7 +48,7 @@ Spawn = Callable[[str, Callable[[], None]], threading.Thread]
 class Stage:
     """Starts, stops and ends the worker; posts what becomes of it. `spawn` makes a thread.
 
-    `booted` is the first guard.
+    `booted` is the nursery that makes their guards.
     """
 
     def __init__(
@@ -64,7 +69,10 @@ class Stage:
         self._sinks = sinks
         self._booted: Booted | None = booted
         self._folder = os.getcwd()
-        self._guard: Guard | None = None
+        self._nursery: Nursery | None = None
+        self._waiter: threading.Thread | None = None
+        self._template = self._make_template()
+        self._how: str | None = None
         self._worker: WorkerProcess | None = None
         self._usage = Usage()
         self._modes: list[Any] | None = None
@@ -98,12 +106,21 @@ class Stage:
         finally:
             for _, writing in pipes:
                 os.close(writing)
-        self._post(WorkerStarted(generation, self._worker.pid))
+        self._post(WorkerStarted(generation, self._worker.pid, self._how))
+        if self._template is not None and generation == 1:
+            self._template.begin_from_cache(self._spawn)
         self._carry(generation, [reading for reading, _ in pipes])
-        self._spawn("waiter", partial(self._await_end, self._worker, self.pumps))
+        self._waiter = self._spawn("waiter", partial(self._await_end, self._worker, self.pumps))
+
+    def prepare_warm_start(self) -> None:
+        """The worker is ready, and the machine has time."""
+        if self._template is not None:
+            self._template.go_on(self._spawn)
 
     def stop(self) -> None:
         """Send the stop signal."""
+        if self._template is not None:
+            self._template.hold()
         if self._worker is not None:
             self._worker.stop(self._settings.stop_signal)
 
@@ -124,14 +141,13 @@ class Stage:
 
     def look(self) -> tuple[ProcessUse, ...]:
         """The live processes of the worker, and what they use of the CPU since the last look."""
-        return () if self._guard is None else self._usage.look(self._guard.pid)
+        return () if self._worker is None else self._usage.look(self._worker.guard)
 
     def remember(self, modes: list[Any]) -> None:
         """The modes of our terminal, should we be killed."""
         self._modes = modes
-        if self._guard is not None:
-            with suppress(Lost):
-                self._guard.remember(1, modes)
+        if self._worker is not None:
+            self._worker.remember(modes)
 
     def type(self, data: bytes) -> bool:
         """Let the worker have what was typed, if it reads from its terminal."""
@@ -142,10 +158,10 @@ class Stage:
 
     def is_read(self) -> bool:
         """Whether the worker waits for what is typed."""
-        terminal, guard = self.terminal, self._guard
-        if terminal is None or guard is None or not os.isatty(0):
+        terminal, worker = self.terminal, self._worker
+        if terminal is None or worker is None or not os.isatty(0):
             return False
-        return terminal.is_read(system.descendants(guard.pid))
+        return terminal.is_read(system.descendants(worker.guard))
 
     def follow_size(self) -> None:
         """Our terminal has changed its size."""
@@ -158,13 +174,16 @@ class Stage:
             self._worker.forget()
             self._worker = None
 
-    def close(self, tidily: bool) -> None:
-        """Let the guard end, or leave the worker to it."""
-        if self._guard is not None:
-            if tidily:
-                self._guard.close()
-            else:
-                self._guard.abandon()
+    def close(self) -> None:
+        """Let nursery and guards end; a worker that still runs is left to its guard."""
+        if self._worker is not None:
+            self._worker.leave()
+        elif self._waiter is not None:
+            self._waiter.join(PATIENCE)
+        if self._template is not None:
+            self._template.close()
+        if self._nursery is not None:
+            self._nursery.close()
 
     def _wants_terminal(self) -> bool:
         tty = self._settings.tty
@@ -184,36 +203,70 @@ class Stage:
             stdin = (
                 os.open(os.devnull, os.O_RDONLY) if self.terminal is None else os.dup(self.terminal.theirs)
             )
-        files = [stdin, pipes[0][1], pipes[-1][1], *(reading for reading, _ in pipes)]
-        environment = process.environment(self._environment, generation, settings.python)
+        ours = [sink.fd for sink in self._sinks]
+        files = [*ours, stdin, pipes[0][1], pipes[-1][1], *(reading for reading, _ in pipes)]
         try:
             for _ in range(GUARDS):
+                nursery = self._choose_nursery()
+                environment = process.environment(self._environment, generation, settings.python)
+                if self._template is not None:
+                    environment = self._template.environment(environment)
                 try:
-                    return WorkerProcess(
+                    worker = WorkerProcess(
                         generation,
-                        settings.command,
+                        settings,
                         environment,
                         self._folder,
                         files,
-                        self._guarded(),
+                        nursery,
                         terminal=self.terminal is not None,
                     )
+                except Stale as stale:
+                    self._forget_template(str(stale))
+                    continue
                 except Lost:
-                    self._guard = None
+                    self._forget_template("the template has ended")
+                    # The guard may have been killed behind the worker's start.
+                    leftovers.end_all()
+                    continue
+                if self._modes is not None:
+                    worker.remember(self._modes)
+                return worker
             raise CannotRun("cannot run the guard: it ends at once", "", ExitCode.FAILED)
         finally:
             if stdin:
                 os.close(stdin)
 
-    def _guarded(self) -> Guard:
-        """The guard; another one where it was lost. Raises OSError when there can be none."""
-        if self._guard is None:
+    def _choose_nursery(self) -> Nursery:
+        """The template where there is one, else the nursery; another one where it has ended.
+
+        Raises OSError when there can be none.
+        """
+        if self._template is not None:
+            if (warm := self._template.nursery()) is not None:
+                self._how = "warm"
+                return warm
+            self._how = self._template.why_cold
+        if self._nursery is not None and not self._nursery.is_alive():
+            self._nursery.close()
+            self._nursery = None
+        if self._nursery is None:
             booted, self._booted = self._booted or boot(), None
-            self._guard = Guard(self._settings, booted, self._post)
-            self._spawn("guard", self._guard.listen)
-            if self._modes is not None:
-                self.remember(self._modes)
-        return self._guard
+            self._nursery = Nursery(booted)
+        return self._nursery
+
+    def _make_template(self) -> Template | None:
+        if not self._settings.warm:
+            return None
+        from reloader.running.warm.template import Template
+
+        environment = process.environment(self._environment, 0, self._settings.python)
+        terminal = self._wants_terminal()
+        return Template(self._settings, environment, self._folder, terminal, self._post)
+
+    def _forget_template(self, why: str) -> None:
+        if self._how == "warm" and self._template is not None:
+            self._template.discard(why)
 
     def _carry(self, generation: int, sources: list[int]) -> None:
         """Set up a pump for every stream, behind the last generation's."""
@@ -230,10 +283,11 @@ class Stage:
         self.pumps = tuple(pumps)
 
     def _await_end(self, worker: WorkerProcess, pumps: tuple[Pump, ...]) -> None:
-        status = worker.wait()
+        status = worker.wait(self._post)
         for pump in pumps:
             pump.worker_ended()
         self._post(WorkerExited(worker.generation, status))
+        worker.await_gone()
 
 
 def _look_away(_anything: object) -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from families import STUBBORN
-from harness import Run, eventually
+from harness import SLOWDOWN, Run
 
 WORKER = """
 import os, signal, sys, time
@@ -27,8 +26,8 @@ while True:
 """
 
 
-def _nothing_left(run: Run) -> bool:
-    return not run.survivors()
+# Nothing takes this long, in seconds, when all of it has been ended.
+MOMENT = 2.0 * max(1.0, SLOWDOWN)
 
 
 @pytest.fixture
@@ -45,7 +44,8 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Run]]:
     try:
         for run in runs:
             if run.process.poll() is not None:
-                eventually(partial(_nothing_left, run), "the run's processes are gone", 2.0)
+                # The supervisor waits for all of them; only its own launcher may be gone before them.
+                run.nothing_is_left(MOMENT)
     finally:
         for run in runs:
             run.close()

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
-# Begins by saying which processes of the last generation, noted in the file `pids`, are still there.
+from processes import Process
+
+# Begins by saying which processes of the last generation, noted in the file `pids` by pid and start time,
+# are still there.
 FAMILY = """
 import os, pathlib, signal, subprocess, sys, time, task
 
-def alive(pid):
+def stat(pid):
+    return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+
+def alive(noted):
+    pid, began = noted.split()
     try:
-        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        fields = stat(pid)
     except OSError:
         return False
+    return fields[19] == began and fields[0] != "Z"
 
 def note(pid):
     with open("pids", "a") as file:
-        file.write(f"{pid}\\n")
+        file.write(f"{pid} {stat(pid)[19]}\\n")
 
-old = pathlib.Path("pids").read_text().split() if os.path.exists("pids") else []
-print("still there:", [pid for pid in old if alive(pid)], "of", len(old), flush=True)
+old = pathlib.Path("pids").read_text().splitlines() if os.path.exists("pids") else []
+print("still there:", [noted for noted in old if alive(noted)], "of", len(old), flush=True)
 open("pids", "w").close()
 
 def stop(number, frame):
@@ -32,32 +39,64 @@ def stop(number, frame):
 def last():
     pass
 
+def wait_for(file):
+    while not os.path.exists(file):
+        time.sleep(0.01)
+
+def begin(code, *arguments, **options):
+    child = subprocess.Popen([sys.executable, "-c", code, *arguments], **options)
+    note(child.pid)
+    wait_for(f"up-{child.pid}")
+    return child
+
 signal.signal(signal.SIGINT, stop)
 note(os.getpid())
 """
-CHILD = "import signal, time; {ignore}; time.sleep(600)"
-IGNORE = "[signal.signal(s, signal.SIG_IGN) for s in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)]"
+# Says that it is up, and notes that it was asked to end, in files.
+CHILD = """
+import os, signal, time
+def stop(number, frame):
+    open(f"gentle-{os.getpid()}", "w").close()
+    os._exit(0)
+signal.signal(signal.SIGTERM, stop)
+open(f"up-{os.getpid()}", "w").close()
+time.sleep(600)
+"""
+DEAF = """
+import os, signal, time
+for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    signal.signal(number, signal.SIG_IGN)
+open(f"up-{os.getpid()}", "w").close()
+time.sleep(600)
+"""
+# Has a child that is not deaf, and goes on before that has ended.
+DEAF_PARENT = DEAF.replace(
+    "open(", "import subprocess, sys\nsubprocess.Popen([sys.executable, '-c', sys.argv[1]])\nopen("
+)
 
 # Forks again and again, each process ending as soon as the next one runs.
-HOPPER = CHILD.format(ignore=IGNORE).replace(
+HOPPER = DEAF.replace(
     "time.sleep(600)",
     """
-import os
 while True:
     if os.fork():
         os._exit(0)
-    time.sleep(0.005)
 """,
 )
 
 FAMILIES = {
     "alone": "",
-    "child": "note(subprocess.Popen([sys.executable, '-c', CHILD]).pid)",
-    "deaf child": "note(subprocess.Popen([sys.executable, '-c', DEAF]).pid)",
-    "child in its own group": "note(subprocess.Popen([sys.executable, '-c', CHILD], process_group=0).pid)"
-    if sys.version_info >= (3, 11)
-    else "note(subprocess.Popen([sys.executable, '-c', CHILD], preexec_fn=os.setpgrp).pid)",
-    "child in its own session": "note(subprocess.Popen([sys.executable, '-c', CHILD], start_new_session=True).pid)",
+    "child": "begin(CHILD)",
+    "deaf child": "begin(DEAF)",
+    "child in its own group": "begin(CHILD, preexec_fn=os.setpgrp)",
+    "child in its own session": "begin(CHILD, start_new_session=True)",
+    "child of a deaf child": """
+deaf = begin(DEAF_PARENT, CHILD)
+children = pathlib.Path(f"/proc/{deaf.pid}/task/{deaf.pid}/children")
+(child,) = children.read_text().split()
+note(child)
+wait_for(f"up-{child}")
+""",
     "daemon": """
 if os.fork() == 0:
     os.setsid()
@@ -66,32 +105,35 @@ if os.fork() == 0:
         os.execv(sys.executable, [sys.executable, "-c", DEAF])
     os._exit(0)
 os.wait()
-while len(open("pids").read().split()) < 2:
+while len(open("pids").read().splitlines()) < 2:
     time.sleep(0.01)
+wait_for("up-" + open("pids").read().splitlines()[1].split()[0])
 """,
     "stopped child": """
-child = subprocess.Popen([sys.executable, '-c', CHILD])
-note(child.pid)
-os.kill(child.pid, signal.SIGSTOP)
+os.kill(begin(CHILD).pid, signal.SIGSTOP)
 """,
     "zombie child": """
 zombie = subprocess.Popen([sys.executable, '-c', 'pass'])
 note(zombie.pid)
-while pathlib.Path(f"/proc/{zombie.pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
+while stat(zombie.pid)[0] != "Z":
     time.sleep(0.01)
 """,
     "child of the last moment": """
 def last():
-    note(subprocess.Popen([sys.executable, '-c', DEAF], start_new_session=True).pid)
+    begin(DEAF, start_new_session=True)
 """,
     "child that never stays the same": """
 note(subprocess.Popen([sys.executable, '-c', HOPPER], start_new_session=True).pid)
+wait_for(f"up-{open('pids').read().splitlines()[1].split()[0]}")
 """,
     "grandchildren": """
-shell = subprocess.Popen(["/bin/sh", "-c", "sleep 600 & echo $! >> pids; sleep 601 & echo $! >> pids; wait"])
+shell = subprocess.Popen(["/bin/sh", "-c", "sleep 600 & sleep 601 & wait"])
 note(shell.pid)
-while len(open("pids").read().split()) < 4:
+children = pathlib.Path(f"/proc/{shell.pid}/task/{shell.pid}/children")
+while len(children.read_text().split()) < 2:
     time.sleep(0.01)
+for child in children.read_text().split():
+    note(child)
 """,
 }
 REST = """
@@ -101,20 +143,51 @@ while True:
 """
 
 
+def noted(project: Path) -> list[Process]:
+    """The processes that the running generation of a family has noted."""
+    file = project / "pids"
+    lines = file.read_text().splitlines() if file.exists() else []
+    return [Process(*map(int, line.split())) for line in lines]
+
+
+# In these, one process does what it is asked to: it has its moment, and need not be killed.
+GENTLE = {family for family, code in FAMILIES.items() if "CHILD" in code}
+
+
+def asked_to_end(project: Path) -> int:
+    """How many processes were asked to end, and did."""
+    return len(list(project.glob("gentle-*")))
+
+
 def write_family(project: Path, family: str) -> None:
-    deaf = CHILD.format(ignore=IGNORE)
-    code = f"HOPPER = {HOPPER!r}\nCHILD = {CHILD.format(ignore='pass')!r}\nDEAF = {deaf!r}\n"
+    code = f"HOPPER = {HOPPER!r}\nCHILD = {CHILD!r}\nDEAF = {DEAF!r}\nDEAF_PARENT = {DEAF_PARENT!r}\n"
     (project / "worker.py").write_text(FAMILY + code + family + REST)
 
 
-# Drains until the file `release` exists, and has a child that does not end by itself.
-STUBBORN = """
+# Drains until the file `release` exists, and has a child that does not end by itself, and tells of a signal
+# that was meant for its parent. Its signals are noted
+# in the file `signals`, and its end in `drained`, for whoever cannot read what it prints.
+STUBBORN = '''
 import os, pathlib, signal, subprocess, sys, time
-child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+CHILD = """
+import signal, time
+for number in (signal.SIGINT, signal.SIGHUP):
+    signal.signal(number, lambda number, _: print("child got", signal.Signals(number).name, flush=True))
+open("child", "w").close()
+while True:
+    time.sleep(60)
+"""
+child = subprocess.Popen([sys.executable, "-c", CHILD])
+while not os.path.exists("child"):
+    time.sleep(0.01)
+os.unlink("child")
 def stop(number, frame):
+    with open("signals", "a") as file:
+        file.write(signal.Signals(number).name + " ")
     print("got", signal.Signals(number).name, flush=True)
     while not pathlib.Path("release").exists():
         time.sleep(0.01)
+    pathlib.Path("drained").touch()
     print("drained", flush=True)
     sys.exit(0)
 for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -122,4 +195,4 @@ for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
 print("ready", os.getpid(), child.pid, flush=True)
 while True:
     time.sleep(60)
-"""
+'''

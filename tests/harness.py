@@ -14,6 +14,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from processes import ProcessTable, status_of
+
 RELOADER = str(Path(sys.executable).with_name("reloader"))
 SLOWDOWN = float(os.environ.get("RELOADER_TEST_SLOWDOWN", "1"))
 # Every wait for something that must come ends here, in seconds; only a bug takes this long.
@@ -37,6 +39,8 @@ class Stream:
     data: bytearray = field(default_factory=bytearray)
     changed: threading.Condition = field(default_factory=threading.Condition)
     ended: bool = False
+    on_match: Callable[[], object] = lambda: None
+    """Called whenever something that was waited for has come."""
     _seen: int = 0
 
     def read_from(self, fd: int) -> None:
@@ -70,11 +74,13 @@ class Stream:
                 found = expression.search(bytes(self.data), self._seen)
                 if found is not None:
                     self._seen = found.end()
-                    return found
+                    break
                 left = deadline - time.monotonic()
                 if left <= 0 or self.ended:
                     raise AssertionError(f"no match for {pattern!r} in:\n{self.text}")
                 self.changed.wait(left)
+        self.on_match()
+        return found
 
     def wait_for_end(self, limit: float = LIMIT) -> None:
         """Wait until whoever wrote has closed it."""
@@ -107,8 +113,10 @@ class Run:
             stderr=subprocess.STDOUT if merged else subprocess.PIPE,
             preexec_fn=preexec,
         )
-        self.out = Stream()
-        self.err = self.out if merged else Stream()
+        self.table = ProcessTable(self.mark)
+        """Who belongs to the run: looked at whenever something has come of it, and before it is signalled."""
+        self.out = Stream(on_match=self.table.look)
+        self.err = self.out if merged else Stream(on_match=self.table.look)
         self._readers = []
         for stream, pipe in ((self.out, self.process.stdout), (self.err, self.process.stderr)):
             if pipe is not None:
@@ -118,6 +126,7 @@ class Run:
 
     def send(self, number: int) -> None:
         """Send a signal to the supervisor."""
+        self.table.look()
         self.process.send_signal(number)
 
     def wait(self, limit: float = LIMIT) -> int:
@@ -135,37 +144,50 @@ class Run:
         self.send(number)
         return self.wait()
 
+    def kill(self) -> None:
+        """End the supervisor as the OOM killer does."""
+        self.table.look()
+        self.process.kill()
+        self.process.wait()
+
     def survivors(self) -> list[int]:
         """The processes that this run has started and that are alive."""
-        return marked(self.mark)
+        return self.table.look()
+
+    def nothing_is_left(self, limit: float = LIMIT) -> None:
+        """Wait until none of the processes that were ever seen is alive, by pid and start time, nor a new one."""
+        nothing_is_left(self.table, limit)
+
+    def _called(self, name: str) -> list[int]:
+        return [pid for pid in self.survivors() if name_of(pid) == name]
 
     def guard(self) -> int | None:
-        """The pid of the guard; None while there is none."""
-        for pid in self.survivors():
-            try:
-                # A worker that is just being started still looks like it, but has another parent.
-                parent = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1]
-                is_guard = b"guard_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
-                if is_guard and int(parent) == self.process.pid:
-                    return pid
-            except OSError:
-                continue
+        """The pid of the guard; None while there is none.
+
+        It leads a process group but no session: a worker between fork and exec, which is still called as its
+        guard is, leads both or neither.
+        """
+        for pid in self._called("reloader-guard"):
+            status = status_of(pid)
+            if status is not None and pid == status.group != status.session:
+                return pid
         return None
+
+    def nursery(self) -> int | None:
+        """The pid of the process that makes the guards; None while there is none."""
+        return next(iter(self._called("reloader-nurse")), None)
 
     def workers(self) -> list[int]:
         """The processes of the worker that are alive."""
-        return [pid for pid in self.survivors() if pid not in (self.process.pid, self.guard())]
+        ours = (self.process.pid, *self._called("reloader-guard"), *self._called("reloader-nurse"))
+        return [pid for pid in self.survivors() if pid not in ours]
 
     def close(self) -> None:
         """Kill whatever a failed test has left."""
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
-        for pid in self.survivors():
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+        self.table.kill()
         for reader in self._readers:
             reader.join(LIMIT)
         for pipe in (self.process.stdout, self.process.stderr):
@@ -173,26 +195,20 @@ class Run:
                 pipe.close()
 
 
-def marked(mark: str) -> list[int]:
-    """The live processes that carry this mark in their environment, zombies left out."""
-    found = []
-    for entry in os.listdir("/proc"):
-        if entry.isdigit():
-            try:
-                environ = Path(f"/proc/{entry}/environ").read_bytes()
-            except OSError:
-                continue
-            if f"MARK={mark}".encode() in environ.split(b"\0"):
-                found.append(int(entry))
-    return found
-
-
-def alive(pid: int) -> bool:
-    """Whether the process runs; a zombie does not."""
+def name_of(pid: int) -> str:
+    """What the process calls itself, by proc(5)."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        return Path(f"/proc/{pid}/comm").read_text().strip()
     except OSError:
-        return False
+        return ""
+
+
+def nothing_is_left(table: ProcessTable, limit: float = LIMIT) -> None:
+    """Wait until the table is empty; fail with who is left."""
+    try:
+        eventually(table.is_empty, "nothing is left", limit)
+    except AssertionError as error:
+        raise AssertionError(f"{error}:\n{table.told()}") from None
 
 
 def save(path: Path, text: str) -> None:

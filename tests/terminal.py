@@ -6,23 +6,26 @@ import fcntl
 import os
 import pty
 import select
-import signal
 import struct
 import subprocess
 import sys
 import termios
 import threading
+import uuid
 from pathlib import Path
 
-from harness import RELOADER, Stream, marked
+from harness import LIMIT, RELOADER, Stream, nothing_is_left
+from processes import ProcessTable
 
 
 class Terminal:
     """A run in the foreground of a pseudo-terminal, as a shell would start it."""
 
     def __init__(self, folder: Path, *arguments: str, program: str = RELOADER, columns: int = 0) -> None:
-        self.mark = f"terminal-{os.getpid()}-{id(self)}"
-        environment = dict(os.environ) | {"MARK": self.mark, "TERM": "xterm-256color"}
+        mark = uuid.uuid4().hex
+        self.table = ProcessTable(mark)
+        """Who belongs to it: looked at whenever something has come on the screen."""
+        environment = dict(os.environ) | {"MARK": mark, "TERM": "xterm-256color"}
         environment.pop("NO_COLOR", None)
         ours, theirs = pty.openpty()
         if columns:
@@ -38,7 +41,7 @@ class Terminal:
             start_new_session=True,
         )
         os.close(theirs)
-        self.screen = Stream()
+        self.screen = Stream(on_match=self.table.look)
         self._wake, self._hang_up = os.pipe()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -55,12 +58,16 @@ class Terminal:
         self._reader.join()
         os.close(self.fd)
 
+    def nothing_is_left(self) -> None:
+        """Wait until none of the processes that were ever seen is alive, by pid and start time, nor a new one."""
+        nothing_is_left(self.table, LIMIT)
+
     def close(self) -> None:
+        """Kill whatever a failed test has left."""
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
-        for pid in marked(self.mark):
-            os.kill(pid, signal.SIGKILL)
+        self.table.kill()
 
 
 # The session's leader takes the terminal, then becomes the command.

@@ -10,16 +10,20 @@ from reloader.events import (
     PathUnreadable,
     PatternIdle,
     PromptAwaited,
+    TemplateBuilt,
+    TemplateFailed,
     TreeKnown,
     WatchingFailed,
 )
 from reloader.notices import (
     AwaitingPrompt,
+    CannotPreload,
     CannotRead,
     EndingLeftovers,
     Ignoring,
     MatchesNothing,
     Notice,
+    Preloaded,
     Remembered,
     Watching,
     WatchingByComparing,
@@ -37,6 +41,10 @@ def relayed(event: Event) -> Notice | None:
             return WatchingByComparing(reason, interval)
         case LeftoversFound(_, processes):
             return EndingLeftovers(processes)
+        case TemplateBuilt(modules, seconds):
+            return Preloaded(modules, seconds)
+        case TemplateFailed(why):
+            return CannotPreload(why)
         case PatternIdle(option, pattern):
             return MatchesNothing(option, pattern)
         case PromptAwaited():

@@ -10,6 +10,7 @@ from functools import partial
 
 from reloader.deciding.debouncer import Debouncer
 from reloader.deciding.gate import Gate
+from reloader.deciding.hints import Hints
 from reloader.deciding.keys import Keys
 from reloader.deciding.loops import Loops, most_of
 from reloader.deciding.relaying import relayed
@@ -21,6 +22,7 @@ from reloader.effects import (
     Effect,
     FlushOutput,
     FollowSize,
+    PrepareWarmStart,
     ReapOrphans,
     Suspend,
     TakeBaseline,
@@ -56,21 +58,17 @@ from reloader.notices import (
     NothingNew,
     OurFault,
     SetAside,
-    WaitingForGit,
     WasUnchanged,
 )
 from reloader.settings import OnExit, Settings
 
 QUIT_SIGNALS = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGQUIT})
 # A terminal's Ctrl-C reaches a process manager and us at once, and the manager then sends its own
-# SIGTERM: a different signal this soon, in seconds, after the first is the same wish told twice.
-ECHO = 1.0
+# SIGTERM, at once or a moment later: a different signal this soon, in seconds, after the first is the same
+# wish told twice.
+ECHO = 3.0
 # After a forced end nobody waits longer than this, in seconds, for a reader that does not read.
 FORCED_FLUSH = 1.0
-# While Git is at work, the tree is asked for again this often, in seconds, until nothing has changed
-# for the patience: it may be waiting for somebody's editor.
-GIT_PAUSE = 0.1
-GIT_PATIENCE = 3.0
 
 
 class Supervisor:
@@ -83,14 +81,10 @@ class Supervisor:
         self.died_by: int | None = None
         """The signal that ended the run by force; the process shall die by it."""
         self._debouncer = Debouncer(settings.debounce, settings.max_wait)
+        self._hints = Hints(self._debouncer)
         self._gate = Gate(settings)
         self._loops = Loops()
         self._keys = Keys(self.worker, self._debouncer, self._gate, partial(self._quit_once, signal.SIGTERM))
-        self._noticed_at = 0.0
-        self._asked_for: frozenset[str] | None = frozenset()
-        self._last_hint = 0.0
-        self._git_told = False
-        self._at_once = False
         self._baseline_for = 0
         self._seen: frozenset[Change] = frozenset()
         self._quit_by: int | None = None
@@ -135,20 +129,23 @@ class Supervisor:
 
     def handle(self, event: Event, now: float) -> list[Effect]:
         """Answer one event; raises nothing that an event of the system can cause."""
+        before = self.worker.state
         effects = self._react(event, now)
         effects += [] if self._suspended else self._look_at_the_clock(now)
+        if self.settings.warm and before is WorkerState.STARTING and self.worker.state is WorkerState.READY:
+            effects.append(PrepareWarmStart())
         return effects + self._end(now)
 
     def _react(self, event: Event, now: float) -> list[Effect]:
         worker = self.worker
         match event:
             case TreeTouched(paths, age):
-                self._last_hint = now - age
-                self._debouncer.touch(now, paths, age)
+                self._hints.touch(paths, age, now)
             case TreeCompared():
                 return self._compared(event, now)
             case TreeBusy(operation):
-                return self._wait_for_git(operation, now)
+                self._baseline_for = 0  # a start that is due waits too, within its own limit
+                return self._hints.wait_for_git(operation, now)
             case PreflightPassed(number):
                 changes = self._gate.passed(number)
                 return [] if changes is None else self._restart(changes, now)
@@ -156,14 +153,15 @@ class Supervisor:
                 return self._gate.failed(event)
             case BaselineTaken(generation):
                 self._seen = frozenset()
-                self._git_told = False
+                self._hints.looked_at()
                 return worker.prepared(now, generation)
             case FoldersChanged(folders):
                 return [WatchFolders(folders)]
-            case GuardLost():
-                return [Tell(GuardWasLost()), *worker.orphaned(now)]
-            case WorkerStarted(generation, pid):
-                return worker.started(now, generation, pid)
+            case GuardLost(generation):
+                ours = generation == worker.generation
+                return [Tell(GuardWasLost()), *(worker.orphaned(now) if ours else ())]
+            case WorkerStarted(generation, pid, how):
+                return worker.started(now, generation, pid, how)
             case StartFailed():
                 return worker.start_failed(now, event)
             case WorkerReady(generation):
@@ -191,7 +189,7 @@ class Supervisor:
         return []
 
     def _compared(self, event: TreeCompared, now: float) -> list[Effect]:
-        self._git_told = False
+        self._hints.looked_at()
         told: list[Effect] = [Tell(WasUnchanged(event.unchanged))] if event.unchanged else []
         changes = event.changes
         if not changes:
@@ -215,18 +213,7 @@ class Supervisor:
     def _restart(self, changes: tuple[Change, ...], now: float) -> list[Effect]:
         if self.worker.goal is Goal.UP:
             self._loops.restarted((change.path for change in changes), now)
-        return self.worker.restart(now, changes, self._noticed_at)
-
-    def _wait_for_git(self, operation: str, now: float) -> list[Effect]:
-        """Look again soon; a start that is due waits too, within its own limit."""
-        self._baseline_for = 0
-        self._at_once = now - self._last_hint >= GIT_PATIENCE
-        until = now if self._at_once else now + GIT_PAUSE
-        self._debouncer.put_back(self._asked_for, self._noticed_at, until)
-        if self._git_told or self._at_once:
-            return []
-        self._git_told = True
-        return [Tell(WaitingForGit(operation))]
+        return self.worker.restart(now, changes, self._hints.noticed_at)
 
     def _signalled(self, number: int, now: float) -> list[Effect]:
         if number == signal.SIGCHLD:
@@ -273,21 +260,13 @@ class Supervisor:
             if not pending:
                 self._baseline_for = worker.generation + 1
                 effects += self._gate.forget()
-                effects.append(TakeBaseline(self._baseline_for, *self._settle(now)))
+                effects.append(TakeBaseline(self._baseline_for, *self._hints.settle(now)))
         elif settled is not None and not pending and not self._keys.leave_hints:
-            effects.append(CompareTree(*self._settle(now)))
+            effects.append(CompareTree(*self._hints.settle(now)))
         if worker.state is not WorkerState.PREPARING:
             self._baseline_for = 0
         self.finished = self.finished or (self._flush_deadline is not None and now >= self._flush_deadline)
         return effects
-
-    def _settle(self, now: float) -> tuple[frozenset[str] | None, bool]:
-        """The paths of the hints, and whether they are to be looked at even while Git is at work."""
-        first = self._debouncer.first
-        self._noticed_at = now if first is None else first
-        self._asked_for = self._debouncer.settle()
-        at_once, self._at_once = self._at_once, False
-        return self._asked_for, at_once
 
     def _end(self, now: float) -> list[Effect]:
         if not self.worker.finished or self._flushing or self.finished:

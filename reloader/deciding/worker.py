@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from reloader.deciding.backoff import Backoff
-from reloader.deciding.drain import Drain
+from reloader.deciding.drain import Drain, kill
 from reloader.deciding.states import TABLE, Goal, Happening, Impossible, WorkerState
 from reloader.effects import Effect, KillWorker, ReapWorker, StartWorker, StopWorker, Tell
 from reloader.events import Change, ExitStatus, StartFailed
@@ -18,7 +18,6 @@ from reloader.notices import (
     Drained,
     Draining,
     EndedItself,
-    Killing,
     Ready,
     Started,
     StartingAgain,
@@ -27,8 +26,7 @@ from reloader.notices import (
 )
 from reloader.settings import OnExit, Settings
 
-# The snapshot before a start is awaited this long, in seconds; a file system that hangs must not
-# keep the worker from running.
+# The snapshot before a start is awaited so long, in seconds, should a file system hang.
 PREPARE_TIMEOUT = 5.0
 # A worker that was at work for this long, in seconds, did not crash at its start.
 SETTLED = 30.0
@@ -43,6 +41,7 @@ class Worker:
         self.goal = Goal.DOWN
         self.generation = 0
         self.pid: int | None = None
+        self.how: str | None = None
         self.finished = False
         self.killed = False
         """Whether the last generation was killed instead of drained."""
@@ -115,15 +114,15 @@ class Worker:
             return []
         return self._meet(Happening.PREPARED, now)
 
-    def started(self, now: float, generation: int, pid: int) -> list[Effect]:
+    def started(self, now: float, generation: int, pid: int, how: str | None = None) -> list[Effect]:
         """The leader of this generation runs; only now its pid is known."""
         if generation != self.generation:
             return []
-        self.pid = pid
+        self.pid, self.how = pid, how
         if self.settings.ready or self.state is not WorkerState.STARTING:
             return []
         detect = self._asked_at - self._noticed_at
-        return [Tell(Started(pid, now - self._noticed_at, detect, self._drain_took))]
+        return [Tell(Started(pid, now - self._noticed_at, detect, self._drain_took, how))]
 
     def ready(self, now: float, generation: int) -> list[Effect]:
         """The ready line came."""
@@ -208,7 +207,7 @@ class Worker:
     def _be_ready(self, now: float) -> list[Effect]:
         self._enter(WorkerState.READY)
         detect, start = self._asked_at - self._noticed_at, now - self.started_at
-        return [Tell(Ready(self.pid, now - self._noticed_at, detect, start, self._drain_took))]
+        return [Tell(Ready(self.pid, now - self._noticed_at, detect, start, self._drain_took, self.how))]
 
     def _assume_ready(self, _now: float) -> list[Effect]:
         self._enter(WorkerState.READY)
@@ -239,7 +238,7 @@ class Worker:
         self.killed = True
         self._killed_at = now
         self._enter(WorkerState.KILLING, now + self.settings.kill_timeout)
-        return [KillWorker(self.generation), Tell(Killing(self.pid, timeout))]
+        return kill(self.settings, self.generation, self.pid, timeout)
 
     def _complain(self, now: float) -> list[Effect]:
         told: list[Effect] = [KillWorker(self.generation), Tell(Unkillable(now - self._killed_at))]

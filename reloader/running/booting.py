@@ -1,4 +1,4 @@
-"""How the guard's process comes to be: early, since it takes as long to be there as our own imports."""
+"""How the nursery comes to be: early, since it takes as long to be there as our own imports."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import sys
 from typing import NamedTuple
 
 # Imported, and not run as a script: compiling it each time would cost a megabyte and a tenth of a second.
-_PROGRAM = "import sys; sys.path.append(sys.argv[2]); from reloader.running.guard_main import main; main()"
+_PROGRAM = "import sys; sys.path.append(sys.argv[2]); from reloader.running.nursery_main import main; main()"
 
 
 class Booted(NamedTuple):
-    """A guard on its way: our end of its control socket, and its pid."""
+    """A nursery on its way: our end of its control socket, and its pid."""
 
     control: _socket.socket
     pid: int
@@ -29,7 +29,7 @@ def ensure_standard_files() -> None:
 
 
 def boot() -> Booted:
-    """Start a guard; the worker inherits through it what we have inherited. Raises OSError."""
+    """Start a nursery; the worker inherits through it what we have inherited. Raises OSError."""
     ours, theirs = _socket.socketpair()
     try:
         theirs_fd = theirs.fileno()

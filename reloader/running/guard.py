@@ -1,164 +1,132 @@
-"""The supervisor's side of the guard, a small process that is the parent of every worker.
+"""The supervisor's side of a guard, the small process that is the parent of one generation's worker.
 
-It outlives the supervisor: when that dies by SIGKILL the guard drains the workers, with the signal and the
-timeout that it was told at their start. Being their nearest subreaper it still finds all of the tree.
+It outlives the supervisor: when that dies by SIGKILL the guard drains the worker, with the signal and the
+timeout that it was told at the start. Being the tree's nearest subreaper it still finds all of it.
 """
 
 from __future__ import annotations
 
 import _socket
 import os
-import threading
-from collections.abc import Callable, Mapping, Sequence
-from queue import SimpleQueue
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
-from reloader.events import Event, GuardLost, LeftoversFound, ProcessInfo
 from reloader.running import system, wire
-from reloader.running.booting import Booted
-from reloader.running.wire import ENDED, FAILED, FORGET, KILL, LEFT, MODES, PAUSE, RESUME, START, STOP
-from reloader.settings import Settings
+from reloader.running.nursery import Lost
+from reloader.running.wire import ENDED, FAILED, FORGET, HERE, KILL, LEFT, MODES, PAUSE, RESUME, STALE, STOP
 
-# An ended guard is awaited this long, in seconds.
-PATIENCE = 2.0
+# A guard on its way out is looked at this often, in seconds.
+LOOK = 0.005
 
 Ended = tuple[int | None, int | None]
-"""Exit code and signal of a leader; one of them."""
+"""Exit code and signal of a worker; one of them."""
+Left = list[tuple[int, str]]
+"""Pids and names."""
 
 
-class Lost(Exception):  # noqa: N818 - what happened
-    """The guard is gone."""
+class NotStarted(Exception):  # noqa: N818 - what happened
+    """There is no worker: the error's number, and whether the folder could not be entered."""
+
+    def __init__(self, number: int, at_folder: bool) -> None:
+        super().__init__(number)
+        self.number = number
+        self.at_folder = at_folder
 
 
-class Started:
-    """A worker's first process, as the guard has started it."""
-
-    def __init__(self, pid: int, handle: system.Handle, ended: SimpleQueue[Ended | None]) -> None:
-        self.pid = pid
-        self.handle = handle
-        self.ended = ended
-        """What it ended with; None when the guard was lost before that."""
+class Stale(Exception):  # noqa: N818 - what happened
+    """A template will not fork workers any more; why."""
 
 
 class Guard:
-    """A running guard."""
+    """A running guard; blocks until it has started its worker.
 
-    def __init__(self, settings: Settings, booted: Booted, post: Callable[[Event], None]) -> None:
-        self._settings = settings
-        self._post = post
-        self._answers: SimpleQueue[tuple[Any, ...] | None] = SimpleQueue()
-        self._ended: dict[int, SimpleQueue[Ended | None]] = {}
-        self._files: list[int] = []
-        self._closing = False
-        self._served = False
-        """Whether it is the parent of a worker."""
-        self._control, self.pid = booted
-        self._gone = threading.Event()
+    Raises Lost when it ends before that, NotStarted and Stale.
+    """
 
-    # --- the main thread --------------------------------------------------------------------------
-
-    def start(
-        self,
-        generation: int,
-        environment: Mapping[str, str],
-        folder: str,
-        files: Sequence[int],
-        terminal: bool,
-    ) -> Started:
-        """Start the worker with these descriptors: stdin, stdout, stderr, and its pipes' reading ends.
-
-        Where stdout is a terminal, that is to become its own (`terminal`).
-
-        Raises Lost, or the OSError of fork, of entering the folder (`filename` is that folder) or of exec.
-        """
-        settings = self._settings
-        self._ended[generation] = SimpleQueue()
-        request = (
-            *(START, generation, [os.fsencode(word) for word in settings.command]),
-            {os.fsencode(key): os.fsencode(value) for key, value in environment.items()},
-            *(os.fsencode(folder), int(settings.stop_signal), settings.stop_timeout, settings.name),
-            terminal,
-        )
-        self._send(request, files)
-        answer = self._answers.get()
-        if answer is None:
+    def __init__(self, control: _socket.socket) -> None:
+        self._control = control
+        self.pid = 0
+        began = None
+        while (received := wire.receive(control)) is not None and received[0][0] == HERE:
+            self.pid = received[0][1]
+            began = system.began_at(self.pid)
+        if received is None:
+            control.close()
+            # Only then are its children given away, whom somebody must end.
+            while began is not None and system.began_at(self.pid) == began:
+                time.sleep(LOOK)
             raise Lost
+        answer, files = received
         if answer[0] == FAILED:
-            _, _, number, at_folder = answer
-            assert isinstance(number, int)
-            raise OSError(number, os.strerror(number), folder if at_folder else settings.command[0])
-        pid = answer[2]
-        assert isinstance(pid, int)
-        self._served = True
-        handle = system.Handle(pid, self._files.pop() if self._files else None)
-        return Started(pid, handle, self._ended[generation])
+            control.close()
+            raise NotStarted(answer[1], answer[2])
+        if answer[0] == STALE:
+            control.close()
+            raise Stale(answer[1])
+        self.worker: int = answer[1]
+        self.handle = system.Handle(self.worker, files[0] if files else None)
 
-    def stop(self, generation: int, number: int) -> None:
+    def stop(self, number: int) -> None:
         """Send the stop signal, and SIGCONT after it. Raises Lost."""
-        self._send((STOP, generation, int(number)))
+        self._send((STOP, int(number)))
 
-    def kill(self, generation: int) -> None:
+    def kill(self) -> None:
         """SIGKILL to the worker's whole tree, until nothing is left of it. Raises Lost."""
-        self._send((KILL, generation))
+        self._send((KILL,))
 
-    def pause(self, generation: int) -> None:
+    def pause(self) -> None:
         """SIGSTOP to the worker's whole tree. Raises Lost."""
-        self._send((PAUSE, generation))
+        self._send((PAUSE,))
 
-    def resume(self, generation: int) -> None:
+    def resume(self) -> None:
         """Let what `pause` has stopped go on. Raises Lost."""
-        self._send((RESUME, generation))
+        self._send((RESUME,))
 
-    def remember(self, fd: int, modes: list[Any]) -> None:
+    def remember(self, fd: int, modes: Sequence[Any]) -> None:
         """These modes of the terminal are to be put back should we be killed. Raises Lost."""
-        self._send((MODES, fd, modes))
+        self._send((MODES, fd, list(modes)))
 
-    def forget(self, generation: int) -> None:
-        """The worker's tree is empty, and all is told of it."""
-        self._ended.pop(generation, None)
+    def forget(self) -> None:
+        """Let it end: the worker's tree is empty, and all is told of it."""
+        with suppress(Lost):
+            self._send((FORGET,))
+
+    def leave(self) -> None:
+        """Leave it alone with the worker, which it drains."""
         try:
-            self._send((FORGET, generation))
-        except Lost:
-            pass
+            self._control.shutdown(_socket.SHUT_RDWR)
+        except OSError:
+            pass  # it is gone already
 
-    def abandon(self) -> None:
-        """Leave it alone with the workers, which it drains."""
-        self._closing = True
-        self._control.shutdown(_socket.SHUT_RDWR)
-
-    def close(self) -> None:
-        """Let it end, and wait for that."""
-        self.abandon()
-        # Where it does not end it looks after a process that does not.
-        self._gone.wait(PATIENCE)
-
-    def _send(self, message: tuple[object, ...], files: Sequence[int] = ()) -> None:
+    def _send(self, message: tuple[object, ...]) -> None:
         try:
-            wire.send(self._control, message, files)
+            wire.send(self._control, message)
         except OSError as error:
             raise Lost from error
 
-    # --- the thread that listens ------------------------------------------------------------------
+    # --- the thread that waits --------------------------------------------------------------------
 
-    def listen(self) -> None:
-        """Pass on what the guard tells, until it ends. GuardLost follows where that was not wanted."""
+    def await_end(self, left: Callable[[Left], None]) -> Ended | None:
+        """Block until the worker's tree is empty; what it ended with, or None when the guard is gone.
+
+        `left` is told what the first process has left behind.
+        """
         while (received := wire.receive(self._control)) is not None:
-            answer, files = received
-            kind, generation, *rest = answer
+            kind, *rest = received[0]
             if kind == ENDED:
-                code, number = rest
-                self._ended[generation].put((code, number))
-            elif kind == LEFT:
-                found = tuple(ProcessInfo(pid, name) for pid, name in rest[0])
-                self._post(LeftoversFound(generation, found))
-            else:
-                self._files += files
-                self._answers.put(answer)
-        if self._served and not self._closing:
-            # Told first: whoever waits for a worker then takes its end for what it is.
-            self._post(GuardLost())
-        self._answers.put(None)
-        for ended in list(self._ended.values()):
-            ended.put(None)
-        os.waitpid(self.pid, 0)
-        self._gone.set()
+                return rest[0], rest[1]
+            if kind == LEFT:
+                left(rest[0])
+        return None
+
+    def await_gone(self) -> None:
+        """Block until it has ended, which `forget` allows it; collect it where it has become our child."""
+        while wire.receive(self._control) is not None:
+            pass
+        self._control.close()
+        try:
+            os.waitpid(self.pid, 0)
+        except ChildProcessError:
+            pass  # its nursery's

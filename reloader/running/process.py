@@ -6,12 +6,16 @@ import errno
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
 
 from reloader.errors import ExitCode
-from reloader.events import ExitStatus
+from reloader.events import Event, ExitStatus, GuardLost, LeftoversFound, ProcessInfo
 from reloader.running import leftovers, system
-from reloader.running.guard import Guard, Lost
+from reloader.running.guard import Guard, Left, NotStarted
+from reloader.running.nursery import Lost, Nursery
+from reloader.settings import Settings
 
 _SHORTAGES = {
     errno.EAGAIN: "no more processes are allowed (ulimit -u)",
@@ -35,30 +39,38 @@ class CannotRun(Exception):  # noqa: N818 - it is told, never shown as an error'
 
 
 class WorkerProcess:
-    """A running worker, which the guard has started. Raises CannotRun when there will be none, and Lost.
+    """A running worker behind its guard. Raises CannotRun when there will be none, and Lost.
 
-    `files` are the worker's stdin, stdout and stderr, and the reading ends of its pipes.
+    `files` are our stdout and stderr, the worker's stdin, stdout and stderr, and the reading ends of its
+    pipes. Where its stdout is a terminal, that becomes its own (`terminal`).
     """
 
     def __init__(
         self,
         generation: int,
-        command: Sequence[str],
+        settings: Settings,
         environment: Mapping[str, str],
         folder: str,
         files: Sequence[int],
-        guard: Guard,
+        nursery: Nursery,
         terminal: bool = False,
     ) -> None:
         self.generation = generation
-        self._guard = guard
+        request = (
+            [os.fsencode(word) for word in settings.command],
+            {os.fsencode(key): os.fsencode(value) for key, value in environment.items()},
+            *(os.fsencode(folder), int(settings.stop_signal), settings.stop_timeout, settings.name),
+            *(terminal, settings.stop_target.value),
+        )
         try:
-            started = guard.start(generation, environment, folder, files, terminal)
-        except OSError as error:
-            raise explain(command[0], folder, error) from error
-        self.pid = started.pid
-        self._handle = started.handle
-        self._ended = started.ended
+            self._guard = Guard(nursery.guard(request, files))
+        except NotStarted as failure:
+            path = folder if failure.at_folder else settings.command[0]
+            error = OSError(failure.number, os.strerror(failure.number), path)
+            raise explain(settings.command[0], folder, error) from failure
+        self.pid = self._guard.worker
+        self.guard = self._guard.pid
+        """The guard's pid."""
 
     def stop(self, number: int) -> None:
         """Send the stop signal to the leader alone: task queues lead their own children.
@@ -66,47 +78,65 @@ class WorkerProcess:
         SIGCONT goes after it, since a stopped process handles no signal.
         """
         try:
-            self._guard.stop(self.generation, number)
+            self._guard.stop(number)
         except Lost:
             if not system.tells_of_parents_death():
-                self._handle.send(number)
-            self._handle.send(signal.SIGCONT)
+                self._guard.handle.send(number)
+            self._guard.handle.send(signal.SIGCONT)
 
     def pause(self) -> None:
         """SIGSTOP to everything."""
-        try:
-            self._guard.pause(self.generation)
-        except Lost:
-            pass  # it drains anyway
+        with suppress(Lost):  # it drains anyway
+            self._guard.pause()
 
     def resume(self) -> None:
         """Let what `pause` has stopped go on."""
-        try:
-            self._guard.resume(self.generation)
-        except Lost:
-            pass
+        with suppress(Lost):
+            self._guard.resume()
 
     def kill(self) -> None:
         """SIGKILL to the leader and everything below it."""
         try:
-            self._guard.kill(self.generation)
+            self._guard.kill()
         except Lost:
-            self._handle.send(signal.SIGSTOP)
+            self._guard.handle.send(signal.SIGSTOP)
             leftovers.kill_all(self.pid)
-            self._handle.send(signal.SIGKILL)
+            self._guard.handle.send(signal.SIGKILL)
 
-    def wait(self) -> ExitStatus:
-        """Block until the leader has ended and nothing of its tree is left."""
-        ended = self._ended.get()
+    def remember(self, modes: Sequence[Any]) -> None:
+        """These modes of our terminal are to be put back should we be killed."""
+        with suppress(Lost):
+            self._guard.remember(1, modes)
+
+    def wait(self, post: Callable[[Event], None]) -> ExitStatus:
+        """Block until the leader has ended and nothing of its tree is left.
+
+        Posts what there is to tell meanwhile.
+        """
+
+        def tell_left(found: Left) -> None:
+            post(LeftoversFound(self.generation, tuple(ProcessInfo(pid, name) for pid, name in found)))
+
+        ended = self._guard.await_end(tell_left)
         if ended is None:
-            ended = system.wait_for_adopted(self._handle)
+            # Told first: whoever hears of the worker's end then takes it for what it is.
+            post(GuardLost(self.generation))
+            ended = system.wait_for_adopted(self._guard.handle)
             leftovers.end_all()
         return ExitStatus(*ended)
 
+    def await_gone(self) -> None:
+        """Block until the guard is gone, which `forget` allows it."""
+        self._guard.await_gone()
+
+    def leave(self) -> None:
+        """Leave the worker to the guard, which drains it."""
+        self._guard.leave()
+
     def forget(self) -> None:
         """The leader has ended and nothing of its tree is left."""
-        self._guard.forget(self.generation)
-        self._handle.close()
+        self._guard.forget()
+        self._guard.handle.close()
 
 
 def environment(base: Mapping[str, str], generation: int, python: bool) -> dict[str, str]:

@@ -12,6 +12,8 @@ import signal
 import sys
 import time
 
+from reloader.running import spawn
+
 _F_SETPIPE_SZ = 1031  # fcntl(2)
 _PIPE_SIZE = 1 << 20
 # How far, in nanoseconds, a file's time stamp may lie behind the clock that a program reads: one tick.
@@ -56,6 +58,16 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
+def began_at(pid: int) -> int | None:
+    """When a process began, in clock ticks, which no later one with its pid did; None once it has ended."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="surrogateescape") as file:
+            fields = file.read().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] in "ZX" else int(fields[19])
+
+
 def tells_of_parents_death() -> bool:
     """Whether the system sends a process the signal that it asked for when its parent dies."""
     return sys.platform == "linux"
@@ -68,18 +80,12 @@ def wait_for_adopted(handle: Handle) -> tuple[int | None, int | None]:
     """
     while True:
         try:
-            return exit_of(os.waitpid(handle.pid, 0)[1])
+            return spawn.exit_of(os.waitpid(handle.pid, 0)[1])
         except ChildProcessError:
             # Its parent's descriptors were closed, which told us, before its children were given away.
             if not handle.is_alive():
                 return None, None
             time.sleep(0.01)
-
-
-def exit_of(status: int) -> tuple[int | None, int | None]:
-    """Exit code or signal of a wait status."""
-    code = os.waitstatus_to_exitcode(status)
-    return (code, None) if code >= 0 else (None, -code)
 
 
 class Handle:

@@ -1,13 +1,17 @@
-"""How supervisor and guard speak: marshalled tuples behind their length, with descriptors beside them.
+"""How the supervisor speaks with nurseries and guards: marshalled tuples behind their length.
 
-For both ends of a Unix socket. It imports little, since the guard is to stay small.
+Descriptors go beside them. For both ends of a Unix socket; it imports little, since guards are to stay small.
 
-Requests: (START, generation, command, environment, folder, stop signal, stop timeout, name, whether it has
-a terminal) with the worker's stdin, stdout and stderr and the reading ends of its pipes;
-(STOP, generation, signal); KILL, PAUSE, RESUME and FORGET with the generation alone; (MODES, descriptor, what
-tcgetattr gave) to be put back. Answers: (STARTED, generation, pid) with a pidfd where there are such;
-(FAILED, generation, errno, whether it was the folder); (LEFT, generation, leftovers' pids and names);
-(ENDED, generation, exit code, signal) once the tree is empty.
+To a nursery: (START, command, environment, folder, stop signal, stop timeout, name, whether it has a
+terminal, whom the stop signal is for), with the control socket of the guard that is to be, our stdout and
+stderr, the worker's stdin, stdout and stderr, and the reading ends of its pipes. To a guard: (STOP, signal);
+(KILL,); (PAUSE,); (RESUME,); (FORGET,) once all is told of the worker; (MODES, descriptor, what tcgetattr
+gave) to be put back.
+From a guard: (HERE, its pid); (STARTED, pid) with a pidfd where there are such; (FAILED, errno, whether it
+was the folder); (LEFT, leftovers' pids and names); (ENDED, exit code, signal) once the tree is empty.
+A template is a nursery that takes (PRELOAD, names, names to refuse, the program's folders) first, (HOLD,)
+and (GO,) during it, and tells (LOADED, number, {name: why it must be left out}). In the place of a guard that
+it does not make it answers (STALE, why).
 """
 
 from __future__ import annotations
@@ -18,14 +22,19 @@ import sys
 from collections.abc import Sequence
 
 START, STOP, KILL, PAUSE, RESUME, FORGET, MODES, STARTED, FAILED, LEFT, ENDED = range(11)
+HERE, PRELOAD, LOADED, HOLD, GO, STALE = range(11, 17)
+# The descriptors of START: the guard's control socket, two of ours, three of the worker's, two pipes.
+CONTROL, OURS, WORKERS, PIPES = 0, 1, 3, 6
 _LENGTH = 4
-_MOST_FILES = 5
+# Of the format of marshal: one that every Python from 3.8 on reads.
+_VERSION = 4
+_MOST_FILES = 8
 _CLOEXEC: int = getattr(_socket, "MSG_CMSG_CLOEXEC", 0)
 
 
 def send(control: _socket.socket, message: tuple[object, ...], files: Sequence[int] = ()) -> None:
     """Send all of it. Raises OSError when nobody is there any more."""
-    data = marshal.dumps(message)  # type: ignore[arg-type]  # nothing but what it can take
+    data = marshal.dumps(message, _VERSION)  # type: ignore[arg-type]  # nothing but what it can take
     data = len(data).to_bytes(_LENGTH, "little") + data
     raw = b"".join(fd.to_bytes(4, sys.byteorder) for fd in files)
     beside = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, raw)] if raw else []

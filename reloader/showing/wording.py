@@ -10,8 +10,10 @@ from reloader.events import ExitStatus
 from reloader.notices import (
     AssumedReady,
     AwaitingPrompt,
+    CannotPreload,
     CannotRead,
     CannotStart,
+    Caution,
     ChangesMeanwhile,
     Checking,
     Drained,
@@ -30,7 +32,9 @@ from reloader.notices import (
     Notice,
     OurFault,
     Paused,
+    Preloaded,
     Ready,
+    Recognised,
     Released,
     Remembered,
     SetAside,
@@ -38,6 +42,7 @@ from reloader.notices import (
     StartingAgain,
     Status,
     StillDraining,
+    TaskKilled,
     Unkillable,
     Unpaused,
     WaitingForGit,
@@ -45,7 +50,7 @@ from reloader.notices import (
     Watching,
     WatchingByComparing,
 )
-from reloader.settings import Settings
+from reloader.settings import ALIVE_IS_READY, Settings, StopTarget, signal_name
 from reloader.showing.console import Weight, printable
 from reloader.showing.phrases import (
     changed,
@@ -59,6 +64,8 @@ from reloader.showing.phrases import (
     unchanged,
 )
 
+# So many of the processes that are to be killed are named; the rest are counted.
+NAMED = 6
 # What the watcher's error says when one of inotify's limits is reached, and how to raise it.
 _REMEDIES = {
     "watch limit": "sudo sysctl fs.inotify.max_user_watches=524288; reloader doctor counts what is needed",
@@ -96,20 +103,29 @@ class _Words:
 
     def of(self, notice: Notice) -> tuple[str, Weight]:
         match notice:
+            case Recognised():
+                return self._recognised(), Weight.DETAIL
+            case Caution(what, remedy):
+                return f"{printable(what)}\nhint: {printable(remedy)}", Weight.PLAIN
             case Watching(folders, files):
                 where = ", ".join(path_shown(path) for path in self.settings.watch)
                 sizes = f"{counted(files, 'file')} in {counted(folders, 'folder')}"
                 return f"watching {where} ({sizes})", Weight.ROUTINE
             case Started(pid, _, _, None):
                 return f"{self.name} started (pid {pid})", Weight.PLAIN
-            case Started(pid, total, detect, drain):
-                took = f"detect {detect:.2f}, drain {drain:.2f}"
-                return f"{self.name} started in {total:.2f} s ({took}, pid {pid})", Weight.PLAIN
+            case Started(pid, total, detect, drain, how):
+                took = f"detect {detect:.2f}, drain {drain:.2f}, pid {pid}{_how(how)}"
+                return f"{self.name} started in {total:.2f} s ({took})", Weight.PLAIN
             case Ready(_, total, _, _, None):
                 return f"ready in {total:.2f} s", Weight.PLAIN
-            case Ready(_, total, detect, start, drain):
-                took = f"detect {detect:.2f}, drain {drain:.2f}, start {start:.2f}"
+            case Ready(_, total, detect, start, drain, how):
+                took = f"detect {detect:.2f}, drain {drain:.2f}, start {start:.2f}{_how(how)}"
                 return f"ready in {total:.2f} s ({took})", Weight.PLAIN
+            case Preloaded(modules, seconds):
+                count = counted(modules, "module")
+                return f"{count} preloaded in {seconds:.1f} s; the next start is warm", Weight.DETAIL
+            case CannotPreload(why):
+                return f"starts stay cold: {printable(why)}", Weight.DETAIL
             case AssumedReady(timeout):
                 text = f"no line matched {self.settings.ready!r} within {timeout:g} s; taken as ready"
                 return text, Weight.PLAIN
@@ -122,11 +138,11 @@ class _Words:
                 return ": CPU of ".join([text, *([", ".join(busy)] if busy else [])]), Weight.PLAIN
             case Drained(elapsed):
                 return f"{self.name} ended after {elapsed:.2f} s", Weight.ROUTINE
-            case Killing(_, None):
-                return f"killing {self.name}", Weight.STRONG
-            case Killing(_, timeout):
-                text = f"{self.name} did not end within {timeout:g} s → SIGKILL to its whole process tree"
-                return f"{text}\nhint: --stop-timeout sets the limit, none waits for ever", Weight.STRONG
+            case Killing():
+                return self._killing(notice), Weight.STRONG
+            case TaskKilled():
+                known = printable(f"{self.settings.preset}: {self.settings.killed}")
+                return f"if a task was in flight: {known}", Weight.PLAIN
             case Unkillable(seconds):
                 text = f"something of {self.name} survives SIGKILL since {seconds:.0f} s"
                 return (
@@ -201,6 +217,29 @@ class _Words:
                 text = f"a fault of reloader itself, in {source}: {printable(error)}"
                 return f"{text}\nhint: please report it; the worker is drained now", Weight.STRONG
 
+    def _recognised(self) -> str:
+        settings = self.settings
+        whom = {StopTarget.LEADER: " to the first process", StopTarget.TREE: " to every process"}
+        stop = f"{signal_name(settings.stop_signal)}{whom.get(settings.stop_target, '')}"
+        limit = "no limit" if settings.stop_timeout is None else f"at most {settings.stop_timeout:g} s"
+        ready = f"at '{settings.ready}'" if settings.ready else f"when alive for {ALIVE_IS_READY:g} s"
+        return printable(f"{settings.preset or 'no known worker'}: {stop}, {limit}, ready {ready}")
+
+    def _killing(self, notice: Killing) -> str:
+        there = [
+            f"{printable(one.name)} (pid {one.pid}) for {span(one.age)}, CPU {one.cpu:.0f} %"
+            for one in notice.alive[:NAMED]
+        ]
+        if len(notice.alive) > NAMED:
+            there.append(f"{len(notice.alive) - NAMED} more")
+        still = f"; still there: {', '.join(there)}" if there else ""
+        if notice.timeout is None:
+            return f"killing {self.name}{still}"
+        text = (
+            f"{self.name} did not end within {notice.timeout:g} s → SIGKILL to its whole process tree{still}"
+        )
+        return f"{text}\nhint: --stop-timeout sets the limit, none waits for ever"
+
     def _draining(self, notice: Draining) -> str:
         pid = f" (pid {notice.pid})" if notice.pid is not None else ""
         if not notice.quitting:
@@ -258,6 +297,11 @@ class _Words:
     def _cannot_start(self, notice: CannotStart) -> str:
         text = printable(notice.reason) + _then(notice.retry_in, False)
         return f"{text}\nhint: {printable(notice.remedy)}" if notice.remedy else text
+
+
+def _how(how: str | None) -> str:
+    """What kind of start it was, at the end of a list."""
+    return "" if how is None else ", warm" if how == "warm" else f", cold: {printable(how)}"
 
 
 def _then(retry_in: float | None, quitting: bool) -> str:

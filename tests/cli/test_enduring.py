@@ -18,7 +18,11 @@ RELOADS = int(os.environ.get("RELOADER_TEST_RELOADS", "60"))
 
 
 def test_a_short_chaos(tmp_path: Path) -> None:
-    """Nothing is lost, run twice or left, whatever is killed. Whole ones: python tests/chaos.py SEED..."""
+    """Nothing is lost, run twice or left, whatever is killed. Whole ones: python tests/chaos.py SEED...
+
+    Seen to fail with an end that does not wait for the tree, and with leftovers that are killed without a
+    moment.
+    """
     seed = random.randrange(1_000_000)
     print("seed", seed)
     Chaos(tmp_path, seed, 40).run()
@@ -34,7 +38,11 @@ while True:
 
 
 def test_very_many_reloads_leave_nothing_behind(project: Path, start: Start) -> None:
-    """Descriptors, threads, memory and processes are as after the first few."""
+    """Descriptors, threads, memory and processes are as after the first few.
+
+    Seen to fail with pidfds that are not closed, with pipes that the guard keeps, and with pumps that do not
+    end.
+    """
     (project / "worker.py").write_text(QUICK)
     run = start("--debounce", "5ms", "--", sys.executable, "-S", "worker.py")
     run.out.wait_for("up 1")
@@ -54,15 +62,15 @@ def test_very_many_reloads_leave_nothing_behind(project: Path, start: Start) -> 
     assert after["descriptors"] <= before["descriptors"] + 2
     assert after["threads"] <= before["threads"] + 2
     assert after["memory"] <= before["memory"] + 3_000 + 2 * RELOADS
-    assert len(run.survivors()) == 3
+    assert len(run.workers()) == 1
+    assert len(run.survivors()) == 4  # with supervisor, nursery and guard
     assert run.stop() == 0
 
 
 def footprint(run: Run) -> dict[str, int]:
-    """Descriptors and threads of supervisor and guard, and their memory in kilobytes."""
-    guard = run.guard()
+    """Descriptors and threads of all but the worker, and their memory in kilobytes."""
     found = {"descriptors": 0, "threads": 0, "memory": 0}
-    for pid in (run.process.pid, guard):
+    for pid in (run.process.pid, run.nursery(), run.guard()):
         status = Path(f"/proc/{pid}/status").read_text()
         found["descriptors"] += len(os.listdir(f"/proc/{pid}/fd"))
         found["threads"] += int(re.findall(r"Threads:\s+(\d+)", status)[0])

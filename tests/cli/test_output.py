@@ -18,7 +18,8 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from harness import LIMIT, RELOADER, SLOWDOWN, Run, Stream, eventually, marked, save
+from harness import LIMIT, RELOADER, SLOWDOWN, Run, Stream, eventually, nothing_is_left, save
+from processes import ProcessTable
 
 Start = Callable[..., Run]
 PYTHON = sys.executable
@@ -134,7 +135,9 @@ def test_what_a_restart_says(project: Path, start: Start) -> None:
     eventually(lambda: "ready in" in run.err.text, "the first start is told")
     save(project / "task.py", "VERSION = 2\n")
     run.err.wait_for(r"^reloader \| task\.py changed → draining worker \(pid \d+\)$")
-    run.err.wait_for(r"^reloader \| ready in \d\.\d\d s \(detect \d\.\d\d, drain \d\.\d\d, start \d\.\d\d\)$")
+    run.err.wait_for(
+        r"^reloader \| ready in \d\.\d\d s \(detect \d\.\d\d, drain \d\.\d\d, start \d\.\d\d, (warm|cold: .*)\)$"
+    )
     assert run.stop() == 0
 
 
@@ -204,7 +207,7 @@ def test_a_reader_that_does_not_read_holds_up_no_reload_and_no_end(project: Path
         for version in ("1", "2"):
             mine = [int(row[1]) for row in numbers if row[0] == version]
             assert mine == list(range(len(mine))), "lines were lost or changed"
-        eventually(lambda: not marked("slow-reader"), "nothing is left")
+        nothing_is_left(ProcessTable("slow-reader"))
     finally:
         if process.poll() is None:
             process.kill()
@@ -236,7 +239,7 @@ def test_when_the_reader_is_gone_all_ends_cleanly(project: Path) -> None:
     assert result.stdout == b"worker   | tick\n0\n"
     assert (project / "drained").exists()
     assert "Traceback" not in (project / "err").read_text()
-    eventually(lambda: not marked("gone-reader"), "nothing is left")
+    nothing_is_left(ProcessTable("gone-reader"))
 
 
 def test_a_progress_bar_keeps_its_line(project: Path, start: Start) -> None:
@@ -361,11 +364,7 @@ def test_below_a_process_manager_there_is_one_prefix(
         shown = result.stdout.decode()
         assert re.search(rf"{name}\.1 *\| {line}\r?$", shown, re.MULTILINE), shown
         assert re.search(rf"{name}\.1 *\| reloader \| ", shown), shown
-        eventually(partial(_nobody, manager), "nothing is left")
-
-
-def _nobody(mark: str) -> bool:
-    return not marked(mark)
+        nothing_is_left(ProcessTable(manager))
 
 
 @pytest.mark.parametrize("environment", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
@@ -516,7 +515,7 @@ def test_memory_is_bounded_while_nobody_reads(
         process.wait()
         os.close(reading)
         process.stderr.close()
-        eventually(partial(_nobody, environment["MARK"]), "nothing is left")
+        nothing_is_left(ProcessTable(environment["MARK"]))
 
 
 def _anonymous(pid: int) -> int:
@@ -541,7 +540,7 @@ def test_when_the_reader_of_standard_error_is_gone_all_ends_cleanly(project: Pat
     assert result.stdout == b"worker   | tick\n0\n"
     assert result.stderr == b""
     assert (project / "drained").exists()
-    eventually(lambda: not marked("gone-error-reader"), "nothing is left")
+    nothing_is_left(ProcessTable("gone-error-reader"))
 
 
 # --- standard input where there is no terminal ----------------------------------------------------

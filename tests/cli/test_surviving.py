@@ -1,20 +1,20 @@
-"""Suspended, as the first process of a container, below process managers, and when starts fail."""
+"""Suspended, as the first process of a container, and when starts fail."""
 
 from __future__ import annotations
 
 import os
-import resource
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from containers import container, first_process, zombies_below
 from families import FAMILIES, write_family
-from harness import LIMIT, RELOADER, Run, alive, eventually, marked, save
+from harness import LIMIT, RELOADER, Run, eventually, save
+from processes import status_of
 from terminal import Terminal
 
 Start = Callable[..., Run]
@@ -35,8 +35,9 @@ def shell(stubborn: Path) -> Iterator[Terminal]:
 
 
 def state_of(pid: int) -> str:
-    """T for a stopped process, by proc(5)."""
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    """T for a stopped process, Z for a zombie, by proc(5); nothing for one that is gone."""
+    status = status_of(pid)
+    return "" if status is None else status.state
 
 
 def begin(shell: Terminal, *options: str) -> tuple[int, int]:
@@ -51,6 +52,7 @@ def leave(shell: Terminal) -> None:
     shell.screen.wait_for(r"bash-\S+[#$] $")
     os.write(shell.fd, b"exit\n")
     assert shell.process.wait(LIMIT) == 0
+    shell.nothing_is_left()
 
 
 def test_ctrl_z_suspends_all_and_fg_brings_it_back(shell: Terminal, stubborn: Path) -> None:
@@ -103,7 +105,10 @@ def test_at_a_terminal_a_drain_is_one_line_that_changes(shell: Terminal, stubbor
 
 
 def test_elsewhere_a_drain_is_told_now_and_then(stubborn: Path, start: Start) -> None:
-    """With who is still there, and the CPU that each uses."""
+    """With who is still there, and the CPU that each uses.
+
+    Seen to fail with a line for every second, and without the look at the processes.
+    """
     code = (stubborn / "worker.py").read_text().replace("time.sleep(0.01)", "pass")
     (stubborn / "worker.py").write_text(code)
     run = start("--", PYTHON, "worker.py")
@@ -117,23 +122,6 @@ def test_elsewhere_a_drain_is_told_now_and_then(stubborn: Path, start: Start) ->
 
 
 # --- in a container -------------------------------------------------------------------------------
-
-
-def container() -> list[str]:
-    """Run a command as the first process of a pid namespace; skips where that is not allowed."""
-    launcher = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]
-    if os.geteuid() != 0:
-        launcher[1:1] = ["--user", "--map-root-user"]
-    if shutil.which("unshare") is None or subprocess.run([*launcher, "true"], capture_output=True).returncode:
-        pytest.skip("pid namespaces are not allowed here")
-    return launcher
-
-
-def first_process(run: Run) -> int:
-    """The supervisor, by its pid outside of the container."""
-    children = Path(f"/proc/{run.process.pid}/task/{run.process.pid}/children")
-    eventually(lambda: children.read_text().split(), "the container has begun")
-    return int(children.read_text().split()[0])
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
@@ -163,7 +151,7 @@ def test_as_the_first_process_it_ends_by_force_with_the_shells_status(stubborn: 
 
 
 def test_as_the_first_process_it_leaves_no_zombies(project: Path, start: Start) -> None:
-    """Seen to fail with a guard that reaps leaders alone: each orphan stayed as a zombie."""
+    """Seen to fail with a guard that collects leaders alone: each orphan stayed as a zombie."""
     orphans = "for _ in range(20): os.system('(sleep 0.01 &)')\n"
     write_family(project, orphans)
     run = start("--", PYTHON, "worker.py", launcher=container())
@@ -172,78 +160,6 @@ def test_as_the_first_process_it_leaves_no_zombies(project: Path, start: Start) 
     eventually(lambda: zombies_below(supervisor) == 0, "every orphan is collected")
     os.kill(supervisor, signal.SIGTERM)
     assert run.wait() == 0
-
-
-def zombies_below(pid: int) -> int:
-    """How many zombies, or processes on their way there, descend from this one but are not a worker."""
-    found = 0
-    todo = [pid]
-    while todo:
-        one = todo.pop()
-        try:
-            children = Path(f"/proc/{one}/task/{one}/children").read_text().split()
-            for child in map(int, children):
-                todo.append(child)
-                name = Path(f"/proc/{child}/comm").read_text().strip()
-                found += state_of(child) == "Z" or name in ("sleep", "sh")
-        except OSError:
-            continue
-    return found
-
-
-# --- below others ---------------------------------------------------------------------------------
-
-
-def test_below_honcho_it_drains_once(stubborn: Path) -> None:
-    """honcho hears Ctrl-C with us and sends a signal of its own besides."""
-    honcho = Path(PYTHON).with_name("honcho")
-    if not honcho.exists():
-        pytest.skip("honcho is not installed")
-    (stubborn / "Procfile").write_text(f"worker: exec {RELOADER} --no-prefix -- {PYTHON} worker.py\n")
-    mark = f"honcho-{os.getpid()}"
-    process = subprocess.Popen(
-        [str(honcho), "start"],
-        cwd=stubborn,
-        env=os.environ | {"MARK": mark},
-        stdout=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    seen = ""
-    with process:
-        for line in process.stdout or ():
-            seen += line
-            if "ready" in line:
-                os.killpg(process.pid, signal.SIGINT)
-            if "got SIGINT" in line:
-                (stubborn / "release").touch()
-    assert "drained" in seen
-    assert seen.count("got SIG") == 1
-    eventually(lambda: not marked(mark), "nothing is left")
-
-
-def test_when_everybody_is_told_to_end_at_once(stubborn: Path, start: Start) -> None:
-    """systemd's KillMode=control-group sends SIGTERM to every process there is."""
-    run = start("--", PYTHON, "worker.py")
-    run.out.wait_for("ready")
-    for pid in run.survivors():
-        os.kill(pid, signal.SIGTERM)
-    run.out.wait_for("got")
-    (stubborn / "release").touch()
-    assert run.wait() == 0
-    assert "drained" in run.out.text
-    assert not run.survivors()
-
-
-def test_without_a_terminal_and_with_standard_input_closed(project: Path, start: Start) -> None:
-    """As from cron."""
-    launcher = ["setsid", "sh", "-c", 'exec "$@" <&-', "sh"]
-    run = start("--", PYTHON, "worker.py", launcher=launcher)
-    run.out.wait_for("ready 1")
-    run.err.wait_for("watching")
-    save(project / "task.py", "VERSION = 2\n")
-    run.out.wait_for("ready 2")
-    assert run.stop() == 0
 
 
 # --- failures to start ----------------------------------------------------------------------------
@@ -266,23 +182,6 @@ def test_a_program_that_is_being_written(project: Path, start: Start) -> None:
     assert run.stop() == 0
 
 
-def test_too_many_open_files(stubborn: Path, start: Start) -> None:
-    """Seen to fail without the failure told as an event: the whole run ended."""
-    run = start("--", PYTHON, "worker.py")
-    run.out.wait_for("ready")
-    run.err.wait_for("watching")
-    save(stubborn / "task.py", "VERSION = 2\n")
-    run.out.wait_for("got SIGINT")
-    limits = resource.prlimit(run.process.pid, resource.RLIMIT_NOFILE)
-    resource.prlimit(run.process.pid, resource.RLIMIT_NOFILE, (3, limits[1]))
-    (stubborn / "release").touch()
-    run.err.wait_for(r"cannot run .*too many open files \(ulimit -n\) → waiting for a change")
-    resource.prlimit(run.process.pid, resource.RLIMIT_NOFILE, limits)
-    save(stubborn / "task.py", "VERSION = 3\n")
-    run.out.wait_for("ready")
-    assert run.stop() == 0
-
-
 def test_the_folder_of_the_worker_goes_and_comes_back(project: Path, start: Start) -> None:
     """Seen to fail with a worker that inherits its folder: it was started in one that is gone."""
     inner, source = project / "inner", project / "src"
@@ -299,4 +198,3 @@ def test_the_folder_of_the_worker_goes_and_comes_back(project: Path, start: Star
     save(source / "task.py", "VERSION = 3\n")
     run.out.wait_for("ready 1")
     assert run.stop() == 0
-    assert not any(alive(pid) for pid in run.survivors())

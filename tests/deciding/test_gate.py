@@ -6,8 +6,9 @@ import signal
 from dataclasses import replace
 
 from reloader.deciding.gate import Gate
+from reloader.deciding.hints import GIT_PATIENCE, GIT_PAUSE
 from reloader.deciding.states import WorkerState
-from reloader.deciding.supervisor import GIT_PATIENCE, GIT_PAUSE, Supervisor
+from reloader.deciding.supervisor import Supervisor
 from reloader.effects import (
     CancelPreflight,
     CompareTree,

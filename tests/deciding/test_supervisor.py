@@ -160,7 +160,7 @@ def test_the_folders_to_watch_are_passed_on_and_the_tree_is_told() -> None:
 def test_the_first_interrupt_drains_and_the_second_kills() -> None:
     supervisor = at_work()
     assert supervisor.handle(SignalReceived(signal.SIGINT), 2.0) == [StopWorker(1), draining(quitting=True)]
-    assert supervisor.handle(SignalReceived(signal.SIGINT), 2.5) == [KillWorker(1), Tell(Killing(100, None))]
+    assert supervisor.handle(SignalReceived(signal.SIGINT), 2.5) == [Tell(Killing(100, None)), KillWorker(1)]
     killed = ExitStatus(signal=9)
     assert supervisor.handle(WorkerExited(1, killed), 2.6) == [ReapWorker(1), FlushOutput()]
     supervisor.handle(OutputFlushed(), 2.7)
@@ -187,14 +187,14 @@ def test_a_hangup_drains_and_may_come_twice() -> None:
     assert supervisor.handle(SignalReceived(signal.SIGHUP), 2.0) == [StopWorker(1), draining(quitting=True)]
     assert supervisor.handle(SignalReceived(signal.SIGHUP), 2.1) == []
     assert supervisor.handle(SignalReceived(signal.SIGTERM), 2.2) == []
-    assert supervisor.handle(SignalReceived(signal.SIGTERM), 2.3) == [KillWorker(1), Tell(Killing(100, None))]
+    assert supervisor.handle(SignalReceived(signal.SIGTERM), 2.3) == [Tell(Killing(100, None)), KillWorker(1)]
 
 
 def test_a_managers_term_right_after_the_terminals_interrupt_is_the_same_wish() -> None:
     supervisor = at_work()
     supervisor.handle(SignalReceived(signal.SIGINT), 2.0)
     assert supervisor.handle(SignalReceived(signal.SIGTERM), 2.1) == []
-    assert supervisor.handle(SignalReceived(signal.SIGTERM), 4.0) == [KillWorker(1), Tell(Killing(100, None))]
+    assert supervisor.handle(SignalReceived(signal.SIGTERM), 5.1) == [Tell(Killing(100, None)), KillWorker(1)]
 
 
 def test_a_reader_that_does_not_read_can_be_left_by_a_second_interrupt() -> None:

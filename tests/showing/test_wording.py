@@ -18,8 +18,10 @@ from reloader.message import Message
 from reloader.notices import (
     AssumedReady,
     AwaitingPrompt,
+    CannotPreload,
     CannotRead,
     CannotStart,
+    Caution,
     ChangesMeanwhile,
     Checking,
     Drained,
@@ -38,8 +40,10 @@ from reloader.notices import (
     Notice,
     OurFault,
     Paused,
+    Preloaded,
     ProcessUse,
     Ready,
+    Recognised,
     Released,
     Remembered,
     SetAside,
@@ -47,6 +51,7 @@ from reloader.notices import (
     StartingAgain,
     Status,
     StillDraining,
+    TaskKilled,
     Unkillable,
     Unpaused,
     WaitingForGit,
@@ -59,12 +64,23 @@ from reloader.showing.console import Weight, printable
 from reloader.showing.phrases import changed, exit_shown, path_shown
 from reloader.showing.wording import is_shown, word
 
-SETTINGS = Settings(command=("worker",), name="qcluster", ready="running", stop_signal=signal.SIGINT)
+SETTINGS = Settings(
+    command=("worker",),
+    name="qcluster",
+    preset="django-q2",
+    ready="running",
+    stop_signal=signal.SIGINT,
+    stop_timeout=60.0,
+    killed="it is lost",
+)
 EDIT = (Change("tasks.py", Kind.CHANGED),)
 CRASH = ExitStatus(code=1)
 
 # Every notice, in every form that it comes in, and its words.
 WORDS: list[tuple[Notice, str]] = [
+    (Recognised(), "django-q2: SIGINT, at most 60 s, ready at 'running'"),
+    (Caution("celery: beware", "do this"), "celery: beware\nhint: do this"),
+    (TaskKilled(), "if a task was in flight: django-q2: it is lost"),
     (Watching(1, 1), "watching . (1 file in 1 folder)"),
     (Watching(12, 2345), "watching . (2,345 files in 12 folders)"),
     (Ignoring(("a.log",), "*.log", "built-in", 3), "ignored: a.log (*.log, built-in)"),
@@ -98,7 +114,14 @@ WORDS: list[tuple[Notice, str]] = [
     (GuardWasLost(), "the guard was killed; the next start makes another"),
     (Started(4711, 0.1, 0.0, None), "qcluster started (pid 4711)"),
     (Started(4711, 1.25, 0.06, 0.5), "qcluster started in 1.25 s (detect 0.06, drain 0.50, pid 4711)"),
+    (
+        Started(4711, 1.25, 0.06, 0.5, "no template yet"),
+        "qcluster started in 1.25 s (detect 0.06, drain 0.50, pid 4711, cold: no template yet)",
+    ),
     (Ready(4711, 1.25, 0.0, 1.25, None), "ready in 1.25 s"),
+    (Ready(None, 0.7, 0.06, 0.1, 0.5, "warm"), "ready in 0.70 s (detect 0.06, drain 0.50, start 0.10, warm)"),
+    (Preloaded(1234, 2.54), "1,234 modules preloaded in 2.5 s; the next start is warm"),
+    (CannotPreload("gevent"), "starts stay cold: gevent"),
     (Ready(None, 1.81, 0.06, 1.25, 0.5), "ready in 1.81 s (detect 0.06, drain 0.50, start 1.25)"),
     (AssumedReady(30.0), "no line matched 'running' within 30 s; taken as ready"),
     (Draining(4711, EDIT, signal.SIGINT, 10.0, False), "tasks.py changed → draining qcluster (pid 4711)"),
@@ -121,6 +144,16 @@ WORDS: list[tuple[Notice, str]] = [
     ),
     (Drained(0.5), "qcluster ended after 0.50 s"),
     (Killing(4711, None), "killing qcluster"),
+    (
+        Killing(4711, None, (ProcessUse(4711, "python", 97.6, 64.0),)),
+        "killing qcluster; still there: python (pid 4711) for 1 min 4 s, CPU 98 %",
+    ),
+    (
+        Killing(4711, 10.0, (ProcessUse(4711, "python", 97.6, 64.0), ProcessUse(4712, "sh", 0.0, 1.5))),
+        "qcluster did not end within 10 s → SIGKILL to its whole process tree; still there: python (pid 4711) "
+        "for 1 min 4 s, CPU 98 %, sh (pid 4712) for 1.5 s, CPU 0 %\n"
+        "hint: --stop-timeout sets the limit, none waits for ever",
+    ),
     (
         Killing(4711, 10.0),
         "qcluster did not end within 10 s → SIGKILL to its whole process tree\n"
@@ -276,7 +309,7 @@ def _with_text(value: Any, text: str) -> Iterator[Any]:
 
 
 # Texts that we choose ourselves, or that the system has a fixed list of.
-_OURS = {"pump", "Permission denied"}
+_OURS = {"pump", "Permission denied", "warm"}
 _TEXTS = [
     pytest.param(notice, position, id=f"{type(notice).__name__} {position}")
     for notice, _ in WORDS
@@ -299,7 +332,11 @@ def test_notices_with_text_of_others_are_known() -> None:
             MatchesNothing,
             Ignoring,
             StillDraining,
+            Killing,
+            Caution,
             Status,
+            Started,
+            CannotPreload,
         ),
     }
 
@@ -413,3 +450,10 @@ def test_what_is_told_depends_on_its_weight_and_the_verbosity(weight: Weight) ->
 def test_restarts_and_trouble_are_told_even_when_little_is_wanted(kind: type[Notice], weight: Weight) -> None:
     found = {word(notice, SETTINGS)[1] for notice, _ in WORDS if isinstance(notice, kind)}
     assert found == {weight}
+
+
+def test_of_many_processes_that_are_killed_the_first_are_named_and_the_rest_counted() -> None:
+    alive = tuple(ProcessUse(pid, "python", 0.0, 12.0) for pid in range(1, 10))
+    text, _ = word(Killing(1, 10.0, alive), SETTINGS)
+    assert "python (pid 6) for 12.0 s, CPU 0 %, 3 more\n" in text
+    assert "(pid 7)" not in text

@@ -1,0 +1,17 @@
+"""Found first by the worker's interpreter, since this folder leads PYTHONPATH: hands over to `seed`.
+
+What the interpreter has set up by now (arguments, flags, streams, signal handlers) it has set up itself, and
+after this it goes on to run the program itself: so a worker that was forked in between is like any other.
+"""
+
+import os
+import sys
+from importlib.machinery import SourceFileLoader
+
+_here = os.path.dirname(os.path.abspath(__file__))
+_path = os.path.join(os.path.dirname(_here), "seed.py")
+_seed: dict = {"__name__": "_reloader_seed", "__file__": _path}  # type: ignore[type-arg]
+exec(SourceFileLoader("_reloader_seed", _path).get_code("_reloader_seed") or "", _seed)
+sys.path[:] = [entry for entry in sys.path if entry != _here]
+sys.path_importer_cache.pop(_here, None)
+_seed["begin"]()

@@ -1,0 +1,158 @@
+"""What runs in the worker's own interpreter, before the program: the recorder, and the way into a template.
+
+Standard library only, for Python 3.8 and newer, and run by path. It is called by `hook/sitecustomize.py`
+while the interpreter sets up; when it returns, the interpreter goes on to the program as ever. A template
+does not return: it imports modules, then forks. It is the forked worker in which it returns.
+
+What to do stands in the environment (ORDER), marshalled: `words`, the program and its arguments, by which the
+worker is told from what stands in front of it; `path`, PYTHONPATH as it was; `record`, the file to tell
+imports to; `control`, the descriptor of a template's socket; `package`, the folder that holds reloader.
+"""
+
+from __future__ import annotations
+
+import marshal
+import os
+import sys
+
+# For type checkers alone: what a program finds imported should be its own.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+ORDER = "RELOADER_SEED"
+
+
+def begin() -> None:
+    """Record, or be a template, or (what stands in front of the worker may be Python too) do neither."""
+    order: Any = marshal.loads(bytes.fromhex(os.environ.get(ORDER, "")) or b"N")
+    if order is None or not _is_worker(order["words"]):
+        error = _import_the_other()
+    else:
+        take_away(order)
+        template: Any = None
+        if order["control"] is not None:
+            template = _template(order["package"])
+        error = _import_the_other()
+        if template is not None:
+            order = template.serve(order)
+            for name in [name for name in sys.modules if name.partition(".")[0] == "reloader"]:
+                del sys.modules[name]
+        recorder: Any = Recorder(order["record"])
+        sys.meta_path.insert(0, recorder)
+    if error is not None:
+        raise error
+
+
+def take_away(order: dict[str, Any]) -> None:
+    """Leave no trace of the order in the environment, which the worker's children inherit."""
+    os.environ.pop(ORDER, None)
+    if order["path"] is None:
+        os.environ.pop("PYTHONPATH", None)
+    else:
+        os.environ["PYTHONPATH"] = order["path"]
+
+
+def _is_worker(words: list[str]) -> bool:
+    """Whether this process is what the words run: by the interpreter, or by the first line of a script."""
+    with open("/proc/self/cmdline", "rb") as file:
+        own = [os.fsdecode(word) for word in file.read().split(b"\0")[:-1]]
+    program = os.path.basename(words[0])
+    if program.startswith(("python", "pypy")):
+        return own[1:] == words[1:]
+    # The kernel puts the interpreter in front, and one option of it where the first line has some.
+    script = 2 if own[1:2] and own[1].startswith("-") else 1
+    return own[script + 1 :] == words[1:] and os.path.basename((own[script:] or [""])[0]) == program
+
+
+def _template(package: str) -> Any:
+    """The template's program, from where reloader is; not what the worker may have by that name."""
+    finder: Any = _Package(package)
+    sys.meta_path.insert(0, finder)
+    from reloader.running.warm import template_main
+
+    sys.meta_path.remove(finder)
+    return template_main
+
+
+def _import_the_other() -> BaseException | None:
+    """Import the sitecustomize that would have been found without ours; what `site` is to hear of it."""
+    mine = sys.modules.pop("sitecustomize", None)
+    try:
+        __import__("sitecustomize")
+    except ImportError as error:
+        if error.name == "sitecustomize":
+            return ImportError("there is none", name="sitecustomize")
+        return error
+    except Exception as error:
+        return error
+    finally:
+        del mine
+    return None
+
+
+class _Package:
+    """Finds reloader's own modules, and nothing else that lies beside them."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
+        """The spec of a module of reloader."""
+        if name.partition(".")[0] != "reloader":
+            return None
+        from importlib.machinery import PathFinder
+
+        return PathFinder.find_spec(name, path or [self.folder])
+
+
+class Recorder:
+    """A finder that asks the others and tells a file what they say, in lines.
+
+    `f name origin` for what was found, `m name` for what was not, both at once; `i name` when it turns out
+    that it was really imported and not just looked for. A forked child goes on telling. The file is opened
+    for each line, so that no descriptor stays open in the worker.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path: str | None = path
+        self.found: list[str] = []
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
+        """What the other finders say."""
+        spec = None
+        finders: list[Any] = list(sys.meta_path)
+        for finder in finders:
+            find = getattr(finder, "find_spec", None)
+            if finder is self or find is None:
+                continue
+            spec = find(name, path, target)
+            if spec is not None:
+                break
+        lines = ["i " + one for one in self.found if one in sys.modules]
+        del self.found[:]
+        if spec is None:
+            lines.append("m " + name)
+        elif spec.origin not in ("built-in", "frozen"):
+            self.found.append(name)
+            places = [spec.origin] if spec.origin else list(spec.submodule_search_locations or ())
+            lines.append("\t".join(["f " + name, *places]))
+        if lines:
+            self.tell("\n".join(lines) + "\n")
+        return spec
+
+    def tell(self, text: str) -> None:
+        """Write, unless nobody wants to know any more."""
+        if self.path is None:
+            return
+        try:
+            file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+        except OSError:
+            self.path = None
+            return
+        try:
+            os.write(file, text.encode("utf-8", "surrogateescape"))
+        except OSError:
+            self.path = None
+        finally:
+            os.close(file)

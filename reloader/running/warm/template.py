@@ -1,0 +1,287 @@
+"""The supervisor's side of the template: when it is built, and what environment makes a start recorded.
+
+A thread builds it, and hands over a nursery that is ready. Times are in seconds.
+"""
+
+from __future__ import annotations
+
+import _socket
+import marshal
+import os
+import pty
+import select
+import signal
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+
+from reloader.events import Event, TemplateBuilt, TemplateFailed
+from reloader.running import system, wire
+from reloader.running.booting import Booted
+from reloader.running.nursery import Nursery
+from reloader.running.warm import modules
+from reloader.running.warm.seed import ORDER
+from reloader.settings import Settings
+
+_HERE = os.path.dirname(os.path.abspath(__file__))
+HOOK = os.path.join(_HERE, "hook")
+PACKAGE = os.path.dirname(os.path.dirname(os.path.dirname(_HERE)))
+# What must be left out shows in a fresh process only after what was left out before is refused there.
+PASSES = 8
+# An import that takes longer than this hangs.
+PATIENCE = 60.0
+# So many new modules, or a tenth of those that are preloaded, are worth a new template.
+WORTH = 20
+
+Spawn = Callable[[str, Callable[[], None]], threading.Thread]
+
+
+class Template:
+    """Learns from each generation, and has a nursery of warm workers when it knows enough."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        environment: Mapping[str, str],
+        folder: str,
+        terminal: bool,
+        post: Callable[[Event], None],
+    ) -> None:
+        """`environment` is that of a worker, which has a terminal or not, and runs in the folder."""
+        self._settings = settings
+        self._environment = environment
+        self._terminal = terminal
+        self._folder = folder
+        self._post = post
+        self._path = modules.path_for(settings.program, folder, environment)
+        self._record = -1
+        self._known: set[str] = set()
+        """The names that the last template was built from, or is."""
+        self._built: SimpleQueue[Nursery] = SimpleQueue()
+        self._nursery: Nursery | None = None
+        self._thread: threading.Thread | None = None
+        self._control: _socket.socket | None = None
+        self._may_build = threading.Event()
+        self._closing = False
+        self.why_cold = "no template yet"
+        """Why the next start is not warm, should it not be."""
+
+    # --- the main thread --------------------------------------------------------------------------
+
+    def environment(self, base: Mapping[str, str]) -> dict[str, str]:
+        """The environment in which the coming start is recorded."""
+        if self._record >= 0:
+            os.close(self._record)
+        self._record = os.memfd_create("reloader-record")
+        return self._with_order(base, self._record, None)
+
+    def nursery(self) -> Nursery | None:
+        """What makes warm workers; None while there is none."""
+        self.hold()
+        with suppress(Empty):
+            while True:
+                new = self._built.get_nowait()
+                self._end(self._nursery)
+                self._nursery = new
+        if self._nursery is not None and not self._nursery.is_alive():
+            self.discard("the template has ended")
+        return self._nursery
+
+    def discard(self, why: str) -> None:
+        """What it has loaded is not what a worker would load now, or it is gone."""
+        self._end(self._nursery)
+        self._nursery = None
+        self._known = set()
+        self.why_cold = why
+
+    def hold(self) -> None:
+        """Somebody else needs the machine: building it waits."""
+        self._may_build.clear()
+        self._tell(wire.HOLD)
+
+    def go_on(self, spawn: Spawn) -> None:
+        """The worker is ready: build a template, or a better one, if there is something to gain."""
+        self._may_build.set()
+        self._tell(wire.GO)
+        if self._thread is not None and self._thread.is_alive():
+            return
+        record = modules.read(self._recorded())
+        never = modules.why_never(record)
+        if never is not None:
+            self.discard(never)
+            return
+        names = modules.preloadable(record, self._settings.program)
+        new = [name for name in names if name not in self._known]
+        if not record.places and not self._known:
+            self.why_cold = "its interpreter cannot be looked into"
+        if len(new) > (max(WORTH, len(self._known) / 10) if self._known else 0):
+            old = [name for name in self._known if name not in new]
+            self._begin([*old, *new], spawn)
+
+    def begin_from_cache(self, spawn: Spawn) -> None:
+        """Before anything is known of this run: build what the last one would have built."""
+        kept = modules.load(self._path)
+        if kept.names and not self._known and (os.cpu_count() or 1) > 1:
+            self._may_build.set()
+            self._begin(list(kept.names), spawn)
+
+    def _begin(self, names: list[str], spawn: Spawn) -> None:
+        if self._nursery is None:
+            self.why_cold = "no template yet"
+        self._known = set(names)
+        self._thread = spawn("template", lambda: self._build(names))
+
+    def close(self) -> None:
+        """End every template."""
+        self._closing = True
+        self._may_build.set()
+        if self._control is not None:
+            with suppress(OSError):
+                self._control.shutdown(_socket.SHUT_RDWR)
+        if self._thread is not None:
+            self._thread.join(PATIENCE)
+        self.nursery()
+        self._end(self._nursery)
+
+    def _tell(self, word: int) -> None:
+        control = self._control
+        if control is not None:
+            with suppress(OSError):
+                wire.send(control, (word,))
+
+    def _recorded(self) -> bytes:
+        if self._record < 0:
+            return b""
+        return os.pread(self._record, os.fstat(self._record).st_size, 0)
+
+    def _with_order(self, base: Mapping[str, str], record: int, control: int | None) -> dict[str, str]:
+        path = base.get("PYTHONPATH")
+        order = {
+            "words": list(self._settings.program),
+            "path": path,
+            "record": f"/proc/{os.getpid()}/fd/{record}",
+            "control": control,
+            "package": PACKAGE,
+        }
+        # Version 2 of marshal's format is read by every Python 3.
+        return {
+            **base,
+            "PYTHONPATH": os.pathsep.join(filter(None, (HOOK, path))),
+            ORDER: marshal.dumps(order, 2).hex(),
+        }
+
+    @staticmethod
+    def _end(nursery: Nursery | None) -> None:
+        if nursery is not None:
+            _end_group(nursery)
+
+    def _is_closing(self) -> bool:
+        return self._closing
+
+    # --- the thread that builds -------------------------------------------------------------------
+
+    def _build(self, names: list[str]) -> None:
+        began = time.monotonic()
+        refused = dict(modules.load(self._path).left_out)
+        why = "modules to leave out are found again and again"
+        for _ in range(PASSES):
+            self._may_build.wait()
+            if self._is_closing():
+                return
+            progress = os.memfd_create("reloader-progress")
+            try:
+                nursery, answer = self._try(names, refused, progress)
+                if answer is None:
+                    _end_group(nursery)
+                    last = os.pread(progress, 1 << 20, 0).decode(errors="replace").splitlines()
+                    if self._is_closing():
+                        return
+                    if not last or last[-1] in refused:
+                        why = "the template ended before it was built"
+                        break
+                    refused[last[-1]] = "its import does not end, or ends the interpreter"
+                    continue
+            finally:
+                os.close(progress)
+            _, count, left_out = answer
+            if not left_out:
+                modules.save(self._path, modules.Kept(tuple(names), refused))
+                self._built.put(nursery)
+                self._post(TemplateBuilt(count, time.monotonic() - began))
+                return
+            refused.update(left_out)
+            _end_group(nursery)
+        self.why_cold = why
+        self._post(TemplateFailed(why))
+
+    def _try(
+        self, names: list[str], refused: Mapping[str, str], progress: int
+    ) -> tuple[Nursery, tuple[int, int, dict[str, str]] | None]:
+        """Boot a template; what it answers, None when it does not."""
+        nursery = self._boot(progress)
+        folders = sorted({self._folder, *map(os.path.abspath, self._settings.watch), *self._script_folder()})
+        self._control = nursery.control
+        try:
+            wire.send(nursery.control, (wire.PRELOAD, names, list(refused), folders))
+            size = -1
+            while not select.select([nursery.control], [], [], PATIENCE)[0]:
+                last, size = size, os.fstat(progress).st_size
+                if self._may_build.is_set() and last == size:
+                    return nursery, None
+            received = wire.receive(nursery.control)
+        except OSError:
+            received = None
+        finally:
+            self._control = None
+        return nursery, None if received is None else received[0]
+
+    def _script_folder(self) -> list[str]:
+        scripts = [word for word in self._settings.program if word.endswith(".py")]
+        return [os.path.dirname(os.path.abspath(scripts[0]))] if scripts else []
+
+    def _boot(self, progress: int) -> Nursery:
+        """Start the worker's own command, which becomes a template on its way to the program."""
+        ours, theirs = _socket.socketpair()
+        files, kept = self._files()
+        try:
+            os.set_inheritable(theirs.fileno(), True)
+            pid = os.posix_spawnp(
+                self._settings.command[0],
+                list(self._settings.command),
+                self._with_order(self._environment, progress, theirs.fileno()),
+                file_actions=[(os.POSIX_SPAWN_DUP2, fd, target) for target, fd in enumerate(files)],
+                setpgroup=0,
+                setsigmask=(),
+                setsigdef=signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP},
+            )
+        except BaseException:
+            ours.close()
+            os.close(kept)
+            raise
+        finally:
+            theirs.close()
+            for fd in set(files) - {0}:
+                os.close(fd)
+        return Nursery(Booted(ours, pid), (kept,))
+
+    def _files(self) -> tuple[list[int], int]:
+        """Descriptors like those that a worker gets: what Python makes of them depends on their kind.
+
+        Nobody reads what is written there, but the other end, which comes beside them, is open.
+        """
+        if self._terminal:
+            ours, theirs = pty.openpty()
+            return [theirs, theirs, theirs], ours
+        stdin = os.open(os.devnull, os.O_RDONLY) if os.isatty(0) else 0
+        reading, writing = system.make_pipe()
+        return [stdin, writing, writing], reading
+
+
+def _end_group(nursery: Nursery) -> None:
+    """End a template, with what stands in front of it; the guards that it has made go on."""
+    if nursery.is_alive():
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(nursery.pid, signal.SIGKILL)
+    nursery.close()

@@ -1,0 +1,119 @@
+"""Makes system calls of a run fail, or wait, when the test says so.
+
+A seccomp filter asks the test about each of these calls (seccomp_unotify(2)). What the program under test sees
+is the kernel's own refusal, in every process of the run, without a line of it being changed.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import os
+import platform
+import select
+import socket
+import struct
+import threading
+
+import pytest
+
+# The numbers of the system calls, and the filter's own, on the machines where this was looked up.
+NUMBERS = {
+    "x86_64": {"fork": 56, "chdir": 80, "pidfd_open": 434, "seccomp": 317},
+    "aarch64": {"fork": 220, "chdir": 49, "pidfd_open": 434, "seccomp": 277},
+}
+_PR_SET_NO_NEW_PRIVS, _SET_FILTER, _NEW_LISTENER = 38, 1, 8
+_ALLOW, _ASK = 0x7FFF0000, 0x7FC00000
+_RECEIVE, _ANSWER = 0xC0502100, 0xC0182101
+_CONTINUE = 1
+
+
+class Refusing:
+    """`preexec` goes to the run. Until `refuse` or `hold` is called everything is allowed."""
+
+    def __init__(self, call: str) -> None:
+        numbers = NUMBERS.get(platform.machine())
+        if numbers is None or not os.path.exists("/proc/sys/kernel/seccomp/actions_avail"):
+            pytest.skip("system calls cannot be refused here")
+        self._number, self._seccomp = numbers[call], numbers["seccomp"]
+        self._ours, self._theirs = socket.socketpair()
+        self._error = 0
+        self.asked = threading.Event()
+        """A call has been refused or is being held."""
+        self._go_on = threading.Event()
+        self._go_on.set()
+        self._stop, self._stopping = os.pipe()
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def preexec(self) -> None:
+        """In the new process: ask the test about each such call from now on."""
+        load = struct.pack("HBBI", 0x20, 0, 0, 0)
+        compare = struct.pack("HBBI", 0x15, 1, 0, self._number)
+        answers = struct.pack("HBBI", 0x06, 0, 0, _ALLOW) + struct.pack("HBBI", 0x06, 0, 0, _ASK)
+        program = ctypes.create_string_buffer(load + compare + answers, 32)
+        described = ctypes.create_string_buffer(struct.pack("HxxxxxxP", 4, ctypes.addressof(program)), 16)
+        system = ctypes.CDLL(None, use_errno=True)
+        system.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+        fd = system.syscall(self._seccomp, _SET_FILTER, _NEW_LISTENER, described)
+        socket.send_fds(self._theirs, [b"y" if fd >= 0 else b"n"], [fd] if fd >= 0 else [])
+        if fd >= 0:
+            os.close(fd)
+
+    def refuse(self, error: int) -> None:
+        """From now on the call fails with this errno; 0 allows it again."""
+        self.asked.clear()
+        self._error = error
+
+    def hold(self) -> None:
+        """The next call waits until `release`."""
+        self.asked.clear()
+        self._go_on.clear()
+
+    def release(self) -> None:
+        """Whatever is being held goes on."""
+        self._go_on.set()
+
+    def close(self) -> None:
+        """Allow everything, and end with the run."""
+        self._error = 0
+        self._go_on.set()
+        os.close(self._stopping)
+        self._thread.join()
+        os.close(self._stop)
+        self._ours.close()
+        self._theirs.close()
+
+    def _serve(self) -> None:
+        if self._stop in select.select((self._ours.fileno(), self._stop), (), ())[0]:
+            return
+        _, fds, _, _ = socket.recv_fds(self._ours, 1, 1)
+        if not fds:
+            return
+        (fd,) = fds
+        while self._stop not in select.select((fd, self._stop), (), ())[0]:
+            request = bytearray(80)
+            try:
+                fcntl.ioctl(fd, _RECEIVE, request)
+            except OSError:
+                if not _has_users(fd):
+                    break
+                continue  # whoever asked has been killed
+            (identity,) = struct.unpack_from("Q", request)
+            error = self._error
+            if error or not self._go_on.is_set():
+                self.asked.set()
+            self._go_on.wait()
+            try:
+                answer = (identity, 0, -error, 0 if error else _CONTINUE)
+                fcntl.ioctl(fd, _ANSWER, struct.pack("QqiI", *answer))
+            except OSError:
+                pass  # it was killed while it was held
+        os.close(fd)
+
+
+def _has_users(fd: int) -> bool:
+    """Whether any process is below the filter still."""
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    return not any(events & select.POLLHUP for _, events in poll.poll(0))
