@@ -11,7 +11,7 @@ import os
 import select
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from reloader.showing.sequences import whole_until
@@ -142,22 +142,20 @@ class Pump:
         return bool(self._own.poll(max(0.0, seconds) * 1000))
 
     def _show(self, chunk: bytes) -> None:
-        """Show it in pieces of whole lines that are not too large once they are rendered."""
-        if not chunk:
-            return
+        if chunk:
+            self._sink.write(self, *self._pieces(chunk))
+            self._observe(chunk)
+
+    def _pieces(self, chunk: bytes) -> Iterator[bytes]:
+        """Pieces of whole lines, as far as there are any, that are not too large once they are rendered."""
         most = self._renderer.most(chunk)
-        if len(chunk) <= most:
-            self._sink.write(self, chunk)
-        else:
-            start = 0
-            while start < len(chunk):
-                end = min(start + most, len(chunk))
-                if end < len(chunk):
-                    line = chunk.rfind(b"\n", start, end) + 1
-                    end = line or start + (whole_until(chunk[start:end]) or most)
-                self._sink.write(self, chunk[start:end])
-                start = end
-        self._observe(chunk)
+        start = 0
+        while len(chunk) - start > most:
+            line = chunk.rfind(b"\n", start, start + most) + 1
+            end = line or start + (whole_until(chunk[start : start + most]) or most)
+            yield chunk[start:end]
+            start = end
+        yield chunk[start:] if start else chunk
 
     def _swallow(self) -> None:
         """Keep the pipe empty, so that a worker that still prints can drain."""

@@ -42,11 +42,11 @@ class Sink:
         self._unfinished: Writer | None = None
         self._passing = False
         """A line is shown that is to be taken back."""
-        self.written_at = 0.0
+        self.written_at = float("-inf")
         """When something was written last that came in parts, by the monotonic clock."""
 
-    def write(self, writer: Writer, chunk: bytes) -> None:
-        """Write all of it; another writer's unfinished line is ended first.
+    def write(self, writer: Writer, *chunks: bytes) -> None:
+        """Write all of them, each rendered by itself; another writer's unfinished line is ended first.
 
         Blocks while the reader does not read. Raises SinkClosed when there is none.
         """
@@ -54,9 +54,10 @@ class Sink:
             self._take_back()
             if self._unfinished is not None and self._unfinished is not writer:
                 self._write_all(self._unfinished.break_line())
-            data = writer.render(chunk)
-            self._write_all(data)
-            self._unfinished = None if data.endswith(b"\n") else writer
+            for chunk in chunks:
+                data = writer.render(chunk)
+                self._write_all(data)
+                self._unfinished = None if data.endswith(b"\n") else writer
             self.written_at = time.monotonic()
 
     def write_between(self, writer: Writer, data: bytes, calm: float, limit: float) -> None:

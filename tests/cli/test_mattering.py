@@ -155,7 +155,9 @@ def test_broken_code_leaves_the_worker_at_work_until_it_is_mended(
 ) -> None:
     run = at_work()
     save(project / "task.py", "VERSION = 2\ndef broken(:\n    pass\n")
-    run.err.wait_for(r"task\.py changed, but cannot be compiled → worker goes on with the last good code")
+    run.err.wait_for(
+        r"task\.py changed, but task\.py:2 cannot be compiled → worker goes on with the last good code"
+    )
     run.err.wait_for(r'File "task\.py", line 2$')
     run.err.wait_for(r"def broken\(:$")
     run.err.wait_for(r"^reloader \|\s+\^$")

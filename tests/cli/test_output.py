@@ -14,6 +14,7 @@ import time
 import uuid
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -295,10 +296,14 @@ def test_json_lines(project: Path, start: Start) -> None:
     assert all(found["worker"] == "job" and found["generation"] == 1 for found in ours)
 
 
+def _has_come(run: Run, text: str) -> bool:
+    return text in run.out.text
+
+
 def test_json_tells_a_restart_and_both_streams_of_one_place(project: Path, start: Start) -> None:
     run = start("--log-format", "json", "--", PYTHON, "worker.py", merged=True)
-    run.out.wait_for('"text": "ready 1')
-    run.out.wait_for('"text": "watching')
+    for text in ("ready 1", "watching"):
+        eventually(partial(_has_come, run, f'"text": "{text}'), text)
     save(project / "task.py", "VERSION = 2\n")
     run.out.wait_for('"level": "notice", "generation": 1, "text": "task.py changed → draining worker')
     run.out.wait_for('"stream": "stdout", "generation": 2, "text": "ready 2')
@@ -426,24 +431,32 @@ def test_what_a_grandchild_prints_and_the_last_words_of_a_killed_worker(project:
     )
 
 
-def test_a_traceback_stays_in_one_piece(project: Path, start: Start) -> None:
-    """Lines of ours wait until the worker pauses: it writes a traceback line by line."""
+def test_what_is_written_in_one_go_stays_in_one_piece(project: Path, start: Start) -> None:
+    """On both streams at once, which lead to one place, with lines of ours coming meanwhile."""
     code = (
-        "import signal, sys, time, task\n"
+        "import os, signal, sys, threading, time, task\n"
+        "def tell(fd):\n"
+        "    for n in range(40): os.write(fd, b''.join(b'%d %d line %d\\n' % (fd, n, k) for k in range(20)))\n"
         "def stop(*_):\n"
-        "    for _ in range(20): print('traceback line', file=sys.stderr, flush=True); time.sleep(0.002)\n"
+        "    threads = [threading.Thread(target=tell, args=(fd,)) for fd in (1, 2)]\n"
+        "    for thread in threads: thread.start()\n"
+        "    for thread in threads: thread.join()\n"
         "    sys.exit()\n"
         "signal.signal(signal.SIGINT, stop)\n"
-        "print('up', task.VERSION, flush=True)\n" + "while True: time.sleep(60)\n"
+        "print('up', task.VERSION, flush=True)\n"
+        "while True: time.sleep(60)\n"
     )
     (project / "worker.py").write_text(code)
     run = start("--", PYTHON, "worker.py", merged=True)
     run.out.wait_for("up 1")
-    run.out.wait_for("watching")
+    eventually(lambda: "watching" in run.out.text, "the watch is up")
     save(project / "task.py", "VERSION = 2\n")
     run.out.wait_for("up 2")
     assert run.stop() == 0
-    assert re.search(r"(worker   \| traceback line\n){20}", run.out.text), run.out.text
+    for fd in (1, 2):
+        for n in range(40):
+            piece = "".join(f"worker   | {fd} {n} line {k}\n" for k in range(20))
+            assert run.out.text.count(piece) == 2
 
 
 # --- slow readers and readers that go away --------------------------------------------------------

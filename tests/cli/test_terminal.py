@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import struct
+import subprocess
 import sys
 import termios
 from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import pyte
 import pytest
-from harness import LIMIT, Run, eventually, name_of, save
+from harness import LIMIT, RELOADER, Run, eventually, name_of, save
 from terminal import Terminal
 
 Start = Callable[..., Run]
@@ -566,6 +567,24 @@ def test_timestamps_at_a_terminal_are_of_one_width_and_come_again_after_a_return
         assert re.match(rf"{stamp}(worker  |reloader) \| ", line), line
     assert [line.partition("| ")[2] for line in screen.lines if "%" in line] == ["30 %"]
     end(screen)
+
+
+def test_below_a_process_manager_colours_follow_its_terminal(tmp_path: Path) -> None:
+    honcho = str(Path(PYTHON).with_name("honcho"))
+    (tmp_path / "Procfile").write_text(f"w: {RELOADER} --on-exit quit -- {PYTHON} -c \"print('up')\"\n")
+    terminal = Terminal(tmp_path, "start", program=honcho, columns=COLUMNS)
+    try:
+        terminal.process.wait(LIMIT)
+        terminal.screen.wait_for(r"\x1b\[0;1mreloader \| python ended by itself")
+        assert re.search(r"w\.1 +\| \x1b\[0mup", terminal.screen.text), "and there is no second prefix"
+    finally:
+        terminal.close()
+    environment = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "FORCE_COLOR")}
+    result = subprocess.run(
+        [honcho, "start"], cwd=tmp_path, env=environment, capture_output=True, timeout=LIMIT, check=True
+    )
+    assert b"reloader | python ended by itself" in result.stdout
+    assert b"\x1b" not in result.stdout
 
 
 # --- the modes of our terminal --------------------------------------------------------------------
