@@ -53,6 +53,7 @@ from reloader.events import (
 )
 from reloader.notices import (
     ChangesMeanwhile,
+    Draining,
     GuardWasLost,
     NothingChanged,
     NothingNew,
@@ -235,9 +236,17 @@ class Supervisor:
         return [] if self._quit_by is not None else self._quit(number, now)
 
     def _quit(self, number: int, now: float) -> list[Effect]:
+        worker = self.worker
+        # The stop signal went out before, for a restart: nothing else would tell that the wish was heard.
+        was_draining = self._quit_by is None and worker.state is WorkerState.DRAINING
         self._quit_by = number
         self._quit_at = now
-        return [*self._gate.forget(), *self.worker.stop(now, Goal.GONE)]
+        effects = [*self._gate.forget(), *worker.stop(now, Goal.GONE)]
+        if was_draining:
+            left = worker.drain_clock.left(now)
+            told = Draining(worker.pid, (), self.settings.stop_signal, left and round(left, 1), True)
+            effects.append(Tell(told))
+        return effects
 
     def _force(self, number: int, now: float) -> list[Effect]:
         self.died_by = number

@@ -53,7 +53,7 @@ class Worker:
         self._asked_at = 0.0
         self.started_at = 0.0
         self._drain_took: float | None = None
-        self._drain_clock = Drain(0.0, None)
+        self.drain_clock = Drain(0.0, None)
         self._killed_at = 0.0
         self.start_failure: StartFailed | None = None
         """Why the command could not be run at the last start."""
@@ -92,7 +92,7 @@ class Worker:
         """The worker and we were stopped for so long: no time has passed for it."""
         self.started_at += seconds
         self._killed_at += seconds
-        self._drain_clock.postpone(seconds)
+        self.drain_clock.postpone(seconds)
         if self.deadline is not None:
             self.deadline += seconds
 
@@ -218,14 +218,14 @@ class Worker:
     def _drain(self, now: float) -> list[Effect]:
         self._asked_at = now
         timeout = self.settings.stop_timeout
-        self._drain_clock = Drain(now, timeout)
-        self._enter(WorkerState.DRAINING, self._drain_clock.next_word(now))
+        self.drain_clock = Drain(now, timeout)
+        self._enter(WorkerState.DRAINING, self.drain_clock.next_word(now))
         quitting = self.goal is not Goal.UP
         told = Draining(self.pid, self._changes, self.settings.stop_signal, timeout, quitting)
         return [StopWorker(self.generation), Tell(told)]
 
     def _wait_or_kill(self, now: float) -> list[Effect]:
-        drain = self._drain_clock
+        drain = self.drain_clock
         if drain.is_over(now):
             return self._kill(now)
         self.deadline = drain.next_word(now)
@@ -233,7 +233,7 @@ class Worker:
         return [Tell(told)]
 
     def _kill(self, now: float) -> list[Effect]:
-        forced = self.state is not WorkerState.DRAINING or not self._drain_clock.is_over(now)
+        forced = self.state is not WorkerState.DRAINING or not self.drain_clock.is_over(now)
         timeout = None if forced else self.settings.stop_timeout
         self.killed = True
         self._killed_at = now
@@ -248,7 +248,7 @@ class Worker:
         return told
 
     def _follow_goal(self, now: float) -> list[Effect]:
-        self._drain_took = now - self._drain_clock.began_at
+        self._drain_took = now - self.drain_clock.began_at
         if self.goal is Goal.UP:
             return self._prepare(now)
         told: list[Effect] = [] if self.killed else [Tell(Drained(self._drain_took))]
