@@ -206,9 +206,7 @@ class Shell:
             alive = self._stage.look()
             if not (in_place or notice.now_and_then):
                 return
-            notice = StillDraining(
-                notice.pid, notice.elapsed, notice.left, notice.now_and_then, alive[:SHOWN]
-            )
+            notice = StillDraining(notice.drains, notice.now_and_then, alive[:SHOWN])
         text, weight = word(notice, self._settings)
         if is_shown(weight, self._settings.verbosity):
             # The worker's last lines come before the line that says it has ended.

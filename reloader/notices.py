@@ -77,12 +77,18 @@ class ProcessUse(Message):
     cpu: float
 
 
-class StillDraining(Message):
-    """The drain goes on. Told every second where a line can be written over, else now and then."""
+class DrainOf(Message):
+    """A drain under way, and how many seconds are left of the stop timeout, where there is one."""
 
     pid: int | None
     elapsed: float
     left: float | None
+
+
+class StillDraining(Message):
+    """A drain goes on. Told every second where a line can be written over, else now and then."""
+
+    drains: tuple[DrainOf, ...]
     now_and_then: bool
     alive: tuple[ProcessUse, ...] = ()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from reloader.deciding.debouncer import Debouncer
-from reloader.deciding.states import WorkerState
+from reloader.deciding.states import Plan
 from reloader.deciding.worker import Worker
 from reloader.effects import ClearScreen, Effect, ShowEmptyLine, Tell
 from reloader.notices import KeysAre, Paused, Status, Unpaused
@@ -24,7 +24,7 @@ class Keys:
     @property
     def leave_hints(self) -> bool:
         """Whether what was touched is looked at later; a start that is due looks all the same."""
-        return self.paused and self._worker.state is not WorkerState.PREPARING
+        return self.paused and self._worker.plan is not Plan.PREPARING
 
     def pressed(self, key: str, now: float) -> list[Effect]:
         """What follows; keys without a meaning mean nothing."""
@@ -39,9 +39,11 @@ class Keys:
                     self._debouncer.touch(now, None)
                 return [Tell(Paused() if self.paused else Unpaused())]
             case "s":
-                worker = self._worker
-                state, since = worker.state.value, now - worker.started_at
-                return [Tell(Status(state, worker.pid, worker.generation, since, self.paused))]
+                newest = self._worker.alive.newest
+                told = (
+                    (None, 0, 0.0) if newest is None else (newest.pid, newest.number, newest.alive_for(now))
+                )
+                return [Tell(Status(self._worker.state.value, *told, self.paused))]
             case "q":
                 return self._end(now)
             case "c":

@@ -12,9 +12,10 @@ from reloader.deciding.debouncer import Debouncer
 from reloader.deciding.gate import Gate
 from reloader.deciding.hints import Hints
 from reloader.deciding.keys import Keys
+from reloader.deciding.lives import Life
 from reloader.deciding.loops import Loops, most_of
 from reloader.deciding.relaying import relayed
-from reloader.deciding.states import Goal, WorkerState
+from reloader.deciding.states import Goal, Plan
 from reloader.deciding.worker import Worker
 from reloader.effects import (
     BeginWatching,
@@ -131,7 +132,7 @@ class Supervisor:
         before = self.worker.state
         effects = self._react(event, now)
         effects += [] if self._suspended else self._look_at_the_clock(now)
-        if self.settings.warm and before is WorkerState.STARTING and self.worker.state is WorkerState.READY:
+        if self.settings.warm and before is Life.STARTING and self.worker.state is Life.READY:
             effects.append(PrepareWarmStart())
         return effects + self._end(now)
 
@@ -157,8 +158,7 @@ class Supervisor:
             case FoldersChanged(folders):
                 return [WatchFolders(folders)]
             case GuardLost(generation):
-                ours = generation == worker.generation
-                return [Tell(GuardWasLost()), *(worker.orphaned(now) if ours else ())]
+                return [Tell(GuardWasLost()), *worker.orphaned(now, generation)]
             case WorkerStarted(generation, pid, how):
                 return worker.started(now, generation, pid, how)
             case StartFailed():
@@ -198,13 +198,13 @@ class Supervisor:
         self._seen = frozenset(changes)
         if worker.goal is not Goal.UP:
             return told
-        if worker.state in (WorkerState.DRAINING, WorkerState.KILLING, WorkerState.PREPARING):
+        if worker.is_due:
             return [*told, *([Tell(ChangesMeanwhile(tuple(sorted(new))))] if new else [])]
         aside = self._loops.set_aside((change.path for change in changes), now)
         told += [Tell(SetAside(path, most_of(path), seconds)) for path, seconds in aside.items()]
         if all(self._loops.is_aside(change.path) for change in changes):
             return told or [Tell(NothingNew())]
-        if worker.state in (WorkerState.STARTING, WorkerState.READY) and self._gate.wants_to_look(changes):
+        if worker.is_up and self._gate.wants_to_look(changes):
             return told + (self._gate.ask(changes, event.state) or [Tell(NothingNew())])
         return told + self._restart(changes, now)
 
@@ -254,7 +254,7 @@ class Supervisor:
             self._debouncer.touch(now, due)
         settled = self._debouncer.deadline
         pending = settled is not None and now < settled
-        if worker.state is WorkerState.PREPARING and worker.generation + 1 != self._baseline_for:
+        if worker.plan is Plan.PREPARING and worker.generation + 1 != self._baseline_for:
             # Hints that are still coming belong to this start: wait until they have settled.
             if not pending:
                 self._baseline_for = worker.generation + 1
@@ -262,7 +262,7 @@ class Supervisor:
                 effects.append(TakeBaseline(self._baseline_for, *self._hints.settle(now)))
         elif settled is not None and not pending and not self._keys.leave_hints:
             effects.append(CompareTree(*self._hints.settle(now)))
-        if worker.state is not WorkerState.PREPARING:
+        if worker.plan is not Plan.PREPARING:
             self._baseline_for = 0
         self.finished = self.finished or (self._flush_deadline is not None and now >= self._flush_deadline)
         return effects

@@ -16,6 +16,7 @@ from reloader.notices import (
     Checking,
     Drained,
     Draining,
+    DrainOf,
     EndedItself,
     EndingLeftovers,
     GuardWasLost,
@@ -109,9 +110,8 @@ class _Words:
                 return text, Weight.PLAIN
             case Draining():
                 return self._draining(notice), Weight.STRONG
-            case StillDraining(_, elapsed, left, _, alive):
-                limit = "no limit" if left is None else f"SIGKILL in {left:.0f} s"
-                text = f"still draining {self.name} after {elapsed:.0f} s ({limit})"
+            case StillDraining(drains, _, alive):
+                text = f"still draining {' and '.join(self._drain(one) for one in drains)}"
                 busy = [f"{printable(one.name)} (pid {one.pid}) {one.cpu:.0f} %" for one in alive]
                 return ": CPU of ".join([text, *([", ".join(busy)] if busy else [])]), Weight.PLAIN
             case Drained(elapsed):
@@ -195,6 +195,10 @@ class _Words:
             case OurFault(source, error):
                 text = f"a fault of reloader itself, in {source}: {printable(error)}"
                 return f"{text}\nhint: please report it; the worker is drained now", Weight.STRONG
+
+    def _drain(self, drain: DrainOf) -> str:
+        limit = "no limit" if drain.left is None else f"SIGKILL in {drain.left:.0f} s"
+        return f"{self.name} after {drain.elapsed:.0f} s ({limit})"
 
     def _draining(self, notice: Draining) -> str:
         pid = f" (pid {notice.pid})" if notice.pid is not None else ""

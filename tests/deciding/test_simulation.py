@@ -7,7 +7,8 @@ import signal
 
 import pytest
 
-from reloader.deciding.states import Goal, WorkerState
+from reloader.deciding.lives import Life
+from reloader.deciding.states import Goal, Plan
 from reloader.deciding.supervisor import FORCED_FLUSH, Supervisor
 from reloader.deciding.worker import PREPARE_TIMEOUT
 from reloader.effects import (
@@ -221,9 +222,9 @@ def check_that_it_settles(world: World, seed: int) -> None:
             world.save()
         # Nothing lost: once all is quiet, what runs (or crashed) is the last version.
         world.advance(world.now + 120)
-        if not supervisor.finished and worker.state is not WorkerState.DRAINING:
+        if not supervisor.finished and worker.state is not Life.DRAINING:
             assert world.loaded == world.version, f"seed {seed}: a change was lost"
-            assert worker.state in (WorkerState.READY, WorkerState.EXITED, WorkerState.STARTING) or (
+            assert worker.state in (Life.READY, Plan.EXITED, Life.STARTING) or (
                 world.settings.on_exit is OnExit.RESTART
             )
     if not supervisor.finished:

@@ -25,6 +25,7 @@ from reloader.notices import (
     Checking,
     Drained,
     Draining,
+    DrainOf,
     EndedItself,
     EndingLeftovers,
     GuardWasLost,
@@ -105,10 +106,12 @@ WORDS: list[tuple[Notice, str]] = [
         Draining(4711, (), signal.SIGINT, None, True),
         "draining qcluster (pid 4711) for as long as it takes; Ctrl-C again kills it",
     ),
-    (StillDraining(4711, 5.0, 5.0, True), "still draining qcluster after 5 s (SIGKILL in 5 s)"),
+    (StillDraining((DrainOf(4711, 5.0, 5.0),), True), "still draining qcluster after 5 s (SIGKILL in 5 s)"),
     (
         StillDraining(
-            4711, 60.0, None, True, (ProcessUse(4711, "python", 97.6), ProcessUse(4712, "sh", 0.0))
+            (DrainOf(4711, 60.0, None),),
+            True,
+            (ProcessUse(4711, "python", 97.6), ProcessUse(4712, "sh", 0.0)),
         ),
         "still draining qcluster after 60 s (no limit): CPU of python (pid 4711) 98 %, sh (pid 4712) 0 %",
     ),
