@@ -22,6 +22,8 @@ class Started(Message):
     drain: float | None
     how: str | None = None
     """`warm`, or why it is not; None where nobody could expect it."""
+    generation: int | None = None
+    """Which one, here and below, where there can be several."""
 
 
 class Ready(Message):
@@ -38,6 +40,7 @@ class Ready(Message):
     drain: float | None
     how: str | None = None
     """As in Started."""
+    generation: int | None = None
 
 
 class Preloaded(Message):
@@ -57,6 +60,15 @@ class AssumedReady(Message):
     """The ready line did not come within the start timeout."""
 
     timeout: float
+    generation: int | None = None
+
+
+class NotReady(Message):
+    """The ready line did not come within the start timeout, so another generation goes on."""
+
+    timeout: float
+    generation: int
+    other: int
 
 
 class Draining(Message):
@@ -67,6 +79,9 @@ class Draining(Message):
     signal: int
     timeout: float | None
     quitting: bool
+    generation: int | None = None
+    successor: int | None = None
+    """The generation that is ready to take its place."""
 
 
 class ProcessUse(Message):
@@ -83,6 +98,7 @@ class DrainOf(Message):
     pid: int | None
     elapsed: float
     left: float | None
+    generation: int | None = None
 
 
 class StillDraining(Message):
@@ -94,9 +110,10 @@ class StillDraining(Message):
 
 
 class Drained(Message):
-    """The worker ended as asked, for good."""
+    """The worker ended as asked, and no other one waits for that."""
 
     elapsed: float
+    generation: int | None = None
 
 
 class Killing(Message):
@@ -105,12 +122,14 @@ class Killing(Message):
     pid: int | None
     timeout: float | None
     """The stop timeout that has passed; None when the user forced it."""
+    generation: int | None = None
 
 
 class Unkillable(Message):
     """Something survived SIGKILL for this long."""
 
     seconds: float
+    generation: int | None = None
 
 
 class EndedItself(Message):
@@ -121,6 +140,9 @@ class EndedItself(Message):
     crashed_at_start: bool
     retry_in: float | None
     quitting: bool
+    generation: int | None = None
+    other: int | None = None
+    """The generation that goes on, or takes its place."""
 
 
 class CannotStart(Message):
@@ -129,12 +151,29 @@ class CannotStart(Message):
     reason: str
     remedy: str
     retry_in: float | None
+    other: int | None = None
+    """The generation that goes on."""
 
 
 class StartingAgain(Message):
     """A worker that had ended is started because of these changes."""
 
     changes: tuple[Change, ...]
+
+
+class StartingBeside(Message):
+    """A generation is started because of these changes, while another one is at work."""
+
+    changes: tuple[Change, ...]
+    generation: int
+
+
+class AwaitingRoom(Message):
+    """The next generation starts once one of these has drained."""
+
+    generations: tuple[int, ...]
+    most: int
+    """So many may drain at once."""
 
 
 class ChangesMeanwhile(Message):
@@ -237,14 +276,22 @@ class KeysAre(Message):
     """What the keys do."""
 
 
-class Status(Message):
-    """What is, for who asks."""
+class StatusOf(Message):
+    """One generation that has not ended."""
 
     state: str
     pid: int | None
     generation: int
     since: float
     """Seconds since it was started."""
+
+
+class Status(Message):
+    """What is, for who asks."""
+
+    state: str
+    generations: tuple[StatusOf, ...]
+    """The newest first."""
     paused: bool
 
 
@@ -281,6 +328,7 @@ Notice = (
     | Preloaded
     | CannotPreload
     | AssumedReady
+    | NotReady
     | Draining
     | StillDraining
     | Drained
@@ -289,6 +337,8 @@ Notice = (
     | EndedItself
     | CannotStart
     | StartingAgain
+    | StartingBeside
+    | AwaitingRoom
     | ChangesMeanwhile
     | WasUnchanged
     | WaitingForGit

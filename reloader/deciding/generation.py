@@ -35,7 +35,7 @@ class Generation:
         self.number = number
         self.settings = settings
         self.state = Life.STARTING
-        self.deadline: float | None = now + settings.start_timeout
+        self.deadline: float | None = now + settings.ready_within
         self.started_at = now
         self.pid: int | None = None
         self.how: str | None = None
@@ -48,7 +48,10 @@ class Generation:
         self.failure: StartFailed | None = None
         self.ended_at_start = False
         """Whether it ended, by itself or not, before it was ready."""
+        self.called = number if settings.overlap else None
+        """Its number, where it is told from others."""
         self._asked = asked
+        self._stand_in = False
         self._clock = Drain(now, None)
         self._killed_at = now
 
@@ -70,20 +73,28 @@ class Generation:
             return []
         asked = self._asked
         detect = asked.decided_at - asked.noticed_at
-        return [Tell(Started(pid, now - asked.noticed_at, detect, asked.drain_took, how))]
+        return [Tell(Started(pid, now - asked.noticed_at, detect, asked.drain_took, how, self.called))]
 
     def ready(self, now: float) -> list[Effect]:
         """The ready line came."""
         return self._meet(Turn.READY, now)
 
-    def stop(self, now: float, changes: tuple[Change, ...], quitting: bool) -> list[Effect]:
-        """End it, by the stop signal, because of these changes or (none) because the user wants it."""
-        if not self.is_wanted:
-            return self._meet(Turn.STOP, now)
+    def stop(
+        self,
+        now: float,
+        changes: tuple[Change, ...] = (),
+        quitting: bool = False,
+        successor: int | None = None,
+    ) -> list[Effect]:
+        """End it, by the stop signal, because of these changes, the successor, or the user (none)."""
+        wanted = self.is_wanted
         effects = self._meet(Turn.STOP, now)
         settings = self.settings
-        told = Draining(self.pid, changes, settings.stop_signal, settings.stop_timeout, quitting)
-        return [*effects, Tell(told)]
+        told = Draining(
+            *(self.pid, changes, settings.stop_signal, settings.stop_timeout, quitting),
+            *(self.called, successor),
+        )
+        return [*effects, Tell(told)] if wanted else effects
 
     def kill(self, now: float) -> list[Effect]:
         """The user will not wait for its drain any longer."""
@@ -105,8 +116,9 @@ class Generation:
         self.status = status
         return effects
 
-    def deadline_passed(self, now: float) -> list[Effect]:
-        """`deadline` is over."""
+    def deadline_passed(self, now: float, stand_in: bool) -> list[Effect]:
+        """`deadline` is over. A start of which nothing is known can be given up where there is a stand-in."""
+        self._stand_in = stand_in
         return self._meet(Turn.DEADLINE, now)
 
     def postpone(self, seconds: float) -> None:
@@ -125,7 +137,7 @@ class Generation:
 
     def drain(self, now: float) -> DrainOf:
         """The drain as it is told."""
-        return DrainOf(self.pid, self.drained_for(now), self._clock.left(now))
+        return DrainOf(self.pid, self.drained_for(now), self._clock.left(now), self.called)
 
     def is_reminder(self, now: float) -> bool:
         """Whether the user is to be reminded of the drain, even where a line cannot be written over."""
@@ -149,12 +161,17 @@ class Generation:
         self._enter(Life.READY)
         asked = self._asked
         detect, start = asked.decided_at - asked.noticed_at, now - self.started_at
-        told = Ready(self.pid, now - asked.noticed_at, detect, start, asked.drain_took, self.how)
-        return [Tell(told)]
+        total = now - asked.noticed_at
+        return [Tell(Ready(self.pid, total, detect, start, asked.drain_took, self.how, self.called))]
 
-    def _assume_ready(self, _now: float) -> list[Effect]:
+    def _assume_ready_or_give_up(self, now: float) -> list[Effect]:
+        if self.settings.ready is None:
+            self._enter(Life.READY)
+            return []
+        if self._stand_in:
+            return self._drain(now)
         self._enter(Life.READY)
-        return [] if self.settings.ready is None else [Tell(AssumedReady(self.settings.start_timeout))]
+        return [Tell(AssumedReady(self.settings.ready_within, self.called))]
 
     def _drain(self, now: float) -> list[Effect]:
         self._clock = Drain(now, self.settings.stop_timeout)
@@ -172,13 +189,13 @@ class Generation:
         self.killed = True
         self._killed_at = now
         self._enter(Life.KILLING, now + self.settings.kill_timeout)
-        told = Killing(self.pid, None if forced else self.settings.stop_timeout)
+        told = Killing(self.pid, None if forced else self.settings.stop_timeout, self.called)
         return [KillWorker(self.number), Tell(told)]
 
     def _complain(self, now: float) -> list[Effect]:
         self.unkillable = True
         self.deadline = now + self.settings.kill_timeout
-        return [KillWorker(self.number), Tell(Unkillable(now - self._killed_at))]
+        return [KillWorker(self.number), Tell(Unkillable(now - self._killed_at, self.called))]
 
     def _end(self, _now: float) -> list[Effect]:
         self.ended_at_start = self.state is Life.STARTING

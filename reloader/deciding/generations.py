@@ -28,6 +28,16 @@ class Generations:
         """The last that was started, of those that have not ended."""
         return self._alive[-1] if self._alive else None
 
+    @property
+    def at_work(self) -> Generation | None:
+        """The newest that is ready and that nobody has asked to end."""
+        return next((one for one in reversed(self._alive) if one.state is Life.READY), None)
+
+    @property
+    def draining(self) -> tuple[Generation, ...]:
+        """Those that were asked to end."""
+        return tuple(one for one in self._alive if not one.is_wanted)
+
     def add(self, one: Generation) -> None:
         """It is being started."""
         self._alive.append(one)
@@ -51,6 +61,11 @@ class Generations:
         """End all of them by the stop signal, which none gets twice."""
         return [effect for one in self for effect in one.stop(now, changes, quitting)]
 
+    def hand_over(self, now: float, number: int) -> list[Effect]:
+        """End those that come before this one, which is ready."""
+        older = [one for one in self if one.number < number]
+        return [effect for one in older for effect in one.stop(now, successor=number)]
+
     def kill(self, now: float) -> list[Effect]:
         """Kill those that drain."""
         return [effect for one in self for effect in one.kill(now)]
@@ -71,8 +86,9 @@ class Generations:
         for one in self:
             if one.deadline is None or now < one.deadline:
                 continue
-            effects += one.deadline_passed(now)
-            if one.state is Life.DRAINING:
+            goes_on = one.state is Life.DRAINING
+            effects += one.deadline_passed(now, self.at_work not in (None, one))
+            if goes_on and one.state is Life.DRAINING:
                 reminders.append(one.is_reminder(now))
         if reminders:
             drains = tuple(one.drain(now) for one in self if one.state is Life.DRAINING)

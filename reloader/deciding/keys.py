@@ -8,7 +8,7 @@ from reloader.deciding.debouncer import Debouncer
 from reloader.deciding.states import Plan
 from reloader.deciding.worker import Worker
 from reloader.effects import ClearScreen, Effect, ShowEmptyLine, Tell
-from reloader.notices import KeysAre, Paused, Status, Unpaused
+from reloader.notices import KeysAre, Paused, Status, StatusOf, Unpaused
 
 
 class Keys:
@@ -39,11 +39,11 @@ class Keys:
                     self._debouncer.touch(now, None)
                 return [Tell(Paused() if self.paused else Unpaused())]
             case "s":
-                newest = self._worker.alive.newest
-                told = (
-                    (None, 0, 0.0) if newest is None else (newest.pid, newest.number, newest.alive_for(now))
+                generations = tuple(
+                    StatusOf(one.state.value, one.pid, one.number, one.alive_for(now))
+                    for one in reversed(tuple(self._worker.alive))
                 )
-                return [Tell(Status(self._worker.state.value, *told, self.paused))]
+                return [Tell(Status(self._worker.state.value, generations, self.paused))]
             case "q":
                 return self._end(now)
             case "c":

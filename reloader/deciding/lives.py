@@ -45,7 +45,7 @@ LIVES: dict[Life, dict[Turn, str]] = {
         T.READY: "be_ready",
         T.FAILED: "end",
         T.EXITED: "end",
-        T.DEADLINE: "assume_ready",
+        T.DEADLINE: "assume_ready_or_give_up",
     },
     L.READY: {
         T.STOP: "drain",

@@ -20,7 +20,9 @@ class Plan(enum.Enum):
     PREPARING = "preparing"
     """A start is due once the snapshot is taken that it will be compared with."""
     RUNNING = "running"
-    """The newest generation is on its way, or at work."""
+    """The newest generation is at work, or on its way, maybe beside an earlier one that is at work."""
+    HELD = "held"
+    """The newest generation was never ready; an earlier one goes on and waits for a change."""
     EXITED = "exited"
     """The worker ended by itself; waits for a change."""
     BACKOFF = "backoff"
@@ -43,6 +45,7 @@ class Happening(enum.Enum):
     FORCE = "second quit"
     PREPARED = "snapshot taken"
     ENDED = "a generation ended as asked"
+    ORPHANED = "guard lost"
     LOST = "a generation ended by itself"
     DEADLINE = "deadline"
 
@@ -55,6 +58,7 @@ TABLE: dict[Plan, dict[Happening, str]] = {
         H.FORCE: "force",
         H.PREPARED: "ignore",
         H.ENDED: "stay",
+        H.ORPHANED: "stay",
         H.LOST: "impossible",
         H.DEADLINE: "ignore",
     },
@@ -64,7 +68,8 @@ TABLE: dict[Plan, dict[Happening, str]] = {
         H.FORCE: "force",
         H.PREPARED: "ignore",
         H.ENDED: "seek_room",
-        H.LOST: "impossible",
+        H.ORPHANED: "stay",
+        H.LOST: "bridge_and_seek_room",
         H.DEADLINE: "ignore",
     },
     P.PREPARING: {
@@ -73,7 +78,8 @@ TABLE: dict[Plan, dict[Happening, str]] = {
         H.FORCE: "force",
         H.PREPARED: "launch",
         H.ENDED: "stay",
-        H.LOST: "impossible",
+        H.ORPHANED: "stay",
+        H.LOST: "bridge",
         H.DEADLINE: "launch",
     },
     P.RUNNING: {
@@ -82,6 +88,17 @@ TABLE: dict[Plan, dict[Happening, str]] = {
         H.FORCE: "force",
         H.PREPARED: "ignore",
         H.ENDED: "stay",
+        H.ORPHANED: "start_over",
+        H.LOST: "fall_back",
+        H.DEADLINE: "ignore",
+    },
+    P.HELD: {
+        H.RESTART: "replace",
+        H.STOP: "rest",
+        H.FORCE: "force",
+        H.PREPARED: "ignore",
+        H.ENDED: "stay",
+        H.ORPHANED: "start_over",
         H.LOST: "follow_on_exit",
         H.DEADLINE: "ignore",
     },
@@ -91,6 +108,7 @@ TABLE: dict[Plan, dict[Happening, str]] = {
         H.FORCE: "force",
         H.PREPARED: "ignore",
         H.ENDED: "stay",
+        H.ORPHANED: "stay",
         H.LOST: "impossible",
         H.DEADLINE: "ignore",
     },
@@ -100,6 +118,7 @@ TABLE: dict[Plan, dict[Happening, str]] = {
         H.FORCE: "force",
         H.PREPARED: "ignore",
         H.ENDED: "stay",
+        H.ORPHANED: "stay",
         H.LOST: "impossible",
         H.DEADLINE: "retry",
     },

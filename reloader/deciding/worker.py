@@ -1,64 +1,35 @@
-"""The worker as a whole: what is planned and wanted, and its generations. Its steps are those of states.py.
-
-A restart is no state and no flag: a generation drains while the goal is still UP, so the next one starts.
-"""
+"""One worker through all its generations: what can happen to it. What it does then stands in steps.py."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from reloader.deciding.backoff import Backoff
-from reloader.deciding.generation import Asked, Generation
-from reloader.deciding.generations import Generations
-from reloader.deciding.lives import Impossible, Life
-from reloader.deciding.states import TABLE, Goal, Happening, Plan
-from reloader.effects import Effect, ReapWorker, StartWorker, Tell
+from reloader.deciding.generation import Generation
+from reloader.deciding.lives import Life
+from reloader.deciding.states import Goal, Happening, Plan
+from reloader.deciding.steps import Steps
+from reloader.effects import Effect, ReapWorker, Tell
 from reloader.events import Change, ExitStatus, StartFailed
-from reloader.notices import CannotStart, Drained, EndedItself, StartingAgain
-from reloader.settings import OnExit, Settings
-
-# The snapshot before a start is awaited so long, in seconds, should a file system hang.
-PREPARE_TIMEOUT = 5.0
-# A worker that was at work for this long, in seconds, did not crash at its start.
-SETTLED = 30.0
-# So many generations may still be there when the next one starts.
-ROOM = 0
+from reloader.notices import CannotStart, Drained
+from reloader.settings import Settings
 
 
-class Worker:
-    """One worker through all its generations. Methods take the time and return what to do."""
+class Worker(Steps):
+    """One worker. Methods take the time and return what to do."""
 
     def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self.plan = Plan.STOPPED
-        self.goal = Goal.DOWN
-        self.generation = 0
-        """The number of the newest one."""
-        self.alive = Generations()
-        self.finished = False
-        self.status = ExitStatus()
-        """How the worker ended when it last ended by itself."""
-        self.start_failure: StartFailed | None = None
-        """Why the command could not be run at the last start."""
-        self._deadline: float | None = None
+        super().__init__(settings)
         self._killed = False
-        self._lost: Generation | None = None
-        self._backoff = Backoff()
-        self._changes: tuple[Change, ...] = ()
-        self._noticed_at = 0.0
-        self._asked_at = 0.0
-        self._drain_took: float | None = None
 
     @property
     def state(self) -> Plan | Life:
         """The plan, or the newest generation's life where that tells more."""
-        tells_more = self.plan in (Plan.RUNNING, Plan.WAITING, Plan.STOPPED)
-        return self.alive.newest.state if tells_more and self.alive.newest else self.plan
+        ending = self.plan in (Plan.WAITING, Plan.STOPPED) and self.alive.at_work is None
+        newest = self.alive.newest
+        return newest.state if newest and (ending or self.plan is Plan.RUNNING) else self.plan
 
     @property
     def is_up(self) -> bool:
         """Whether a generation runs that a change would take the place of."""
-        return self.plan is Plan.RUNNING
+        return self.plan in (Plan.RUNNING, Plan.HELD)
 
     @property
     def is_due(self) -> bool:
@@ -67,7 +38,7 @@ class Worker:
 
     @property
     def killed(self) -> bool:
-        """Whether anything had to be killed that was to be drained for good, or still is to."""
+        """Whether anything had to be killed at the end, or may have to be now."""
         return self._killed or any(one.killed for one in self.alive)
 
     @property
@@ -102,7 +73,8 @@ class Worker:
             return []
         self._changes = ()
         self._noticed_at = now
-        return self._meet(Happening.RESTART, now)
+        self._lost = one
+        return one.stop(now) + self._meet(Happening.ORPHANED, now)
 
     def kill_now(self, now: float) -> list[Effect]:
         """The user will not wait for a drain any longer."""
@@ -138,7 +110,7 @@ class Worker:
     def ready(self, now: float, number: int) -> list[Effect]:
         """The ready line came."""
         one = self.alive.find(number)
-        return [] if one is None else one.ready(now)
+        return [] if one is None else one.ready(now) + self._hand_over(now)
 
     def start_failed(self, now: float, failure: StartFailed) -> list[Effect]:
         """The command could not be run; no process exists."""
@@ -168,98 +140,27 @@ class Worker:
         if self._deadline is not None and now >= self._deadline:
             effects += self._meet(Happening.DEADLINE, now)
         effects += self.alive.deadline_passed(now)
+        newest = self.alive.find(self.generation)
+        if newest and self.plan is Plan.RUNNING and not newest.is_wanted:
+            self._lost = newest  # it was given up
+            effects += self._meet(Happening.LOST, now)
+        effects += self._hand_over(now)
         if self.goal is Goal.GONE and self.alive and all(one.unkillable for one in self.alive):
             effects += self._abandon()
         return effects
 
-    # --- steps, as TABLE names them ---------------------------------------------------------------
+    # --- what these share --------------------------------------------------------------------------
 
-    def _meet(self, happening: Happening, now: float) -> list[Effect]:
-        name = TABLE[self.plan][happening]
-        if name == "impossible":
-            raise Impossible(f"{happening.value} while {self.plan.value}")
-        step: Callable[[float], list[Effect]] = getattr(self, f"_{name}")
-        return step(now)
-
-    def _ignore(self, _now: float) -> list[Effect]:
-        return []
-
-    _stay = _ignore
-
-    def _rest(self, now: float) -> list[Effect]:
-        self._enter(Plan.STOPPED)
-        return self.alive.stop(now, quitting=self.goal is not Goal.UP)
-
-    def _force(self, now: float) -> list[Effect]:
-        self._enter(Plan.STOPPED)
-        return self._abandon() if self.alive.are_all(Life.KILLING) else self.alive.force(now)
-
-    def _start_again(self, now: float) -> list[Effect]:
-        return [Tell(StartingAgain(self._changes)), *self._ask(now)]
-
-    def _retry(self, now: float) -> list[Effect]:
-        self._noticed_at = now
-        return self._ask(now)
-
-    def _replace(self, now: float) -> list[Effect]:
-        return self.alive.stop(now, self._changes) + self._ask(now)
-
-    def _ask(self, now: float) -> list[Effect]:
-        self._drain_took = None
-        self._asked_at = now
-        return self._seek_room(now)
-
-    def _seek_room(self, now: float) -> list[Effect]:
-        """Wait until the next generation may be there, then for the snapshot.
-
-        Supervisor orders that as soon as the files are quiet.
-        """
-        if len(self.alive) > ROOM:
-            self._enter(Plan.WAITING)
-        else:
-            self._enter(Plan.PREPARING, now + PREPARE_TIMEOUT)
-        return []
-
-    def _launch(self, now: float) -> list[Effect]:
-        self.generation += 1
-        self._killed = False
-        self.start_failure = None
-        asked = Asked(self._noticed_at, self._asked_at, self._drain_took)
-        self.alive.add(Generation(self.generation, self.settings, now, asked))
-        self._enter(Plan.RUNNING)
-        return [StartWorker(self.generation)]
-
-    def _follow_on_exit(self, now: float) -> list[Effect]:
-        lost, self._lost = self._lost, None
-        assert lost is not None
-        self.status = lost.status or ExitStatus()
-        if now - lost.started_at >= SETTLED:
-            self._backoff.reset()
-        retry_in = None
-        if self.goal is Goal.GONE or self.settings.on_exit is OnExit.QUIT:
-            self.goal = Goal.GONE
-            self._enter(Plan.STOPPED)
-        elif self.settings.on_exit is OnExit.RESTART:
-            retry_in = self._backoff.next()
-            self._enter(Plan.BACKOFF, now + retry_in)
-        else:
-            self._enter(Plan.EXITED)
-        return self._tell_loss(now, lost, retry_in)
-
-    def _tell_loss(self, now: float, lost: Generation, retry_in: float | None) -> list[Effect]:
-        quitting = self.goal is Goal.GONE
-        if lost.failure is not None:
-            # Where the run ends with it, whoever started us is told instead.
-            return [] if quitting else [Tell(CannotStart(lost.failure.reason, lost.failure.remedy, retry_in))]
-        crashed = lost.ended_at_start and self.status != ExitStatus(code=0)
-        return [Tell(EndedItself(self.status, now - lost.started_at, crashed, retry_in, quitting))]
-
-    # --- what the steps share ---------------------------------------------------------------------
+    def _hand_over(self, now: float) -> list[Effect]:
+        """Where the newest is ready, nobody else is wanted any more."""
+        newest = self.alive.find(self.generation)
+        ready = newest is not None and newest.state is Life.READY
+        return self.alive.hand_over(now, self.generation) if ready else []
 
     def _bury(self, now: float, one: Generation, wanted: bool) -> list[Effect]:
         """The generation has ended, though it was wanted or because it was not."""
         self.alive.remove(one)
-        self._killed = self._killed or one.killed
+        self._killed = self._killed or (one.killed and self.goal is not Goal.UP)
         if self.finished:
             return []  # it was given up, and ended after all
         effects: list[Effect] = []
@@ -268,19 +169,11 @@ class Worker:
             effects += self._meet(Happening.LOST, now)
         else:
             self._drain_took = one.drained_for(now)
-            if self.goal is not Goal.UP and not one.killed:
-                effects.append(Tell(Drained(self._drain_took)))
+            awaited = self.goal is Goal.UP and not self.settings.overlap
+            if not awaited and not one.killed and one.status is not None:
+                effects.append(Tell(Drained(self._drain_took, one.called)))
             effects += self._meet(Happening.ENDED, now)
         return effects + self._finish_if_gone()
-
-    def _abandon(self) -> list[Effect]:
-        self._enter(Plan.STOPPED)
-        self.finished = True
-        return []
-
-    def _enter(self, plan: Plan, deadline: float | None = None) -> None:
-        self.plan = plan
-        self._deadline = deadline
 
     def _finish_if_gone(self) -> list[Effect]:
         if self.plan is Plan.STOPPED and self.goal is Goal.GONE and not self.alive:
