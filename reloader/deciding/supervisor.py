@@ -143,8 +143,9 @@ class Supervisor:
                 self._hints.touch(paths, age, now)
             case TreeCompared():
                 return self._compared(event, now)
-            case TreeBusy(operation):
-                self._baseline_for = 0  # a start that is due waits too, within its own limit
+            case TreeBusy(operation, coming):
+                if coming is not None:
+                    self._baseline_for = 0  # a start that is due waits too, within its own limit
                 return self._hints.wait_for_git(operation, now)
             case PreflightPassed(number):
                 changes = self._gate.passed(number)

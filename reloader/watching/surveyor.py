@@ -147,7 +147,8 @@ class Surveyor:
             if isinstance(request, _Poll):
                 self._polls = request.needed
             elif not request.at_once and (operation := self._git_at_work()):
-                self._post(TreeBusy(operation))
+                coming = request.generation if isinstance(request, _TakeBaseline) else None
+                self._post(TreeBusy(operation, coming))
             elif isinstance(request, _Compare):
                 self._look(request.paths)
                 self._tell_what_differs()

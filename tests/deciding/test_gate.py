@@ -15,6 +15,7 @@ from reloader.effects import (
     Effect,
     Preflight,
     ReapWorker,
+    StartWorker,
     StopWorker,
     TakeBaseline,
     Tell,
@@ -183,10 +184,22 @@ def test_a_start_waits_for_git_too() -> None:
         ReapWorker(1),
         TakeBaseline(2, frozenset({B.path})),
     ]
-    assert supervisor.handle(TreeBusy("git"), 3.01) == [Tell(WaitingForGit("git"))]
+    assert supervisor.handle(TreeBusy("git", 2), 3.01) == [Tell(WaitingForGit("git"))]
     assert supervisor.handle(DeadlinePassed(), 3.01 + GIT_PAUSE) == [TakeBaseline(2, frozenset({B.path}))]
     supervisor.handle(BaselineTaken(2), 3.2)
     assert supervisor.worker.state is Life.STARTING
+
+
+def test_an_earlier_look_that_met_git_orders_no_second_snapshot_for_the_start() -> None:
+    supervisor = at_work()
+    supervisor.handle(TreeCompared((CONF,), state=1), 2.0)
+    supervisor.handle(TreeTouched(frozenset({B.path})), 2.9)
+    assert supervisor.handle(DeadlinePassed(), 2.95) == [CompareTree(frozenset({B.path}))]
+    assert supervisor.handle(WorkerExited(1, OK), 3.0) == [ReapWorker(1), TakeBaseline(2, frozenset())]
+    supervisor.handle(TreeBusy("git"), 3.01)
+    assert not any(isinstance(e, TakeBaseline) for e in supervisor.handle(DeadlinePassed(), 3.01 + GIT_PAUSE))
+    # Taken twice, the second one would be of what was saved after the start.
+    assert supervisor.handle(BaselineTaken(2), 3.2) == [StartWorker(2)]
 
 
 def test_where_somebody_may_be_typing_even_a_change_of_settings_is_looked_at_first() -> None:

@@ -185,12 +185,13 @@ class World:
     def answer(self, request: Effect) -> Event:
         """What the surveyor finds at the moment it looks."""
         assert isinstance(request, TakeBaseline | CompareTree)
-        if isinstance(request, TakeBaseline):
-            self.baseline = self.version
-            return BaselineTaken(request.generation)
-        changed = self.version != self.baseline
+        coming = request.generation if isinstance(request, TakeBaseline) else None
         if self.chance.random() < 0.1 and not request.at_once:
-            return TreeBusy("git")
+            return TreeBusy("git", coming)
+        if coming is not None:
+            self.baseline = self.version
+            return BaselineTaken(coming)
+        changed = self.version != self.baseline
         return TreeCompared((Change(self.file, Kind.CHANGED),) if changed else (), state=self.version)
 
     def advance(self, until: float) -> None:
