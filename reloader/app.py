@@ -163,12 +163,12 @@ class Shell:
             match effect:
                 case StartWorker(generation):
                     self._stage.start(generation)
-                case StopWorker():
-                    self._stage.stop()
-                case KillWorker():
-                    self._stage.kill()
-                case ReapWorker():
-                    self._stage.forget()
+                case StopWorker(generation):
+                    self._stage.stop(generation)
+                case KillWorker(generation):
+                    self._stage.kill(generation)
+                case ReapWorker(generation):
+                    self._stage.forget(generation)
                 case PrepareWarmStart():
                     self._stage.prepare_warm_start()
                 case ClearScreen():
@@ -210,7 +210,7 @@ class Shell:
         text, weight = word(notice, self._settings)
         if is_shown(weight, self._settings.verbosity):
             # The worker's last lines come before the line that says it has ended.
-            after = self._stage.pumps if isinstance(notice, EndedItself) else ()
+            after = self._stage.pumps_of(notice.generation) if isinstance(notice, EndedItself) else ()
             self._console.tell(text, weight, after, in_place)
 
     def _begin_watching(self) -> None:

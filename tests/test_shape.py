@@ -39,7 +39,8 @@ TOP = {
     "options": {"__init__", "help", "kinds", "settings"},
     "cli": {"config", "errors", "help", "options", "presets", "settings"},
     "verbs": {"events", "settings", "showing", "watching"},
-    "stage": {"errors", "events", "notices", "running", "settings", "showing"},
+    "living": {"events", "notices", "running", "settings", "showing"},
+    "stage": {"errors", "events", "living", "notices", "running", "settings", "showing"},
     "app": SHARED | set(FOLDERS) | {"stage"},
 }
 # What may be imported besides once a run begins, since it costs time.

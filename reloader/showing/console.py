@@ -48,7 +48,11 @@ class Console:
         self._sink = sink
         self._environment = environment
         self._closed = closed
-        self._width = max(len(OUR_NAME), len(settings.name)) if settings.prefix else len(OUR_NAME)
+        # A place for the generation's number, which is there at times, so that no line begins elsewhere then.
+        name = len(settings.name) + (len(".99") if settings.overlap else 0)
+        self._width = max(len(OUR_NAME), name) if settings.prefix else len(OUR_NAME)
+        self.several = False
+        """Whether there are several generations, which the prefix tells apart."""
         self._queue: SimpleQueue[tuple[bytes, Sequence[Shown], bool] | None] = SimpleQueue()
         self._ended = False
 
@@ -93,18 +97,25 @@ class Console:
         stamp = len("00:00:00.000 ") if self._settings.timestamps else 0
         return stamp + (self._width + len(" | ") if self._settings.prefix else 0)
 
-    def prefix_for(self, sink: Sink) -> Callable[[], bytes]:
-        """What makes the prefix of the worker's lines in this sink."""
+    def prefix_for(self, sink: Sink, generation: int) -> Callable[[], bytes]:
+        """What makes the prefix of this generation's lines in this sink."""
         settings = self._settings
-        text = f"{settings.name:<{self._width}} | " if settings.prefix else ""
         coloured = paint.wanted(settings.color, sink.at_terminal, self._environment)
-        if text and coloured:
-            text = f"{paint.worker_colour(settings.name)}{text[:-1]}{paint.RESET} "
-        name = text.encode("utf-8", "surrogateescape")
-        if not settings.timestamps:
-            return lambda: name
+
+        def named(name: str) -> bytes:
+            text = f"{name:<{self._width}} | " if settings.prefix else ""
+            if text and coloured:
+                text = f"{paint.worker_colour(settings.name)}{text[:-1]}{paint.RESET} "
+            return text.encode("utf-8", "surrogateescape")
+
+        alone, beside = named(settings.name), named(f"{settings.name}.{generation}")
         start, end = (paint.DIM, paint.RESET) if coloured else ("", "")
-        return lambda: f"{start}{_clock()}{end} ".encode() + name
+
+        def prefix() -> bytes:
+            stamp = f"{start}{_clock()}{end} ".encode() if settings.timestamps else b""
+            return stamp + (beside if self.several else alone)
+
+        return prefix
 
     # --- the thread -------------------------------------------------------------------------------
 
