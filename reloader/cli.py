@@ -108,6 +108,10 @@ def build(given: dict[str, Any]) -> Settings:
         values["stop_timeout"] = None
     if values.get("poll") in (0, math.inf):
         raise ReloaderError("--poll needs a time between two looks", "write for example --poll 1s")
+    if values.get("start_timeout") in (0, math.inf):
+        raise ReloaderError(
+            "--start-timeout needs a time after which a start is over", "write for example --start-timeout 2m"
+        )
     if values.get("debounce") == math.inf:
         raise ReloaderError("--debounce none would never restart", "write for example --debounce 50ms")
     settings = Settings(command=command, verbosity=given["verbose"] - given["quiet"], **values)
