@@ -1,4 +1,5 @@
-"""Renews what the docs take from elsewhere: the two helps, the tables of states, the figures.
+"""Renews what the docs take from elsewhere: the two helps, the known workers, the tables of states,
+the figures.
 
 Each stands between `<!-- NAME -->` and `<!-- end of NAME -->`. `python docs/refresh.py` writes them anew;
 a test fails where one is stale.
@@ -15,6 +16,8 @@ from reloader.cli import COMMAND
 from reloader.deciding.lives import LIVES
 from reloader.deciding.states import TABLE
 from reloader.help import long_help, short_help
+from reloader.presets import telling
+from reloader.presets.table import PRESETS
 
 ROOT = Path(__file__).parent.parent
 # How the steps of the tables are said to a reader.
@@ -82,12 +85,31 @@ def comparison() -> str:
     return "\n".join(lines)
 
 
+def workers() -> str:
+    """The known workers, as one table."""
+    head = ("preset", "recognised by", "stop", "at most", "ready line", "overlap", "a task that is killed")
+    lines = [f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}"]
+    for preset in PRESETS:
+        cells = (
+            f"`{preset.key}`",
+            ", ".join(f"`{way}`" for way in preset.match) or f"`--preset {preset.key}`",
+            telling.stop_of(preset),
+            telling.timeout_of(preset),
+            f"`{preset.ready}`" if preset.ready else "none",
+            "yes" if preset.overlap else "no",
+            preset.killed,
+        )
+        lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
+    return "\n".join(lines)
+
+
 PARTS: dict[tuple[str, str], Callable[[], str]] = {
     ("README.md", "reloader -h"): lambda: _block(short_help(COMMAND)),
     ("README.md", "comparison"): comparison,
     ("docs/reference.md", "reloader --help"): lambda: _block(long_help(COMMAND, WIDTH)),
     ("docs/concepts.md", "table of lives"): lambda: _drawn("generation", LIVES),
     ("docs/concepts.md", "table of plans"): lambda: _drawn("plan", TABLE),
+    ("docs/reference.md", "known workers"): workers,
 }
 
 

@@ -12,6 +12,7 @@ from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from reloader.deciding.introducing import introduced
 from reloader.deciding.supervisor import Supervisor
 from reloader.effects import (
     BeginWatching,
@@ -22,6 +23,7 @@ from reloader.effects import (
     FlushOutput,
     FollowSize,
     KillWorker,
+    PassInterrupt,
     Preflight,
     PrepareWarmStart,
     ReapOrphans,
@@ -42,7 +44,7 @@ from reloader.events import (
     OutputFlushed,
     SourceFailed,
 )
-from reloader.notices import EndedItself, Notice, StillDraining
+from reloader.notices import EndedItself, Killing, Notice, StillDraining
 from reloader.running import process, signals, spawn, system
 from reloader.settings import Settings
 from reloader.showing.console import Console
@@ -59,6 +61,8 @@ if TYPE_CHECKING:
 
 # So many objects more than there were before make the interpreter look for cycles.
 GARBAGE = 50_000
+# What Ctrl-C types.
+INTERRUPT = b"\x03"
 # So many of the processes that a drain waits for are told, the busiest first.
 SHOWN = 4
 
@@ -74,7 +78,7 @@ def run(settings: Settings, environment: Mapping[str, str], booted: Booted) -> i
     inbox: SimpleQueue[Event] = SimpleQueue()
     supervisor = Supervisor(settings)
     with Shell(settings, environment, inbox.put, booted) as shell:
-        shell.perform(supervisor.start(monotonic()))
+        shell.perform([*introduced(settings), *supervisor.start(monotonic())])
         while not supervisor.finished:
             event = next_event(inbox, supervisor.deadline)
             shell.perform(supervisor.handle(event, monotonic()))
@@ -112,7 +116,7 @@ class Shell:
         self._settings = settings
         self._environment = environment
         self._post = post
-        self._signals = signals.Signals(post)
+        self._signals = signals.Signals(post, lambda: self._keyboard is not None and self._stage.is_read())
         self._sinks = make_sinks()
         self._console = Console(settings, self._sinks[1], environment, partial(post, OutputClosed()))
         self._began_ns = time.time_ns() - system.CLOCK_TICK_NS
@@ -162,6 +166,7 @@ class Shell:
         for effect in effects:
             match effect:
                 case StartWorker(generation):
+                    self._console.generation = generation
                     self._stage.start(generation)
                 case StopWorker(generation):
                     self._stage.stop(generation)
@@ -171,6 +176,8 @@ class Shell:
                     self._stage.forget(generation)
                 case PrepareWarmStart():
                     self._stage.prepare_warm_start()
+                case PassInterrupt():
+                    self._stage.type(INTERRUPT)
                 case ClearScreen():
                     self._console.clear()
                 case ShowEmptyLine():
@@ -202,6 +209,9 @@ class Shell:
 
     def _tell(self, notice: Notice) -> None:
         in_place = isinstance(notice, StillDraining) and self._console.can_write_over
+        if isinstance(notice, Killing):
+            alive = self._stage.look(notice.generation)
+            notice = Killing(notice.pid, notice.timeout, alive, notice.generation)
         if isinstance(notice, StillDraining):
             alive = self._stage.look()
             if not (in_place or notice.now_and_then):

@@ -5,22 +5,23 @@ Whatever a run needs is imported only when one begins.
 
 from __future__ import annotations
 
-import math
 import os
 import sys
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import click
 
 from reloader import config
+from reloader.building import build
 from reloader.errors import ExitCode, ReloaderError
 from reloader.help import EPILOG, Section
 from reloader.options import PARAMS, Option
-from reloader.presets.recognise import recognise
-from reloader.settings import Color, OnExit, RestartOn, Settings, Tty, parse_signal
+from reloader.presets.preset import Preset
+from reloader.presets.table import PRESETS
 
 # A first word that is one of these is no command to run; behind `--` it is.
-VERBS = ("why", "doctor")
+VERBS = ("why", "doctor", "presets")
 
 
 class Reloader(click.Command):
@@ -43,7 +44,7 @@ class Reloader(click.Command):
 
 
 def _run(**given: Any) -> int:
-    settings = build(given)
+    settings = build(given, click.get_current_context().obj)
     from reloader.running.booting import boot, ensure_standard_files
 
     ensure_standard_files()
@@ -69,79 +70,6 @@ COMMAND = Reloader(
 )
 
 
-def build(given: dict[str, Any]) -> Settings:
-    """Settings from the options and the environment, then a file, then a preset, then defaults.
-
-    Raises ReloaderError for what cannot be.
-    """
-    command = tuple(given["command"])
-    if given["module"]:
-        command = (_interpreter(), "-m", given["module"], *command)
-    if not command:
-        raise ReloaderError("no command given", "reloader -- python manage.py qcluster")
-    recognised = recognise(command)
-    preset = recognised.preset
-    values: dict[str, Any] = {
-        "name": recognised.name,
-        "python": recognised.python,
-        "interpreter": recognised.interpreter,
-        "program": recognised.program,
-        "warm": recognised.python,
-        "stop_signal": parse_signal("INT" if recognised.python else "TERM"),
-    }
-    if preset is not None:
-        values |= {
-            "ready": preset.ready,
-            "stop_signal": preset.stop_signal,
-            "stop_timeout": preset.stop_timeout,
-        }
-    values |= {key: value for key, value in given.items() if value not in (None, ())}
-    for key in ("command", "module", "verbose", "quiet"):
-        values.pop(key, None)
-    # By its documented rules it would work elsewhere; it has not been tried there.
-    values["warm"] = values["warm"] and recognised.python and sys.platform == "linux"
-    values["on_exit"] = OnExit(values.get("on_exit", "wait"))
-    values["restart_on"] = RestartOn(values.get("restart_on", "change"))
-    values["color"] = Color(values.get("color", "auto"))
-    values["tty"] = Tty(values.get("tty", "auto"))
-    if values.get("stop_timeout") == math.inf:
-        values["stop_timeout"] = None
-    if values.get("poll") in (0, math.inf):
-        raise ReloaderError("--poll needs a time between two looks", "write for example --poll 1s")
-    if values.get("start_timeout") in (0, math.inf):
-        raise ReloaderError(
-            "--start-timeout needs a time after which a start is over", "write for example --start-timeout 2m"
-        )
-    if values.get("debounce") == math.inf:
-        raise ReloaderError("--debounce none would never restart", "write for example --debounce 50ms")
-    settings = Settings(command=command, verbosity=given["verbose"] - given["quiet"], **values)
-    for path in settings.watch:
-        _must_be_watchable(path)
-    return settings
-
-
-def _interpreter() -> str:
-    environment = os.environ.get("VIRTUAL_ENV")
-    inside = os.path.join(environment, "bin", "python") if environment else ""
-    return inside if inside and os.path.exists(inside) else sys.executable
-
-
-def _must_be_watchable(path: str) -> None:
-    from reloader.showing.phrases import path_shown
-
-    shown = path_shown(path)
-    try:
-        os.stat(path)
-        if os.path.isdir(path):
-            os.listdir(path)
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        remedy = "check the path after --watch; it is relative to the current folder"
-        if isinstance(error, PermissionError):
-            remedy = f"ls -ld {shown}"
-        raise ReloaderError(f"cannot watch {shown}: {reason}", remedy) from error
-
-
 def _defaults_from_file() -> dict[str, Any]:
     try:
         here = os.getcwd()
@@ -159,7 +87,9 @@ def _defaults_from_file() -> dict[str, Any]:
         name: list if option.multiple else bool if option.is_flag and not option.count else str
         for name, option in options.items()
     }
-    found = config.check(config.read(path), path, kinds)
+    content = dict(config.read(path))
+    tables = content.pop("presets", None)
+    found = config.check(content, path, kinds)
     context = click.Context(COMMAND)
     for name, value in found.items():
         try:
@@ -173,7 +103,17 @@ def _defaults_from_file() -> dict[str, Any]:
         found["watch"] = [
             os.path.relpath(os.path.join(os.path.dirname(path), item)) for item in found["watch"]
         ]
+    if tables is not None:
+        from reloader.presets import custom
+
+        checked = config.check_tables(tables, path, "presets", custom.KEYS)
+        found["presets"] = custom.merged(checked, path)
     return found
+
+
+def _split(found: dict[str, Any]) -> tuple[dict[str, Any], Sequence[Preset]]:
+    """The defaults of the options, and the presets that hold with the file."""
+    return {key: value for key, value in found.items() if key != "presets"}, found.get("presets", PRESETS)
 
 
 def _verb(name: str, arguments: list[str]) -> int:
@@ -191,7 +131,8 @@ def _verb(name: str, arguments: list[str]) -> int:
         context_settings={"auto_envvar_prefix": "RELOADER"},
     )
     known = {param.name for param in params}
-    defaults = {key: value for key, value in _defaults_from_file().items() if key in known}
+    from_file, presets = _split(_defaults_from_file())
+    defaults = {key: value for key, value in from_file.items() if key in known}
     given = verb.main(words, prog_name=f"reloader {name}", standalone_mode=False, default_map=defaults)
     if not isinstance(given, dict):
         return int(given or 0)  # a help was shown
@@ -199,8 +140,29 @@ def _verb(name: str, arguments: list[str]) -> int:
 
     paths = given.pop("paths", ())
     # Without a command the worker is taken for a Python program.
-    settings = build({"command": worker or ("python",), "module": None, "verbose": 0, "quiet": 0, **given})
+    command = {"command": worker or ("python",), "module": None, "preset": from_file.get("preset")}
+    settings = build({**command, "verbose": 0, "quiet": 0, **given}, presets)
     return verbs.why(settings, paths) if name == "why" else verbs.doctor(settings)
+
+
+def _presets(arguments: list[str]) -> int:
+    """`reloader presets [NAME]`."""
+    verb = click.Command(
+        "presets",
+        params=[
+            *(p for p in PARAMS if isinstance(p, Option) and not p.expose_value),
+            click.Argument(["name"], required=False),
+        ],
+        callback=lambda **given: given,
+        add_help_option=False,
+    )
+    given = verb.main(arguments, prog_name="reloader presets", standalone_mode=False)
+    if not isinstance(given, dict):
+        return int(given or 0)  # a help was shown
+    from reloader import verbs
+
+    _, presets = _split(_defaults_from_file())
+    return verbs.presets(presets, given["name"])
 
 
 def _complain(what: str, remedy: str) -> None:
@@ -212,11 +174,14 @@ def _complain(what: str, remedy: str) -> None:
 def main() -> NoReturn:
     """The entry point: every error that a user can cause is a line or two and an exit status."""
     try:
-        if sys.argv[1:2] and sys.argv[1] in VERBS:
+        if sys.argv[1:2] == ["presets"]:
+            code = _presets(sys.argv[2:])
+        elif sys.argv[1:2] and sys.argv[1] in VERBS:
             code = _verb(sys.argv[1], sys.argv[2:])
         else:
+            defaults, presets = _split(_defaults_from_file())
             code = COMMAND.main(
-                prog_name="reloader", standalone_mode=False, default_map=_defaults_from_file()
+                prog_name="reloader", standalone_mode=False, default_map=defaults, obj=presets
             )
     except ReloaderError as error:
         _complain(error.what, error.remedy)

@@ -58,8 +58,30 @@ def read(path: str) -> dict[str, Any]:
     return section
 
 
-def check(settings: Mapping[str, Any], path: str, known: Mapping[str, type]) -> dict[str, Any]:
-    """The settings by option name; `known` maps each to list, bool or str.
+def check_tables(
+    tables: object, path: str, within: str, known: Mapping[str, type]
+) -> dict[str, dict[str, Any]]:
+    """Tables by name, each with the same keys, as `check` returns one; they stand within that key.
+
+    Raises ReloaderError as `check` does, and for what is no table.
+    """
+    shown = os.path.relpath(path)
+    section = f"tool.reloader.{within}" if os.path.basename(path) == "pyproject.toml" else within
+    remedy = f"write [{section}.NAME] above the keys"
+    if not isinstance(tables, dict):
+        raise ReloaderError(f"{shown}: {within} = {tables!r}", remedy)
+    result = {}
+    for name, table in tables.items():
+        if not isinstance(table, dict):
+            raise ReloaderError(f"{shown}: {within}.{name} = {table!r}", remedy)
+        result[name] = check(table, path, known, f"{within}.{name}.")
+    return result
+
+
+def check(
+    settings: Mapping[str, Any], path: str, known: Mapping[str, type], within: str = ""
+) -> dict[str, Any]:
+    """The settings by option name; `known` maps each to list, bool or str. `within` goes before their keys.
 
     Raises ReloaderError for a key that does not exist and a value of the wrong kind.
     """
@@ -72,8 +94,8 @@ def check(settings: Mapping[str, Any], path: str, known: Mapping[str, type]) -> 
 
             close = difflib.get_close_matches(name, known, n=1)
             near = f"did you mean {close[0].replace('_', '-')}?" if close else f"known: {_listed(known)}"
-            raise ReloaderError(f"{shown}: unknown key {key!r}", near)
-        result[name] = _value(value, known[name], key, shown)
+            raise ReloaderError(f"{shown}: unknown key {within + key!r}", near)
+        result[name] = _value(value, known[name], within + key, shown)
     return result
 
 

@@ -38,6 +38,10 @@ class Suspend(Message):
     """Stop the worker's tree and ourselves, as Ctrl-Z does; Resumed follows once we go on."""
 
 
+class PassInterrupt(Message):
+    """Let Ctrl-C be typed at the worker's terminal."""
+
+
 class ClearScreen(Message):
     """Clear our terminal."""
 
@@ -113,6 +117,7 @@ Effect = (
     | ReapWorker
     | PrepareWarmStart
     | Suspend
+    | PassInterrupt
     | ClearScreen
     | ShowEmptyLine
     | FollowSize

@@ -240,6 +240,8 @@ class SignalReceived(Message):
     """The supervisor got this signal."""
 
     number: int
+    at_prompt: bool = False
+    """The worker was waiting for what is typed at its terminal."""
 
 
 class OutputClosed(Message):

@@ -11,7 +11,8 @@ USAGE = """\
 Usage: reloader [OPTIONS] [--] COMMAND [ARGS]...
        reloader [OPTIONS] -m MODULE [ARGS]...
        reloader why [OPTIONS] PATH... [-- COMMAND]
-       reloader doctor [OPTIONS] [-- COMMAND]"""
+       reloader doctor [OPTIONS] [-- COMMAND]
+       reloader presets [NAME]"""
 
 EPILOG = """\
 Examples:
@@ -23,7 +24,8 @@ Without a worker:
   reloader why PATH... says whether each path counts, and by which rule of which file and line; the
   status is 0 if all of them do, else 1. reloader doctor counts what would be watched and left out, tries
   a write, and ends with 1 if something would go wrong. Both take the options of "Watching"; COMMAND is
-  the worker's, since for Python less counts. A program of that name is run by reloader -- why.
+  the worker's, since for Python less counts. reloader presets lists the workers that are known by name,
+  and tells everything of one. A program of such a name is run by reloader -- why.
 
 Durations:
   200ms, 5s, 2m, 1h, none; a bare number is seconds.
@@ -38,7 +40,8 @@ In the worker's environment:
   RELOADER=1, RELOADER_GENERATION (1 at the first start), and for Python PYTHONUNBUFFERED=1 unless set.
 
 Ending:
-  The first Ctrl-C or SIGTERM drains the worker, the second kills it; SIGHUP drains.
+  The first Ctrl-C or SIGTERM drains the worker, the second kills it; SIGHUP drains. While the worker
+  waits for input at its terminal, Ctrl-C goes to it, and ends all when it comes twice within a second.
 
 Exit status:
   0    asked to stop, and everything has been drained

@@ -76,15 +76,17 @@ def make_pumps(
     settings: Settings,
     console: Console,
     post: Callable[[Event], None],
+    at_terminal: bool,
 ) -> Pumps:
     """A pump for every stream, each behind the one `before` it, where there are such."""
+    streams = ("terminal",) if at_terminal else ("stdout", "stderr")
     pumps = []
-    for place, (source, sink) in enumerate(zip(sources, sinks, strict=False)):
+    for place, (source, sink, stream) in enumerate(zip(sources, sinks, streams, strict=False)):
         ready = partial(post, WorkerReady(generation))
         observe = Readiness(settings.ready, ready).feed if settings.ready else _look_away
-        prefix = console.prefix_for(sink, generation)
+        renderer = console.renderer_for(sink, generation, stream)
         previous = before[place] if before else None
-        pumps.append(Pump(source, sink, prefix, observe, partial(post, OutputClosed()), previous))
+        pumps.append(Pump(source, sink, renderer, observe, partial(post, OutputClosed()), previous))
     return tuple(pumps)
 
 

@@ -6,6 +6,17 @@ from reloader.events import Change, ExitStatus, ProcessInfo, Unchanged
 from reloader.message import Message
 
 
+class Recognised(Message):
+    """What is known of the worker from its command, and what follows; said once."""
+
+
+class Caution(Message):
+    """What the user is to know of this worker from the start."""
+
+    what: str
+    remedy: str
+
+
 class Watching(Message):
     """What is watched, said once."""
 
@@ -90,6 +101,8 @@ class ProcessUse(Message):
     pid: int
     name: str
     cpu: float
+    age: float = 0.0
+    """Seconds since it was started."""
 
 
 class DrainOf(Message):
@@ -122,7 +135,12 @@ class Killing(Message):
     pid: int | None
     timeout: float | None
     """The stop timeout that has passed; None when the user forced it."""
+    alive: tuple[ProcessUse, ...] = ()
     generation: int | None = None
+
+
+class TaskKilled(Message):
+    """What becomes of the task that was killed; the settings know it."""
 
 
 class Unkillable(Message):
@@ -272,6 +290,10 @@ class AwaitingPrompt(Message):
     """A restart waits for somebody who types into the worker's terminal."""
 
 
+class InterruptPassed(Message):
+    """Ctrl-C went to the worker, which waits for input."""
+
+
 class KeysAre(Message):
     """What the keys do."""
 
@@ -290,9 +312,13 @@ class Status(Message):
     """What is, for who asks."""
 
     state: str
+    generation: int
+    """The number of the newest, even if that has ended."""
     generations: tuple[StatusOf, ...]
-    """The newest first."""
+    """Those that have not, the newest first."""
     paused: bool
+    held: tuple[Change, ...] = ()
+    """Changes that wait, since the code is broken."""
 
 
 class Paused(Message):
@@ -322,7 +348,9 @@ class OurFault(Message):
 
 
 Notice = (
-    Watching
+    Recognised
+    | Caution
+    | Watching
     | Started
     | Ready
     | Preloaded
@@ -333,6 +361,7 @@ Notice = (
     | StillDraining
     | Drained
     | Killing
+    | TaskKilled
     | Unkillable
     | EndedItself
     | CannotStart
@@ -354,6 +383,7 @@ Notice = (
     | EndingLeftovers
     | CannotRead
     | AwaitingPrompt
+    | InterruptPassed
     | KeysAre
     | Status
     | Paused

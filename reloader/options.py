@@ -11,7 +11,7 @@ import click
 from reloader import __version__
 from reloader.help import Section, long_help, short_help
 from reloader.kinds import Count, Duration, Pattern, SignalName, Text
-from reloader.settings import Color, OnExit, RestartOn, Tty
+from reloader.settings import Color, LogFormat, OnExit, RestartOn, StopTarget, Tty
 
 
 class Option(click.Option):
@@ -133,12 +133,23 @@ PARAMS: list[click.Parameter] = [
         details="Sent once, to the worker's first process alone. Known workers have their own default.",
     ),
     Option(
+        ["--stop-target"],
+        section=Section.RESTARTING,
+        metavar="worker|leader|tree",
+        type=click.Choice([choice.value for choice in StopTarget]),
+        help="Who gets the stop signal. [default: worker]",
+        details="worker: the first process, or what that runs, where it is a shell or a runner that stays in front "
+        "(uv run, pdm run, hatch run, npm run, time ...); a shell then gets it as well, unless it traps it. "
+        "leader: the first process, whatever it is. tree: every process, for a worker whose first process does "
+        "not pass it on. Known workers have their own default.",
+    ),
+    Option(
         ["-t", "--stop-timeout"],
         section=Section.RESTARTING,
         metavar="DURATION",
         type=Duration(),
         help="SIGKILL to the whole tree after this; none for never. [default: 10s]",
-        details="How long a task in flight may take to end. For qcluster the default is 60s.",
+        details="How long a task in flight may take to end. For most of the known workers the default is 60s.",
     ),
     Option(
         ["--on-exit"],
@@ -194,6 +205,15 @@ PARAMS: list[click.Parameter] = [
         "about the restart says why.",
     ),
     Option(
+        ["--preset"],
+        section=Section.RESTARTING,
+        metavar="NAME",
+        type=Text(),
+        help="Take the worker for this known one, or none. [default: from the command]",
+        details="reloader presets lists the known workers and what follows from each; settings files can change "
+        "them and add others.",
+    ),
+    Option(
         ["-m", "--module"],
         section=Section.RESTARTING,
         metavar="MODULE",
@@ -214,7 +234,8 @@ PARAMS: list[click.Parameter] = [
         section=Section.OUTPUT,
         default=None,
         help="Prefix the worker's lines or not. [default: prefix]",
-        details="Without it the worker's bytes are passed on as they are.",
+        details="Without it the worker's bytes are passed on as they are. That is the default below honcho, foreman, "
+        "overmind and process-compose, which prefix them themselves.",
     ),
     Option(
         ["--timestamps/--no-timestamps"],
@@ -222,6 +243,16 @@ PARAMS: list[click.Parameter] = [
         default=None,
         help="Begin every line with the time. [default: no]",
         details="The local time with milliseconds.",
+    ),
+    Option(
+        ["--log-format"],
+        metavar="text|json",
+        section=Section.OUTPUT,
+        type=click.Choice([choice.value for choice in LogFormat]),
+        help="One JSON object a line, for machines. [default: text]",
+        details="With time, worker, stream (stdout, stderr, terminal, or reloader for our own lines), generation and "
+        "text, and of our own lines the level: debug, info or notice. A byte that is no UTF-8 is told as \\xff. The "
+        "worker then gets no pseudo-terminal, unless --tty always is given.",
     ),
     Option(
         ["--color"],
@@ -246,7 +277,8 @@ PARAMS: list[click.Parameter] = [
         section=Section.OUTPUT,
         count=True,
         help="Say more.",
-        details="Also says when files were looked at and nothing that counts had changed.",
+        details="Also says what is known of the worker, what was ignored, and when files were looked at and nothing "
+        "that counts had changed.",
     ),
     Option(
         ["-q", "--quiet"],

@@ -48,11 +48,29 @@ class Tty(enum.Enum):
     NEVER = "never"
 
 
+class LogFormat(enum.Enum):
+    """How lines are shown."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
 class RestartOn(enum.Enum):
     """Which saves restart the worker."""
 
     CHANGE = "change"
     ANY = "any"
+
+
+class StopTarget(enum.Enum):
+    """Who gets the stop signal."""
+
+    WORKER = "worker"
+    """The first process; what that runs, where it is a shell or a runner such as `uv run`."""
+    LEADER = "leader"
+    """The first process, whatever it is."""
+    TREE = "tree"
+    """Every process of the tree."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +87,10 @@ class Settings:
     """Fork workers from a process that has imported what does not change, where that is possible."""
     interpreter: str | None = None
     """The program whose syntax the worker's code is in; None for our own Python's."""
+    preset: str | None = None
+    """The known worker that it is."""
+    cautions: tuple[tuple[str, str], ...] = ()
+    """What the user is to know of this worker from the start, each with what to do about it."""
     watch: tuple[str, ...] = (".",)
     ignore: tuple[str, ...] = ()
     include: tuple[str, ...] = ()
@@ -83,8 +105,11 @@ class Settings:
     check: str | None = None
     """A command line for the shell that must succeed before a working worker is stopped."""
     stop_signal: int = signal.SIGTERM
+    stop_target: StopTarget = StopTarget.WORKER
     stop_timeout: float | None = 10.0
     """Seconds from the stop signal to SIGKILL; None waits for ever."""
+    killed: str = ""
+    """What becomes of a task that is killed, where that is known: a sentence without its end."""
     kill_timeout: float = 5.0
     overlap: bool = False
     """Start the new code beside the old, which is drained once the new one is ready."""
@@ -99,6 +124,7 @@ class Settings:
     timestamps: bool = False
     color: Color = Color.AUTO
     tty: Tty = Tty.NEVER
+    log_format: LogFormat = LogFormat.TEXT
     verbosity: int = 0
     """Below 0: only what needs the user's attention; above: why things were done or not."""
 

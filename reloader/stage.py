@@ -25,7 +25,7 @@ from reloader.running.nursery import Lost, Nursery
 from reloader.running.process import CannotRun, WorkerProcess
 from reloader.running.signals import Signals
 from reloader.running.terminal import Terminal
-from reloader.settings import Settings, Tty
+from reloader.settings import LogFormat, Settings, Tty
 from reloader.showing.console import Console
 from reloader.showing.sink import Sink
 
@@ -81,7 +81,7 @@ class Stage:
                 terminal = Terminal(self._sinks[0].fd, self._console.prefix_width)
                 pipes.append((terminal.ours, terminal.theirs))
             else:
-                for _ in range(1 if self._sinks[0] is self._sinks[1] else 2):
+                for _ in range(2 if self._keeps_apart() else 1):
                     pipes.append(system.make_pipe())  # noqa: PERF401 - those before a failure are closed
             worker = self._make_worker(generation, pipes, terminal)
         except (CannotRun, OSError) as error:
@@ -106,6 +106,7 @@ class Stage:
         pumps = make_pumps(
             *(generation, [reading for reading, _ in pipes], self._sinks, before),
             *(self._settings, self._console, self._post),
+            at_terminal=terminal is not None,
         )
         living = Living(worker, terminal, pumps)
         self._living[generation] = living
@@ -144,10 +145,14 @@ class Stage:
             living.process.resume()
         self._post(Resumed(time.monotonic() - began))
 
-    def look(self) -> tuple[ProcessUse, ...]:
-        """The live processes of what drains, the busiest first, and what they use since the last look."""
-        draining = [living for living in self._living.values() if living.stopped]
-        found = [one for living in draining for one in living.look()]
+    def look(self, generation: int | None = None) -> tuple[ProcessUse, ...]:
+        """The live processes of this generation or of all that drain, the busiest first, and their use."""
+        looked_at = [
+            living
+            for number, living in self._living.items()
+            if (living.stopped if generation is None else number == generation)
+        ]
+        found = [one for living in looked_at for one in living.look()]
         return tuple(sorted(found, key=lambda one: -one.cpu))
 
     def remember(self, modes: list[Any]) -> None:
@@ -204,7 +209,12 @@ class Stage:
     def _wants_terminal(self) -> bool:
         tty = self._settings.tty
         one_terminal = self._sinks[0] is self._sinks[1] and self._sinks[0].at_terminal
-        return tty is Tty.ALWAYS or (tty is Tty.AUTO and one_terminal)
+        by_itself = one_terminal and self._settings.log_format is LogFormat.TEXT
+        return tty is Tty.ALWAYS or (tty is Tty.AUTO and by_itself)
+
+    def _keeps_apart(self) -> bool:
+        """Whether both streams have a pipe; one keeps their order where they lead to one place."""
+        return self._sinks[0] is not self._sinks[1] or self._settings.log_format is LogFormat.JSON
 
     def _make_worker(
         self, generation: int, pipes: Sequence[tuple[int, int]], terminal: Terminal | None

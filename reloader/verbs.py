@@ -1,4 +1,4 @@
-"""`reloader why` and `reloader doctor`: what would be watched and why, without a worker."""
+"""What can be asked without a worker: what would be watched and why, and which workers are known."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from threading import Event, Thread
 import click
 
 from reloader import events
+from reloader.presets import custom, telling
+from reloader.presets.preset import Preset
 from reloader.settings import Settings
 from reloader.showing.console import printable
 from reloader.showing.phrases import path_shown
@@ -45,6 +47,12 @@ def _by(rule: Rule | None) -> str:
 
 def _source(source: str, line: int) -> str:
     return f"{path_shown(source)}:{line}" if os.path.isabs(source) else source
+
+
+def presets(known: Sequence[Preset], key: str | None) -> int:
+    """List the known workers, or tell all of one. Raises ReloaderError when there is none of that name."""
+    click.echo(telling.listed(known) if key is None else telling.told(custom.named(key, known)))
+    return 0
 
 
 def doctor(settings: Settings) -> int:

@@ -10,9 +10,11 @@ import click
 import pytest
 
 from reloader import config
-from reloader.cli import COMMAND, _defaults_from_file, build
+from reloader.building import build
+from reloader.cli import COMMAND, _defaults_from_file, _split
 from reloader.errors import ExitCode, ReloaderError
 from reloader.options import PARAMS, Option
+from reloader.settings import Settings, StopTarget
 
 KNOWN: dict[str, type] = {"watch": list, "stop_timeout": str, "prefix": bool, "name": str}
 
@@ -290,6 +292,8 @@ VALUES: dict[str, tuple[str, list[str], str, Any, Any, Any]] = {
     "hold": ("false", ["--hold"], "0", False, True, False),
     "check": ("'a'", ["--check", "b c"], "d", "a", "b c", "d"),
     "stop-signal": ("'HUP'", ["--stop-signal", "SIGTERM"], "2", 1, 15, 2),
+    "stop-target": ("'tree'", ["--stop-target", "leader"], "worker", "tree", "leader", "worker"),
+    "preset": ("'rq'", ["--preset", "none"], "celery", "rq", "none", "celery"),
     "stop-timeout": ("90", ["--stop-timeout", "2m"], "none", 90.0, 120.0, float("inf")),
     "start-timeout": ("'1m'", ["--start-timeout", "5s"], "3", 60.0, 5.0, 3.0),
     "overlap": ("true", ["--no-overlap"], "1", True, False, True),
@@ -300,6 +304,7 @@ VALUES: dict[str, tuple[str, list[str], str, Any, Any, Any]] = {
     "prefix": ("false", ["--prefix"], "no", False, True, False),
     "timestamps": ("true", ["--no-timestamps"], "1", True, False, True),
     "color": ("'never'", ["--color", "always"], "auto", "never", "always", "auto"),
+    "log-format": ("'json'", ["--log-format", "json"], "text", "json", "json", "text"),
     "tty": ("'never'", ["--tty", "always"], "auto", "never", "always", "auto"),
     "verbose": ("2", ["-v"], "3", 2, 1, 3),
     "quiet": ("1", ["-qq"], "3", 1, 2, 3),
@@ -374,3 +379,142 @@ def test_the_file_is_stronger_than_what_is_known_of_the_worker(tmp_path: Path) -
     assert (settings.watch, settings.stop_timeout, settings.name) == (("src",), 5.0, "jobs")
     assert settings.verbosity == -1
     assert settings.ready is not None
+
+
+# --- presets --------------------------------------------------------------------------------------
+
+
+def built(*command: str) -> Settings:
+    """The settings of a run of that command, with the file of the current folder."""
+    defaults, presets = _split(_defaults_from_file())
+    with COMMAND.make_context("reloader", ["--", *command], default_map=defaults) as context:
+        return build(dict(context.params), presets)
+
+
+def test_a_file_changes_a_known_worker_and_leaves_the_rest_of_it(tmp_path: Path) -> None:
+    put(tmp_path / "pyproject.toml", "[tool.reloader.presets.celery]\nstop-timeout = '5m'\nname = 'c'\n")
+    settings = built("celery", "-A", "p", "worker", "-l", "info")
+    assert (settings.preset, settings.name, settings.stop_timeout) == ("celery", "c", 300.0)
+    assert settings.ready == r"\S+@\S+ ready\."
+    assert built("python", "manage.py", "qcluster").preset == "django-q2"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "manage.py send_mails",
+        "python manage.py send_mails",
+        "django-admin send_mails",
+        "python -m shop.mailer",
+        "uv run python -m shop.mailer --fast",
+        "mailer -c x run",
+    ],
+)
+def test_a_file_adds_a_worker(tmp_path: Path, command: str) -> None:
+    put(
+        tmp_path / "reloader.toml",
+        "[presets.mailer]\nmatch = ['python ./manage.py send_mails', 'python -m shop.mailer', 'mailer run']\n"
+        "value-options = '-c'\nready = 'waiting'\nstop-signal = 'TERM'\nstop-target = 'tree'\n"
+        "stop-timeout = 'none'\nkilled = 'it is sent again.'\ncounts = 'everything'\n",
+    )
+    settings = built(*command.split())
+    assert (settings.preset, settings.ready, settings.stop_signal) == ("mailer", "waiting", 15)
+    assert (settings.stop_target, settings.stop_timeout) == (StopTarget.TREE, None)
+    assert (settings.killed, settings.python) == ("it is sent again", False)
+
+
+def test_a_worker_that_is_added_takes_what_it_does_not_say_from_its_command(tmp_path: Path) -> None:
+    put(tmp_path / "reloader.toml", "[presets.p]\nmatch = ['worker.py', './run worker.py']\n")
+    settings = built("python", "worker.py")
+    assert (settings.preset, settings.python, settings.stop_signal) == ("p", True, 2)
+    assert (settings.stop_timeout, settings.ready) == (60.0, None)
+    settings = built("./run", "worker.py")
+    assert (settings.preset, settings.python, settings.stop_signal) == (None, False, 15)
+
+
+def test_of_two_that_match_equally_well_the_files_own_is_taken(tmp_path: Path) -> None:
+    put(tmp_path / "reloader.toml", "[presets.mine]\nmatch = 'manage.py qcluster'\n")
+    assert built("python", "manage.py", "qcluster").preset == "mine"
+
+
+def test_a_ready_line_in_the_file_holds_in_every_case(tmp_path: Path) -> None:
+    put(tmp_path / "reloader.toml", "[presets.celery]\nready = 'up'\n")
+    assert built("celery", "-A", "p", "worker").ready == "up"
+
+
+def test_defaults_then_preset_then_file_then_variable_then_option(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = ("celery", "-A", "p", "worker")
+    assert built("./other").stop_timeout == 10.0
+    assert built(*command).stop_timeout == 60.0
+    put(tmp_path / "reloader.toml", "[presets.celery]\nstop-timeout = 70\n")
+    assert built(*command).stop_timeout == 70.0
+    put(tmp_path / "reloader.toml", "stop-timeout = 80\n[presets.celery]\nstop-timeout = 70\n")
+    assert built(*command).stop_timeout == 80.0
+    monkeypatch.setenv("RELOADER_STOP_TIMEOUT", "90")
+    assert built(*command).stop_timeout == 90.0
+    assert built_with("-t", "100", command=command).stop_timeout == 100.0
+
+
+def built_with(*options: str, command: tuple[str, ...]) -> Settings:
+    defaults, presets = _split(_defaults_from_file())
+    with COMMAND.make_context("reloader", [*options, "--", *command], default_map=defaults) as context:
+        return build(dict(context.params), presets)
+
+
+def test_a_preset_can_be_wanted_and_unwanted(tmp_path: Path) -> None:
+    worker = ("python", "manage.py", "qcluster")
+    assert built_with("--preset", "none", command=worker).preset is None
+    assert built_with("--preset", "none", command=worker).stop_timeout == 10.0
+    settings = built_with("--preset", "rocketry", command=("python", "app.py"))
+    assert (settings.preset, settings.name, settings.stop_signal) == ("rocketry", "app", 2)
+    put(tmp_path / "reloader.toml", "preset = 'mine'\n[presets.mine]\nmatch = 'x'\nready = 'up'\n")
+    assert built(*worker).ready == "up"
+    with pytest.raises(ReloaderError) as error:
+        built_with("--preset", "celry", command=worker)
+    assert complaint(error) == ("no preset is called 'celry'", "did you mean celery?")
+
+
+@pytest.mark.parametrize(
+    ("text", "what", "remedy"),
+    [
+        ("presets = 1", "presets = 1", "write [presets.NAME] above the keys"),
+        ("presets.celery = 'x'", "presets.celery = 'x'", "write [presets.NAME] above the keys"),
+        ("presets.celery.stop-timout = 1", "unknown key 'presets.celery.stop-timout'", "stop-timeout"),
+        ("presets.celery.xyzzy = 1", "unknown key 'presets.celery.xyzzy'", "known: match, value-options"),
+        ("presets.celery.match = 1", "presets.celery.match = 1", "write a list of strings"),
+        ("presets.celery.overlap = 'yes'", "presets.celery.overlap = 'yes'", "write true or false"),
+        ("presets.celery.stop-timeout = 'soon'", "presets.celery.stop-timeout: 'soon' is not a duration", ""),
+        ("presets.celery.stop-signal = 'TREM'", "presets.celery.stop-signal: 'TREM' is not a signal", "TERM"),
+        ("presets.celery.stop-target = 'all'", "presets.celery.stop-target: 'all' is not one of", ""),
+        ("presets.celery.counts = 'all'", "presets.celery.counts: 'all' is not one of", ""),
+        ("presets.celery.ready = '('", "presets.celery.ready: '(' is not a regular expression", ""),
+        ("presets.celery.match = ['python -m']", "presets.celery.match: 'python -m' names no program", ""),
+        ("presets.celery.match = 'manage.py'", "'manage.py' names no management command", ""),
+        (
+            "presets.djnago-q2.name = 'x'",
+            "presets.djnago-q2 is no known worker and has no match",
+            "django-q2",
+        ),
+        ("presets.mine.name = 'x'", "presets.mine is no known worker and has no match", "match = ["),
+    ],
+)
+def test_a_mistake_in_a_preset_is_told_with_the_file_and_the_key(
+    tmp_path: Path, text: str, what: str, remedy: str
+) -> None:
+    put(tmp_path / "reloader.toml", f"{text}\n")
+    with pytest.raises(ReloaderError) as error:
+        _defaults_from_file()
+    told, hint = complaint(error)
+    assert told.startswith("reloader.toml: ")
+    assert what in told
+    assert remedy in f"{told} {hint}"
+    assert hint
+
+
+def test_in_a_project_file_the_hint_names_the_whole_section(tmp_path: Path) -> None:
+    put(tmp_path / "pyproject.toml", "[tool.reloader]\npresets = 1\n")
+    with pytest.raises(ReloaderError) as error:
+        _defaults_from_file()
+    assert complaint(error)[1] == "write [tool.reloader.presets.NAME] above the keys"

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from reloader.effects import Effect, KillWorker, Tell
+from reloader.notices import Killing, TaskKilled
+from reloader.settings import Settings
+
 # Seconds of a drain at which the user is told that it goes on, even where a line cannot be written over;
 # then every last one again. Where it can, it is every second.
 REMINDERS = (2.0, 5.0, 10.0)
@@ -41,3 +45,13 @@ class Drain:
         self.began_at += seconds
         if self.kill_at is not None:
             self.kill_at += seconds
+
+
+def kill(settings: Settings, generation: int, pid: int | None, timeout: float | None) -> list[Effect]:
+    """Say what is still there while it is, kill it, and say what becomes of a task that it was at.
+
+    `timeout` is the stop timeout that has passed, None when the user forced it.
+    """
+    told = Killing(pid, timeout, generation=generation if settings.overlap else None)
+    killing: list[Effect] = [Tell(told), KillWorker(generation)]
+    return [*killing, Tell(TaskKilled())] if settings.killed else killing

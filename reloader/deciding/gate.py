@@ -34,6 +34,11 @@ class Gate:
         self._of: int | None = None
         self._changes: tuple[Change, ...] = ()
 
+    @property
+    def held(self) -> tuple[Change, ...]:
+        """The changes that wait for a save that mends them."""
+        return self._changes if self.state is GateState.HELD else ()
+
     def wants_to_look(self, changes: tuple[Change, ...]) -> bool:
         """Whether anything about these changes can speak against a restart."""
         if not self._settings.hold:

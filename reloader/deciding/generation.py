@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from reloader.deciding.drain import Drain
+from reloader.deciding.drain import Drain, kill
 from reloader.deciding.lives import LIVES, Impossible, Life, Turn
 from reloader.effects import Effect, KillWorker, StopWorker, Tell
 from reloader.events import Change, ExitStatus, StartFailed
-from reloader.notices import AssumedReady, Draining, DrainOf, Killing, Ready, Started, Unkillable
+from reloader.notices import AssumedReady, Draining, DrainOf, Ready, Started, Unkillable
 from reloader.settings import Settings
 
 
@@ -189,8 +189,7 @@ class Generation:
         self.killed = True
         self._killed_at = now
         self._enter(Life.KILLING, now + self.settings.kill_timeout)
-        told = Killing(self.pid, None if forced else self.settings.stop_timeout, self.called)
-        return [KillWorker(self.number), Tell(told)]
+        return kill(self.settings, self.number, self.pid, None if forced else self.settings.stop_timeout)
 
     def _complain(self, now: float) -> list[Effect]:
         self.unkillable = True

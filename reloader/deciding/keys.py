@@ -1,23 +1,31 @@
-"""What the user asks for by a key."""
+"""What the user asks for by a key, Ctrl-C at a prompt of the worker's among them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from reloader.deciding.debouncer import Debouncer
+from reloader.deciding.gate import Gate
 from reloader.deciding.states import Plan
 from reloader.deciding.worker import Worker
-from reloader.effects import ClearScreen, Effect, ShowEmptyLine, Tell
-from reloader.notices import KeysAre, Paused, Status, StatusOf, Unpaused
+from reloader.effects import ClearScreen, Effect, PassInterrupt, ShowEmptyLine, Tell
+from reloader.notices import InterruptPassed, KeysAre, Paused, Status, StatusOf, Unpaused
+
+# A second Ctrl-C at a prompt is meant for us when it comes this soon, in seconds.
+TWICE = 1.0
 
 
 class Keys:
     """Answers every key. `end` drains and ends, unless that was asked before."""
 
-    def __init__(self, worker: Worker, debouncer: Debouncer, end: Callable[[float], list[Effect]]) -> None:
+    def __init__(
+        self, worker: Worker, debouncer: Debouncer, gate: Gate, end: Callable[[float], list[Effect]]
+    ) -> None:
         self._worker = worker
         self._debouncer = debouncer
+        self._gate = gate
         self._end = end
+        self._passed: tuple[int, float] | None = None
         self.paused = False
         """Whether changes are left for later."""
 
@@ -39,11 +47,13 @@ class Keys:
                     self._debouncer.touch(now, None)
                 return [Tell(Paused() if self.paused else Unpaused())]
             case "s":
+                worker = self._worker
                 generations = tuple(
                     StatusOf(one.state.value, one.pid, one.number, one.alive_for(now))
-                    for one in reversed(tuple(self._worker.alive))
+                    for one in reversed(tuple(worker.alive))
                 )
-                return [Tell(Status(self._worker.state.value, generations, self.paused))]
+                state, held = worker.state.value, self._gate.held
+                return [Tell(Status(state, worker.generation, generations, self.paused, held))]
             case "q":
                 return self._end(now)
             case "c":
@@ -53,3 +63,12 @@ class Keys:
             case "\r" | "\n":
                 return [ShowEmptyLine()]
         return []
+
+    def interrupted(self, now: float) -> list[Effect]:
+        """Ctrl-C while the worker reads from its terminal: its own, as by hand; nothing if it came twice."""
+        before, self._passed = self._passed, (self._worker.generation, now)
+        if before is None:
+            return [Tell(InterruptPassed()), PassInterrupt()]
+        generation, moment = before
+        twice = generation == self._worker.generation and now - moment < TWICE
+        return [] if twice else [PassInterrupt()]

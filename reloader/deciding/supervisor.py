@@ -65,8 +65,9 @@ from reloader.settings import OnExit, Settings
 
 QUIT_SIGNALS = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGQUIT})
 # A terminal's Ctrl-C reaches a process manager and us at once, and the manager then sends its own
-# SIGTERM: a different signal this soon, in seconds, after the first is the same wish told twice.
-ECHO = 1.0
+# SIGTERM, at once or a moment later: a different signal this soon, in seconds, after the first is the same
+# wish told twice.
+ECHO = 3.0
 # After a forced end nobody waits longer than this, in seconds, for a reader that does not read.
 FORCED_FLUSH = 1.0
 
@@ -84,7 +85,7 @@ class Supervisor:
         self._hints = Hints(self._debouncer)
         self._gate = Gate(settings)
         self._loops = Loops()
-        self._keys = Keys(self.worker, self._debouncer, partial(self._quit_once, signal.SIGTERM))
+        self._keys = Keys(self.worker, self._debouncer, self._gate, partial(self._quit_once, signal.SIGTERM))
         self._baseline_for = 0
         self._seen: frozenset[Change] = frozenset()
         self._quit_by: int | None = None
@@ -173,8 +174,9 @@ class Supervisor:
             case Resumed(seconds):
                 self._suspended = False
                 worker.postpone(seconds)
-            case SignalReceived(number):
-                return self._signalled(number, now)
+            case SignalReceived(number, at_prompt):
+                passed = self._keys.interrupted(now) if at_prompt and self._quit_by is None else []
+                return passed or self._signalled(number, now)
             case OutputClosed():
                 return self._quit_once(signal.SIGPIPE, now)
             case OutputFlushed():
@@ -226,9 +228,8 @@ class Supervisor:
             # The shell and the kernel may both send it for one closed terminal.
             return self._quit_once(number, now)
         if self._quit_by in QUIT_SIGNALS:
-            if number != self._quit_by and now - self._quit_at < ECHO:
-                return []
-            return self._force(number, now)
+            is_echo = number != self._quit_by and now - self._quit_at < ECHO
+            return [] if is_echo else self._force(number, now)
         return self._quit(number, now)
 
     def _quit_once(self, number: int, now: float) -> list[Effect]:

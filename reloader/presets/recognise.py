@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
-from reloader.presets.table import PRESETS, Preset
+from reloader.presets.preset import Preset
+from reloader.presets.table import PRESETS
+from reloader.presets.wrappers import PYTHON_VALUES, unwrap
 
 _PYTHON = re.compile(r"(?:python|pypy)(?:\d+(?:\.\d+)*)?t?(?:\.exe)?")
 # The word that names a Python interpreter: in quotes, where installers write it so, or bare.
@@ -16,118 +18,133 @@ _NAMES_PYTHON = re.compile(
     rb"\"((?:[^\"]*/)?%s)\"|'((?:[^']*/)?%s)'|(?<![^\s])((?:[^\s'\"]*/)?%s)(?![^\s])" % ((_PROGRAM,) * 3)
 )
 _PROJECT_PYTHON = os.path.join(".venv", "bin", "python")
-_ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=.*", re.DOTALL)
-# Programs that run another one: the words before it, and the options that take a value.
-_WRAPPERS: dict[tuple[str, ...], frozenset[str]] = {
-    ("env",): frozenset({"-u", "--unset", "-C", "--chdir"}),
-    ("exec",): frozenset(),
-    ("nice",): frozenset({"-n", "--adjustment"}),
-    ("time",): frozenset({"-f", "-o"}),
-    ("uv", "run"): frozenset(
-        {"--with", "--with-editable", "--with-requirements", "--extra", "--group", "--env-file", "--package"}
-        | {"--directory", "--project", "-p", "--python"}
-    ),
-    ("poetry", "run"): frozenset({"-C", "--directory", "-P", "--project"}),
-    ("pdm", "run"): frozenset({"-p", "--project"}),
-    ("hatch", "run"): frozenset(),
-    ("pipenv", "run"): frozenset(),
-    ("rye", "run"): frozenset(),
-}
-# Options of the interpreter that take a value of their own.
-_PYTHON_VALUES = frozenset({"-W", "-X", "--check-hash-based-pycs"})
-# Runners of one kind that set up nothing but a Python environment: what they run is Python unless told.
-_OF_PYTHON = frozenset({"uv", "poetry", "pdm", "hatch", "pipenv", "rye"})
+# Programs whose first word is the script that they run; its name says more than theirs.
+_INTERPRETERS = frozenset(
+    {"node", "nodejs", "bun", "deno", "tsx", "ts-node", "ruby", "perl", "php"} | {"sh", "bash", "dash", "zsh"}
+)
+_EXTENSIONS = (".py", ".sh", ".exe", ".js", ".mjs", ".cjs", ".ts", ".rb", ".pl", ".php")
 
 
-@dataclass(frozen=True)
-class Recognised:
+class Recognised(NamedTuple):
     """What could be told from the command alone."""
 
     name: str
     python: bool
     preset: Preset | None
-    program: tuple[str, ...] = ()
-    """The command without what stands in front of it."""
     interpreter: str | None = None
     """The program that interprets it, where the command or a first line of a script names one."""
+    arguments: tuple[str, ...] = ()
+    """What follows the program."""
+    environment: Mapping[str, str] = {}
+    """Variables that the command sets for itself."""
+    words: tuple[str, ...] = ()
+    """The program and its arguments, without what stands in front of them."""
 
 
-def recognise(command: Sequence[str]) -> Recognised:
-    """Look at a command as given after `--`; nothing is run."""
-    inner, python, project = _unwrap(list(command))
-    if not inner:
-        return Recognised(_stem(command[0]), python, None, tuple(command))
-    program = inner[0]
-    arguments = inner[1:]
-    interpreter: str | None = None
-    if _PYTHON.fullmatch(os.path.basename(program)):
-        python = True
-        interpreter = program
-        name, arguments = _python_target(arguments)
+class _Program(NamedTuple):
+    """What is run in the end."""
+
+    name: str
+    known_as: tuple[str, ...]
+    """The names by which a preset may call it."""
+    arguments: tuple[str, ...]
+
+    @property
+    def is_django(self) -> bool:
+        """Whether a management command follows."""
+        return not {"manage", "manage.py", "django-admin", "django"}.isdisjoint((self.name, *self.known_as))
+
+
+def recognise(
+    command: Sequence[str], presets: Sequence[Preset] = PRESETS, wanted: Preset | None = None
+) -> Recognised:
+    """Look at a command as given after `--`; nothing is run.
+
+    Of presets that match equally well the first is taken; the wanted one needs no match.
+    """
+    inner = unwrap(command)
+    if not inner.words:
+        return Recognised(_stem(command[0]), inner.python, wanted)
+    word, *rest = inner.words
+    python = inner.python
+    interpreter: str | None
+    if _PYTHON.fullmatch(os.path.basename(word)):
+        python, interpreter = True, word
+        program = _python_program(rest)
     else:
-        interpreter = _interpreter_of(program)
-        python = python or program.endswith(".py") or interpreter is not None
-        name = _stem(program)
-    if project and not os.path.isabs(interpreter or ""):
+        interpreter = _interpreter_of(word)
+        python = python or word.endswith(".py") or interpreter is not None
+        program = _file(word, rest)
+    if inner.project and not os.path.isabs(interpreter or ""):
         # The runner puts its own environment first; most keep it in the project.
         interpreter = _PROJECT_PYTHON if os.path.exists(_PROJECT_PYTHON) else None
-    if name == "manage" or (name in ("django-admin", "django") and python):
-        verb = next((word for word in arguments if not word.startswith("-")), None)
-        if verb is not None:
-            preset = next((p for p in PRESETS if verb in p.verbs), None)
-            return Recognised(verb, True, preset, tuple(inner), interpreter)
-    return Recognised(name or _stem(program), python, None, tuple(inner), interpreter)
+    preset = wanted or _known(program, presets)
+    name = _name_of(program, python, preset.valued if preset is not None else ()) or _stem(word)
+    if preset is not None:
+        name = preset.name or name
+        python = python if preset.python is None else preset.python
+    return Recognised(
+        name, python, preset, interpreter, program.arguments, inner.environment, tuple(inner.words)
+    )
 
 
-def _unwrap(words: list[str]) -> tuple[list[str], bool, bool]:
-    """The command that wrappers such as `env` or `uv run` run in the end.
-
-    With it: whether it is surely Python, and whether it runs in a project's own environment.
-    """
-    python = project = False
-    while words:
-        name = os.path.basename(words[0])
-        wrapper = next((w for w in _WRAPPERS if (name, *words[1 : len(w)]) == w), None)
-        if wrapper is None:
-            break
-        values = _WRAPPERS[wrapper]
-        project = project or wrapper[0] in _OF_PYTHON
-        rest = words[len(wrapper) :]
-        module = False
-        while rest:
-            word = rest[0]
-            if word in values:
-                rest = rest[2:]
-            elif wrapper[0] == "uv" and word in ("-m", "--module"):
-                module = True
-                rest = rest[1:]
-            elif word == "--":
-                rest = rest[1:]
-                break
-            elif word.startswith("-") or _ASSIGNMENT.fullmatch(word):
-                rest = rest[1:]
-            else:
-                break
-        words = ["python", "-m", *rest] if module else rest
-        python = python or module or (wrapper[0] in _OF_PYTHON and bool(rest) and rest[0].endswith(".py"))
-    return words, python, project
+def _known(program: _Program, presets: Sequence[Preset]) -> Preset | None:
+    """The preset that matches with the most words."""
+    best: tuple[int, Preset | None] = (0, None)
+    for preset in presets:
+        for pattern in preset.match:
+            words = pattern.split()
+            if len(words) > best[0] and _matches(program, words, preset):
+                best = (len(words), preset)
+    return best[1]
 
 
-def _python_target(arguments: Sequence[str]) -> tuple[str, list[str]]:
-    """The name of what the interpreter runs, and the arguments after it."""
+def _matches(program: _Program, words: Sequence[str], preset: Preset) -> bool:
+    if words[0] not in (("manage.py",) if program.is_django else program.known_as):
+        return False
+    operands = _operands(program.arguments, preset.valued)
+    return all(next(operands, None) == word for word in words[1:])
+
+
+def _operands(arguments: Sequence[str], valued: Sequence[str]) -> Iterator[str]:
+    """The arguments that are no options, nor values of those."""
+    rest = iter(arguments)
+    for word in rest:
+        if word in valued:
+            next(rest, None)
+        elif not word.startswith("-"):
+            yield word
+
+
+def _name_of(program: _Program, python: bool, valued: Sequence[str]) -> str:
+    is_command = program.is_django and (python or program.name != "django")
+    if is_command or program.name in _INTERPRETERS:
+        script = next(_operands(program.arguments, valued), None)
+        if script is not None and "-c" not in program.arguments:
+            return _stem(script)
+    return program.name
+
+
+def _file(path: str, arguments: Sequence[str]) -> _Program:
+    names = (os.path.basename(path).removesuffix(".exe"), os.path.normpath(path))
+    return _Program(_stem(path), names, tuple(arguments))
+
+
+def _python_program(arguments: Sequence[str]) -> _Program:
+    """What the interpreter runs."""
     rest = list(arguments)
     while rest:
         word = rest.pop(0)
         if word.startswith("-m") and (word != "-m" or rest):
-            module = word[2:] or rest.pop(0)
-            return module.removesuffix(".__main__").rpartition(".")[2], rest
+            module = (word[2:] or rest.pop(0)).removesuffix(".__main__")
+            return _Program(module.rpartition(".")[2], (module,), tuple(rest))
         if word.startswith("-c"):
-            return "", []
-        if word in _PYTHON_VALUES:
+            break
+        if word in PYTHON_VALUES:
             del rest[:1]
         elif word == "-" or not word.startswith("-"):
-            return ("" if word == "-" else _stem(word)), rest
-    return "", []
+            return _Program("", (), tuple(rest)) if word == "-" else _file(word, rest)
+    return _Program("", (), ())
 
 
 def _interpreter_of(program: str) -> str | None:
@@ -158,4 +175,4 @@ def _stem(program: str) -> str:
     stem, extension = os.path.splitext(base)
     if stem == "__main__":
         return os.path.basename(os.path.dirname(os.path.abspath(program)))
-    return stem if extension in (".py", ".sh", ".exe", ".js", ".rb", ".pl") else base
+    return stem if extension in _EXTENSIONS else base

@@ -1,25 +1,287 @@
-"""What is known of each task queue: how it tells that it is ready, and how it is stopped. Data only."""
+"""What is known of each worker. Data only, one entry a system.
+
+SIGINT to the leader alone is the one signal that drains every queue that can drain: SIGTERM cuts the
+tasks of huey, of rocketry and of plain scripts. Each entry was tried with the version it names.
+"""
 
 from __future__ import annotations
 
 import signal
-from dataclasses import dataclass
 
+from reloader.presets.preset import Case, Preset
+from reloader.settings import StopTarget
 
-@dataclass(frozen=True)
-class Preset:
-    """How a known worker behaves. Times are in seconds."""
-
-    queue: str
-    verbs: tuple[str, ...]
-    """Management commands of Django that run it."""
-    ready: str
-    """A regular expression for the line by which it is ready."""
-    stop_signal: int
-    stop_timeout: float
-
+_CELERY = ("-A", "--app", "-b", "--broker", "--result-backend", "--loader", "--config", "--workdir")
+_SAYS_MORE = ("-l=info", "-l=debug", "--loglevel=info", "--loglevel=debug")
 
 PRESETS = (
-    # django-q2 1.11: INT or TERM to the leader lets tasks in flight end; TERM to the group hangs it.
-    Preset("django-q2", ("qcluster",), r"Q Cluster .+ running\.", signal.SIGINT, 60.0),
+    # 1.11. TERM to the whole group hangs it for ever.
+    Preset(
+        "django-q2",
+        match=("manage.py qcluster",),
+        ready=r"Q Cluster .+ running\.",
+        overlap=True,
+        killed="with the ORM broker a task runs again once it is older than `retry`; with Redis it is lost, "
+        "and so is what the workers had taken ahead",
+        notes="Everything that the workers have taken ahead is done by the old code before it ends. A worker "
+        "imports a task's module at its first call.",
+    ),
+    # rq 3.0, django-rq 4.2. A second signal kills the job; each job runs in a process group of its own.
+    Preset(
+        "rq",
+        match=(
+            *("manage.py rqworker", "manage.py rqworker-pool", "rqworker"),
+            *("rq worker", "rq worker-pool", "rq.cli worker", "rq.cli worker-pool"),
+        ),
+        ready=r"\*\*\* Listening on ",
+        overlap=True,
+        overlap_needs="no --name, or another one",
+        killed="the job counts as started until its heartbeat is 90 s old, then as failed; it runs again "
+        "only if it was given a Retry",
+        cases=(
+            Case(has=("--with-scheduler",), overlap=False),
+            Case(
+                has=("--name", "-n"),
+                overlap=False,
+                caution="a worker that is killed keeps its --name for up to two minutes, and the next ends",
+                hint="leave --name out in development: names are then made up",
+            ),
+        ),
+        notes="With --with-scheduler a killed worker holds the scheduler's lock for up to ten minutes more.",
+    ),
+    # django-rq 4.2. Two of it enqueue everything twice.
+    Preset(
+        "rq-cron",
+        match=("manage.py rqcron", "rq cron", "rq.cli cron"),
+        ready=r"Starting cron scheduler with",
+        killed="it runs no jobs, so none is cut",
+        notes="Every start enqueues its interval jobs at once.",
+    ),
+    # rq-scheduler 0.14.
+    Preset(
+        "rq-scheduler",
+        match=("manage.py rqscheduler", "rqscheduler"),
+        ready=r"Registering birth",
+        killed="it runs no jobs, so none is cut",
+    ),
+    # django-tasks-scheduler 4.4. Even idle it takes until its scheduler's next tick, up to 10 s, to end.
+    Preset(
+        "django-tasks-scheduler",
+        match=("manage.py scheduler_worker",),
+        ready=r"Starting worker for queues|Listening to queues",
+        stop_timeout=75.0,
+        killed="the job was not seen to come back",
+        cases=(
+            Case(has=("--without-scheduler",), overlap=True),
+            Case(
+                has=("--name",),
+                overlap=False,
+                caution="a worker that is killed keeps its --name for a while, and the next one ends",
+                hint="leave --name out in development: names are then made up",
+            ),
+        ),
+        notes="Its scheduler looks up every 10 s, and only then a stop is noticed: SCHEDULER_INTERVAL in "
+        "SCHEDULER_CONFIG makes that shorter, --without-scheduler leaves it out.",
+    ),
+    # dramatiq 2.2, django-dramatiq 0.15. Its leader passes the signal on, and a second one kills.
+    Preset(
+        "dramatiq",
+        match=("manage.py rundramatiq", "dramatiq", "dramatiq-gevent"),
+        ready=r"Worker process is ready for action",
+        overlap=True,
+        killed="the message comes back by a maintenance that happens by chance, at the earliest after 60 s",
+        cases=(
+            Case(
+                has=("--reload", "--watch"),
+                caution="dramatiq restarts itself as well, and kills tasks at the second change",
+                hint="leave --watch and --reload out",
+            ),
+        ),
+        notes="The broker options heartbeat_timeout=5000 and maintenance_chance=1_000_000 bring killed "
+        "messages back within seconds.",
+    ),
+    # 3.10.
+    Preset(
+        "procrastinate",
+        match=("manage.py procrastinate worker", "procrastinate worker"),
+        valued=("-a", "--app", "--log-level", "--log-format", "--log-format-style"),
+        ready=r"Launching a worker on",
+        overlap=True,
+        killed="the job stays in the state `doing` until something retries stalled jobs",
+        notes="`python -m procrastinate` finds the app in the current folder; the console script does not.",
+    ),
+    # 5.7. INT twice, QUIT, and TERM to the group are cold: they cut tasks.
+    Preset(
+        "celery",
+        match=("celery worker",),
+        valued=_CELERY,
+        ready=r"\S+@\S+ ready\.",
+        overlap=True,
+        overlap_needs="a node name of its own (-n), or `celery inspect` mixes the two up",
+        killed="the task is lost unless acks_late is on; then it comes back after the visibility timeout",
+        cases=(
+            # The banner comes a second before the first task can be taken; what is queued waits.
+            Case(lacks=_SAYS_MORE, ready=r"\[queues\]"),
+            Case(lacks=_SAYS_MORE, has=("-q", "--quiet"), ready=""),
+            Case(has=("-B", "--beat"), overlap=False),
+            Case(
+                env="REMAP_SIGTERM=SIGQUIT",
+                stop_signal=signal.SIGTERM,
+                caution="REMAP_SIGTERM=SIGQUIT is set, so the stop signal cuts tasks",
+                hint="--stop-signal INT drains, or unset REMAP_SIGTERM",
+            ),
+        ),
+        notes="--without-mingle --without-gossip saves a second at every start; -l info gives the line by "
+        "which it is ready.",
+    ),
+    # 5.7. Killed, it ticks once more at its next start; two of it share the schedule's file.
+    Preset(
+        "celery-beat",
+        match=("celery beat",),
+        valued=_CELERY,
+        name="beat",
+        ready=r"beat: Starting",
+        killed="an interval task may be sent once more at the next start",
+        cases=(
+            Case(lacks=_SAYS_MORE, ready=r"celery beat v\S+ .*is starting"),
+            Case(lacks=_SAYS_MORE, has=("-q", "--quiet"), ready=""),
+        ),
+    ),
+    # django-pgpubsub 1.3. The leader ends at any signal, and its listener would consume on for ever.
+    Preset(
+        "pgpubsub",
+        match=("manage.py listen",),
+        ready=r"Listening for notifications",
+        stop_target=StopTarget.TREE,
+        stop_timeout=10.0,
+        killed="with lock_notifications and --recover it is handled again at the next start; else it is lost",
+        cases=(
+            Case(
+                lacks=("--recover",),
+                caution="listen cannot drain: without --recover a notification in flight is lost",
+                hint="listen --worker --recover, and lock_notifications = True in the channel",
+            ),
+            Case(has=("--loglevel=warning", "--loglevel=error", "--loglevel=critical"), ready=""),
+        ),
+        notes="It cannot drain: a callback under way is cut by every stop. --worker saves a process and half "
+        "of the start.",
+    ),
+    # 4.0. What is async is dropped by every stop, with exit status 0.
+    Preset(
+        "wakaq",
+        match=("wakaq-worker",),
+        ready=r"redis pubsub connected",
+        overlap=True,
+        killed="the task is lost",
+        notes="It drains sync tasks only: an async task in flight is dropped by any stop.",
+    ),
+    # 4.0. Two of it double everything.
+    Preset(
+        "wakaq-scheduler",
+        match=("wakaq-scheduler",),
+        ready=r"starting scheduler",
+        killed="it runs no tasks, so none is cut; what was due meanwhile is not caught up",
+    ),
+    # 3.5. TERM cuts tasks.
+    Preset(
+        "huey",
+        match=("manage.py run_huey", "huey_consumer", "huey_consumer.py", "huey.bin.huey_consumer"),
+        ready=r"Huey consumer started",
+        killed="the task is lost",
+        cases=(
+            Case(has=("-n", "--no-periodic"), overlap=True),
+            Case(
+                stop_signal=signal.SIGTERM,
+                caution="SIGTERM cuts huey's tasks",
+                hint="--stop-signal INT drains",
+            ),
+            Case(has=("-q", "--quiet"), ready=""),
+        ),
+        notes="Periodic tasks run once more for every restart in their minute; -n leaves them out.",
+    ),
+    # 0.28.
+    Preset(
+        "arq",
+        match=("arq",),
+        ready=r"Starting worker for",
+        killed="the job is blocked by its own key for some five minutes, then it runs again",
+        cases=(
+            Case(
+                has=("--watch",),
+                caution="--watch starts the worker again without importing the new code, and cancels jobs",
+                hint="leave --watch out",
+            ),
+        ),
+        notes="It drains only with job_completion_wait in WorkerSettings; otherwise a stop cancels its jobs, "
+        "which run again from their beginning.",
+    ),
+    # 0.13.
+    Preset(
+        "taskiq",
+        match=("taskiq worker",),
+        ready=r"Listening started",
+        overlap=True,
+        killed="with a list broker the task is lost; with a stream broker it comes back after idle_timeout",
+        cases=(
+            Case(
+                has=("-r", "--reload"),
+                caution="taskiq restarts itself as well, twice for each change",
+                hint="leave --reload out",
+            ),
+        ),
+        notes="With ListQueueBroker an idle worker ends only after the next message: --stop-timeout 5s.",
+    ),
+    # 0.13.
+    Preset(
+        "taskiq-scheduler",
+        match=("taskiq scheduler",),
+        ready=r"Startup completed",
+        killed="it runs no tasks, so none is cut",
+    ),
+    # django-tasks-db 0.13 and django-tasks up to 0.8.
+    Preset(
+        "django-tasks",
+        match=("manage.py db_worker",),
+        ready=r"Starting worker",
+        overlap=True,
+        overlap_needs="no --worker-id, or another one",
+        killed="the task stays in the state RUNNING and is not run again",
+        cases=(
+            Case(
+                lacks=("--no-reload",),
+                caution="db_worker restarts itself as well while DEBUG is on, and cuts tasks",
+                hint="db_worker --no-reload",
+            ),
+        ),
+    ),
+    # No command of its own: --preset rocketry, or preset = "rocketry" in the settings. TERM cuts tasks.
+    Preset(
+        "rocketry",
+        killed="the task is cut, and its schedule begins anew",
+        cases=(
+            Case(
+                stop_signal=signal.SIGTERM,
+                caution="SIGTERM cuts rocketry's tasks",
+                hint="--stop-signal INT drains",
+            ),
+        ),
+        notes="A plain script. INT lets running tasks end; every timer begins anew at each start.",
+    ),
+    # As rocketry, but nothing drains it unless the script has a handler.
+    Preset(
+        "schedule",
+        killed="the job is cut, and every timer begins anew",
+        notes="A plain script. It drains only with a handler of its own for INT, which ends the loop; every "
+        "timer begins anew at each start.",
+    ),
+    # BullMQ's documentation has SIGINT and SIGTERM handled by hand; TERM is what Node is used to.
+    Preset(
+        "node",
+        match=("node", "nodejs", "tsx", "ts-node"),
+        valued=("-r", "--require", "--import", "--loader", "--env-file", "-C", "--conditions"),
+        python=False,
+        stop_signal=signal.SIGTERM,
+        killed="with BullMQ the job counts as stalled once its lock of 30 s is over, and runs again",
+        notes="A Node program has to handle SIGTERM itself; with BullMQ: await worker.close().",
+    ),
 )

@@ -30,9 +30,9 @@ class Guard:
     """Serves one supervisor until the other end of `control` is closed, and its worker until the end."""
 
     def __init__(self, control: _socket.socket, path: list[str]) -> None:
+        """Modules that are seldom needed are found on the path, or are there already (it is empty)."""
         self.control = control
         self.path = path
-        """Where modules are found that are needed only where something is left; empty for where we are."""
         self.alone = False
         self.modes: tuple = ()  # type: ignore[type-arg]  # of our terminal, behind its descriptor
         self.pid = 0
@@ -47,10 +47,12 @@ class Guard:
         """The wait status of the first process, once it has ended."""
         self.due: float | None = None
         """When the tree is to be looked at again, once it is ending."""
-        self.kill_at: float | None = None
-        """When whatever is left is killed."""
-        self.met: set[int] = set()
-        """The leftovers that were sent SIGTERM."""
+        self.kill_at: float | None = None  # whatever is left then
+        self.met: set[int] = set()  # the leftovers that were sent SIGTERM
+        self.target = ""
+        """Whom the stop signal is for, as the value of a StopTarget."""
+        self.draining: list[int] = []
+        """Descriptors of the processes beside the first one that were sent the stop signal."""
         self.paused: list[Handle] = []
         """Handles of the processes that `pause` has stopped."""
         self.over = False
@@ -64,7 +66,7 @@ class Guard:
     def take(self, pid: int, request: tuple, pipes: list[int]) -> None:  # type: ignore[type-arg]
         """Look after this worker, which was started as asked for."""
         self.pid = pid
-        _, _, _, _, self.stop_signal, self.stop_timeout, self.name, _ = request
+        _, _, _, _, self.stop_signal, self.stop_timeout, self.name, _, self.target = request
         self.pipes = dict(zip(pipes, (1, 2)))  # noqa: B905 - one or two; Python 3.8 knows no strictness
         handle = os.pidfd_open(pid) if hasattr(os, "pidfd_open") else None
         self.answer(STARTED, pid, file=handle)
@@ -146,10 +148,23 @@ class Guard:
             pass
 
     def stop(self, number: int) -> None:
-        """Send the stop signal to the first process alone; a stopped process would not handle it."""
+        """Send the stop signal to those whom it is for."""
+        from reloader.running import aiming
+
         self.stopped_at = time.monotonic()
-        self.send(number)
-        self.send(signal.SIGCONT)
+        if self.status is None:
+            pids = aiming.aim(self.pid, self.target, number)
+            self.draining = aiming.watch([pid for pid in pids if pid != self.pid])
+            aiming.send(pids, number)
+
+    def is_draining(self, now: float) -> bool:
+        """Whether others than the first process got the stop signal, and still have time."""
+        if self.draining:
+            from reloader.running import aiming
+
+            self.draining = aiming.drop_ended(self.draining)
+        over = self.stop_timeout is not None and now >= (self.stopped_at or 0.0) + self.stop_timeout
+        return bool(self.draining) and not over
 
     def send(self, number: int) -> None:
         """Signal this process, unless it has ended: we have not collected it, so the pid is still its own."""
@@ -169,10 +184,10 @@ class Guard:
 
     def resume(self) -> None:
         """Let what was paused go on."""
-        for handle in self.paused:
+        while self.paused:
+            handle = self.paused.pop()
             handle.send(signal.SIGCONT)
             handle.close()
-        self.paused.clear()
 
     # --- ends -------------------------------------------------------------------------------------
 
@@ -203,7 +218,9 @@ class Guard:
         sys.path[:] = self.path or sys.path
         from reloader.running import leftovers
 
-        if self.status is None and self.kill_at is None:
+        if self.status is not None and self.kill_at is None and self.is_draining(now):
+            pass  # what the first process ran goes on without it
+        elif self.status is None and self.kill_at is None:
             tell(f"{self.name} did not end in time; killing it")
             self.kill(now)
         elif self.kill_at is not None and now >= self.kill_at:
@@ -218,11 +235,11 @@ class Guard:
 
     def kill(self, now: float) -> None:
         """SIGKILL to the whole tree, again and again until nothing is left of it."""
+        if self.over:
+            return
         sys.path[:] = self.path or sys.path
         from reloader.running import leftovers
 
-        if self.over:
-            return
         self.kill_at = now
         self.due = now + leftovers.PAUSE
         # It might start another child for each that it loses.
@@ -262,7 +279,7 @@ def guard(request: tuple, files: list[int], path: list[str]) -> None:  # type: i
     spawn.call_itself("reloader-guard")
     one = Guard(show_at(files), path)
     one.answer(HERE, os.getpid())
-    _, command, environment, folder, stop_signal, _, _, terminal = request
+    _, command, environment, folder, stop_signal, _, _, terminal, _ = request
     try:
         pid = spawn.spawn(
             command, environment, folder, stop_signal, files[wire.WORKERS : wire.PIPES], terminal

@@ -60,7 +60,7 @@ class WorkerProcess:
             [os.fsencode(word) for word in settings.command],
             {os.fsencode(key): os.fsencode(value) for key, value in environment.items()},
             *(os.fsencode(folder), int(settings.stop_signal), settings.stop_timeout, settings.name),
-            terminal,
+            *(terminal, settings.stop_target.value),
         )
         try:
             self._guard = Guard(nursery.guard(request, files))

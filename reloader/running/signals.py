@@ -43,8 +43,10 @@ class Signals:
     signal came just before it went to sleep in the queue, or on another thread.
     """
 
-    def __init__(self, post: Callable[[Event], None]) -> None:
+    def __init__(self, post: Callable[[Event], None], is_read: Callable[[], bool]) -> None:
+        """`is_read` tells whether the worker waits for what is typed."""
         self._post = post
+        self._is_read = is_read
         self._before: dict[int, Any] = {}
         self._ignored: set[int] = set()
         self._heard, self._hear = os.pipe()
@@ -85,7 +87,8 @@ class Signals:
         while True:
             for number in os.read(self._heard, 1024):
                 if number not in self._ignored:
-                    self._post(SignalReceived(number))
+                    at_prompt = number == signal.SIGINT and self._is_read()
+                    self._post(SignalReceived(number, at_prompt))
 
 
 def _do_nothing(_number: int, _frame: FrameType | None) -> None:

@@ -15,7 +15,7 @@ class Usage:
         self._looked_at = 0.0
 
     def look(self, ancestor: int) -> tuple[ProcessUse, ...]:
-        """Every live descendant, the busiest first; those not seen before have used nothing."""
+        """Every live descendant, the busiest first; those not seen before by the average of their life."""
         import psutil
 
         now = time.monotonic()
@@ -34,8 +34,11 @@ class Usage:
                     key = (process.pid, process.create_time())
                     times = process.cpu_times()
                     self._seen[key] = times.user + times.system
-                    used = self._seen[key] - before.get(key, self._seen[key])
-                    found.append(ProcessUse(process.pid, process.name(), 100 * used / passed))
+                    # The system's clock may have been set back meanwhile.
+                    age = max(0.01, time.time() - process.create_time())
+                    used = self._seen[key] - before.get(key, 0.0)
+                    cpu = 100 * used / (passed if key in before else age)
+                    found.append(ProcessUse(process.pid, process.name(), cpu, age))
             except psutil.Error:
                 continue  # it has ended
         return tuple(sorted(found, key=lambda one: -one.cpu))

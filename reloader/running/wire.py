@@ -3,9 +3,10 @@
 Descriptors go beside them. For both ends of a Unix socket; it imports little, since guards are to stay small.
 
 To a nursery: (START, command, environment, folder, stop signal, stop timeout, name, whether it has a
-terminal), with the control socket of the guard that is to be, our stdout and stderr, the worker's stdin,
-stdout and stderr, and the reading ends of its pipes. To a guard: (STOP, signal); (KILL,); (PAUSE,);
-(RESUME,); (FORGET,) once all is told of the worker; (MODES, descriptor, what tcgetattr gave) to be put back.
+terminal, whom the stop signal is for), with the control socket of the guard that is to be, our stdout and
+stderr, the worker's stdin, stdout and stderr, and the reading ends of its pipes. To a guard: (STOP, signal);
+(KILL,); (PAUSE,); (RESUME,); (FORGET,) once all is told of the worker; (MODES, descriptor, what tcgetattr
+gave) to be put back.
 From a guard: (HERE, its pid); (STARTED, pid) with a pidfd where there are such; (FAILED, errno, whether it
 was the folder); (LEFT, leftovers' pids and names); (ENDED, exit code, signal) once the tree is empty.
 A template is a nursery that takes (PRELOAD, names, names to refuse, the program's folders) first, (HOLD,)

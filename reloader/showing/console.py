@@ -10,13 +10,19 @@ from datetime import datetime
 from queue import SimpleQueue
 from typing import Protocol
 
-from reloader.settings import Settings
+from reloader.settings import LogFormat, Settings
 from reloader.showing import paint
+from reloader.showing.lines import Prefixer
+from reloader.showing.managers import is_below_manager, shows_at_terminal
+from reloader.showing.pump import Renderer
 from reloader.showing.sink import Sink, SinkClosed
 
 OUR_NAME = "reloader"
 # To the first column of the first line, erase the screen and what was scrolled out of it.
 _CLEAR = b"\x1b[H\x1b[2J\x1b[3J"
+# A line of ours waits until the worker has printed nothing for so long, in seconds, and at most that long.
+_CALM = 0.01
+_CALM_LIMIT = 0.1
 # How long a line about the worker's end waits, in seconds, for the worker's last lines to be shown.
 _AFTER = 0.5
 
@@ -29,6 +35,15 @@ class Weight(enum.Enum):
     ROUTINE = "routine"
     PLAIN = "plain"
     STRONG = "strong"
+
+
+# What a machine reads of that, in the words of syslog(3).
+_LEVELS = {
+    Weight.DETAIL: "debug",
+    Weight.ROUTINE: "info",
+    Weight.PLAIN: "info",
+    Weight.STRONG: "notice",
+}
 
 
 class Shown(Protocol):
@@ -51,17 +66,21 @@ class Console:
         # A place for the generation's number, which is there at times, so that no line begins elsewhere then.
         name = len(settings.name) + (len(".99") if settings.overlap else 0)
         self._width = max(len(OUR_NAME), name) if settings.prefix else len(OUR_NAME)
+        self._json = settings.log_format is LogFormat.JSON
+        self._below_manager = is_below_manager(environment)
         self.several = False
         """Whether there are several generations, which the prefix tells apart."""
         self._queue: SimpleQueue[tuple[bytes, Sequence[Shown], bool] | None] = SimpleQueue()
-        self._ended = False
+        self.generation = 0
+        """The last that was started."""
 
     # --- from other threads -----------------------------------------------------------------------
 
     @property
     def can_write_over(self) -> bool:
         """Whether a line can be shown that the next one takes the place of."""
-        return self._sink.at_terminal and self._environment.get("TERM", "dumb") != "dumb"
+        dumb = self._environment.get("TERM", "dumb") == "dumb"
+        return self._sink.at_terminal and not dumb and not self._json
 
     def tell(self, text: str, weight: Weight, after: Sequence[Shown] = (), in_place: bool = False) -> None:
         """Show lines of ours, once what they come after has been shown.
@@ -94,18 +113,28 @@ class Console:
     @property
     def prefix_width(self) -> int:
         """How many columns stand before the worker's lines."""
+        if self._json:
+            return 0
         stamp = len("00:00:00.000 ") if self._settings.timestamps else 0
         return stamp + (self._width + len(" | ") if self._settings.prefix else 0)
 
-    def prefix_for(self, sink: Sink, generation: int) -> Callable[[], bytes]:
-        """What makes the prefix of this generation's lines in this sink."""
+    def renderer_for(self, sink: Sink, generation: int, stream: str) -> Renderer:
+        """What makes of a stream of this generation's what is shown in this sink."""
+        if self._json:
+            from reloader.showing.objects import Objects
+
+            return Objects(lambda: self._head(stream, generation))
+        return Prefixer(self._prefix_for(sink, generation), sink.at_terminal)
+
+    def _prefix_for(self, sink: Sink, generation: int) -> Callable[[], bytes]:
         settings = self._settings
-        coloured = paint.wanted(settings.color, sink.at_terminal, self._environment)
+        coloured = self._is_coloured(sink)
+        colour = paint.worker_colour(settings.name, self._environment)
 
         def named(name: str) -> bytes:
             text = f"{name:<{self._width}} | " if settings.prefix else ""
             if text and coloured:
-                text = f"{paint.worker_colour(settings.name)}{text[:-1]}{paint.RESET} "
+                text = f"{colour}{text[:-1]}{paint.RESET} "
             return text.encode("utf-8", "surrogateescape")
 
         alone, beside = named(settings.name), named(f"{settings.name}.{generation}")
@@ -116,6 +145,17 @@ class Console:
             return stamp + (beside if self.several else alone)
 
         return prefix
+
+    def _is_coloured(self, sink: Sink) -> bool:
+        at_terminal = sink.at_terminal or (self._below_manager and shows_at_terminal(sink.fd))
+        return paint.wanted(self._settings.color, at_terminal, self._environment)
+
+    def _head(self, stream: str, generation: int, **more: str) -> bytes:
+        from reloader.showing.objects import head_of
+
+        now = datetime.now().astimezone().isoformat(timespec="milliseconds")
+        name = printable(self._settings.name)
+        return head_of(time=now, worker=name, stream=stream, **more, generation=generation)
 
     # --- the thread -------------------------------------------------------------------------------
 
@@ -130,7 +170,7 @@ class Console:
                 if in_place:
                     self._sink.show_for_now(data.rstrip(b"\n"))
                 else:
-                    self._sink.write(self, data)
+                    self._sink.write_between(self, data, _CALM, _CALM_LIMIT)
             except SinkClosed:
                 self._closed()
                 return
@@ -141,43 +181,38 @@ class Console:
         """Our lines are rendered when they are told."""
         return chunk
 
-    def break_line(self) -> None:
+    def break_line(self) -> bytes:
         """Our lines are always whole."""
+        return b""
 
     def _mark(self) -> str:
         stamp = f"{_clock()} " if self._settings.timestamps else ""
         return f"{stamp}{OUR_NAME:<{self._width}} | "
 
     def _render(self, text: str, weight: Weight) -> bytes:
+        text = paint.plain(text, self._environment)
+        if self._json:
+            from reloader.showing.objects import ending_with
+
+            return self._head(OUR_NAME, self.generation, level=_LEVELS[weight]) + ending_with(text)
         mark = self._mark()
         lines = [mark + line for line in text.split("\n")]
-        if paint.wanted(self._settings.color, self._sink.at_terminal, self._environment):
+        if self._is_coloured(self._sink):
             start = {
                 Weight.DETAIL: paint.DIM,
                 Weight.ROUTINE: paint.DIM,
                 Weight.PLAIN: paint.RESET,
                 Weight.STRONG: paint.BOLD,
             }[weight]
-            lines = [f"{start}{line}{paint.RESET}" for line in lines]
-        encoding = _encoding(self._environment)
-        return b"".join(_encode(line, encoding) + b"\n" for line in lines)
+            # The first line says what matters; the rest explains it.
+            further = paint.RESET if weight is Weight.STRONG else start
+            starts = (start, *(further for _ in lines[1:]))
+            lines = [f"{start}{line}{paint.RESET}" for start, line in zip(starts, lines, strict=True)]
+        return b"".join(paint.encoded(line, self._environment) + b"\n" for line in lines)
 
 
 def _clock() -> str:
     return datetime.now().strftime("%H:%M:%S.%f")[:-3]
-
-
-def _encoding(environment: Mapping[str, str]) -> str:
-    """UTF-8, unless the locale says plainly that it is not."""
-    locale = environment.get("LC_ALL") or environment.get("LC_CTYPE") or environment.get("LANG") or ""
-    return "utf-8" if "." not in locale or "utf" in locale.lower() else "ascii"
-
-
-def _encode(line: str, encoding: str) -> bytes:
-    if encoding == "ascii":
-        line = line.replace("→", "->")
-        return line.encode("ascii", "backslashreplace")
-    return line.encode("utf-8", "surrogateescape")
 
 
 def printable(text: str) -> str:

@@ -1,7 +1,7 @@
 """The thread that carries one stream of one generation from the worker's pipe to a sink.
 
 Bytes never pass through the main loop. A slow reader makes the pump wait, then the pipe fill, then the
-worker wait; nothing is dropped, and nothing else waits.
+worker wait; nothing is dropped, nothing else waits, and little is kept meanwhile.
 """
 
 from __future__ import annotations
@@ -12,17 +12,35 @@ import select
 import threading
 import time
 from collections.abc import Callable
+from typing import Protocol
 
-from reloader.showing.lines import Prefixer
+from reloader.showing.sequences import whole_until
 from reloader.showing.sink import Sink, SinkClosed
 
-_CHUNK = 1 << 20
-# An unfinished line is held back for the rest of it, in seconds, unless it is this long, in bytes.
-_PATIENCE = 0.08
+# So many bytes are taken at once. More is not faster: what is made of them leaves the processor's cache.
+_CHUNK = 1 << 17
+# An unfinished line is held back for the rest of it, unless it is this long, in bytes.
 _LONG = 1 << 16
 # How long an ended worker's last bytes are awaited, in seconds, when something outside its tree still
 # holds the pipe open.
 _LAST = 0.05
+
+
+class Renderer(Protocol):
+    """What makes of a stream's bytes what is shown of them: Prefixer and Objects."""
+
+    @property
+    def patience(self) -> float:
+        """How long the rest of an unfinished line is awaited, in seconds."""
+
+    def most(self, chunk: bytes) -> int:
+        """How many of these bytes to render at once at most."""
+
+    def feed(self, chunk: bytes) -> bytes:
+        """The chunk as it is shown."""
+
+    def break_line(self) -> bytes:
+        """What ends the unfinished line for another writer."""
 
 
 class Pump:
@@ -36,21 +54,22 @@ class Pump:
         self,
         source: int,
         sink: Sink,
-        prefix: Callable[[], bytes],
+        renderer: Renderer,
         observe: Callable[[bytes], None],
         closed: Callable[[], None],
         previous: Pump | None = None,
     ) -> None:
         self._source = source
         self._sink = sink
-        self._prefix = prefix
+        self._renderer = renderer
         self._observe = observe
         self._closed = closed
         self._previous = previous
-        self._prefixer = Prefixer(sink.at_terminal)
         # Closing the writing end wakes the thread, which waits for the source and the reading end at once.
         self._wake, self._ending = os.pipe()
         self._done = threading.Event()
+        self._any = _poll(self._source, self._wake)
+        self._own = _poll(self._source)
 
     # --- from other threads -----------------------------------------------------------------------
 
@@ -83,30 +102,33 @@ class Pump:
 
     def _carry(self) -> None:
         held = b""
-        held_until = 0.0
+        held_until: float | None = None
         while True:
-            if held and not self._readable(held_until - time.monotonic()):
-                self._show(held)
-                held = b""
+            if held_until is not None and not self._readable(held_until - time.monotonic()):
+                # What is cut in the middle cannot be shown, and is nothing to see.
+                end = whole_until(held)
+                self._show(held[:end])
+                held, held_until = held[end:], None
             chunk = self._read()
             if not chunk:
                 break
-            whole = held + chunk
-            end = len(whole) if len(whole) - (line := whole.rfind(b"\n") + 1) >= _LONG else line
-            if end or not held:
-                held_until = time.monotonic() + _PATIENCE
+            whole = held + chunk if held else chunk
+            end = whole.rfind(b"\n") + 1
+            if len(whole) - end >= _LONG:
+                end = whole_until(whole)
+            if end == len(whole):
+                held, held_until = b"", None
+                self._show(whole)
+                continue
+            if end or held_until is None:
+                held_until = time.monotonic() + self._renderer.patience
             held = whole[end:]
-            if end:
-                self._show(whole[:end])
-        if held:
-            self._show(held)
+            self._show(whole[:end])
+        self._show(held)
 
     def _read(self) -> bytes:
         """The next bytes; none when there will be no more."""
-        poll = select.poll()
-        poll.register(self._source, select.POLLIN)
-        poll.register(self._wake, select.POLLIN)
-        ready = {fd for fd, _ in poll.poll()}
+        ready = {fd for fd, _ in self._any.poll()}
         if self._source in ready or self._readable(_LAST):
             try:
                 return os.read(self._source, _CHUNK)
@@ -117,12 +139,24 @@ class Pump:
         return b""
 
     def _readable(self, seconds: float) -> bool:
-        poll = select.poll()
-        poll.register(self._source, select.POLLIN)
-        return bool(poll.poll(max(0.0, seconds) * 1000))
+        return bool(self._own.poll(max(0.0, seconds) * 1000))
 
     def _show(self, chunk: bytes) -> None:
-        self._sink.write(self, chunk)
+        """Show it in pieces of whole lines that are not too large once they are rendered."""
+        if not chunk:
+            return
+        most = self._renderer.most(chunk)
+        if len(chunk) <= most:
+            self._sink.write(self, chunk)
+        else:
+            start = 0
+            while start < len(chunk):
+                end = min(start + most, len(chunk))
+                if end < len(chunk):
+                    line = chunk.rfind(b"\n", start, end) + 1
+                    end = line or start + (whole_until(chunk[start:end]) or most)
+                self._sink.write(self, chunk[start:end])
+                start = end
         self._observe(chunk)
 
     def _swallow(self) -> None:
@@ -133,9 +167,16 @@ class Pump:
     # --- what the sink asks -----------------------------------------------------------------------
 
     def render(self, chunk: bytes) -> bytes:
-        """The chunk with prefixes."""
-        return self._prefixer.feed(chunk, self._prefix())
+        """The chunk as it is shown."""
+        return self._renderer.feed(chunk)
 
-    def break_line(self) -> None:
-        """Another writer has ended our unfinished line."""
-        self._prefixer.break_line()
+    def break_line(self) -> bytes:
+        """What ends our unfinished line for another writer."""
+        return self._renderer.break_line()
+
+
+def _poll(*fds: int) -> select.poll:
+    poll = select.poll()
+    for fd in fds:
+        poll.register(fd, select.POLLIN)
+    return poll

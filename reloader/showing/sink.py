@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import select
 import threading
+import time
 from typing import Protocol
 
 _READER_IS_GONE = frozenset({errno.EPIPE, errno.EIO, errno.EBADF, errno.ENXIO})
 
+# A pipe of ours is made this large, in bytes, where the system allows it: each write wakes the reader.
+_PIPE = 1 << 20
 # To the line's beginning, and erase to its end.
 _ERASE = b"\r\x1b[K"
 
@@ -24,8 +28,8 @@ class Writer(Protocol):
     def render(self, chunk: bytes) -> bytes:
         """What is to be written for the chunk."""
 
-    def break_line(self) -> None:
-        """The writer's unfinished line has been ended for another writer."""
+    def break_line(self) -> bytes:
+        """What is to be written so that the writer's unfinished line ends, for another writer."""
 
 
 class Sink:
@@ -38,6 +42,8 @@ class Sink:
         self._unfinished: Writer | None = None
         self._passing = False
         """A line is shown that is to be taken back."""
+        self.written_at = 0.0
+        """When something was written last that came in parts, by the monotonic clock."""
 
     def write(self, writer: Writer, chunk: bytes) -> None:
         """Write all of it; another writer's unfinished line is ended first.
@@ -47,11 +53,23 @@ class Sink:
         with self._lock:
             self._take_back()
             if self._unfinished is not None and self._unfinished is not writer:
-                self._write_all(b"\n")
-                self._unfinished.break_line()
+                self._write_all(self._unfinished.break_line())
             data = writer.render(chunk)
             self._write_all(data)
             self._unfinished = None if data.endswith(b"\n") else writer
+            self.written_at = time.monotonic()
+
+    def write_between(self, writer: Writer, data: bytes, calm: float, limit: float) -> None:
+        """Write whole lines when nothing was written for `calm` seconds, after `limit` seconds at the latest.
+
+        What another writer writes in several parts that belong together, such as a traceback, stays together.
+        """
+        latest = time.monotonic() + limit
+        while (now := time.monotonic()) < latest and (left := self.written_at + calm - now) > 0:
+            time.sleep(min(left, latest - now))
+        written_at = self.written_at
+        self.write(writer, data)
+        self.written_at = written_at
 
     def show_for_now(self, line: bytes) -> None:
         """Show a line at the terminal until anything else is written, unless another one is unfinished.
@@ -85,8 +103,19 @@ class Sink:
 
 def make_sinks(stdout: int = 1, stderr: int = 2) -> tuple[Sink, Sink]:
     """Sinks for both; one and the same if they lead to the same file."""
+    for fd in (stdout, stderr):
+        _widen(fd)
     out = Sink(stdout)
     return (out, out) if _same_file(stdout, stderr) else (out, Sink(stderr))
+
+
+def _widen(fd: int) -> None:
+    """Make it a large pipe, if it is a smaller one."""
+    try:
+        if 0 < fcntl.fcntl(fd, fcntl.F_GETPIPE_SZ) < _PIPE:
+            fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, _PIPE)
+    except (AttributeError, OSError):
+        pass  # not Linux, no pipe, or the user's share of pipe memory is used up
 
 
 def _same_file(one: int, other: int) -> bool:

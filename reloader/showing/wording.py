@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 
 from reloader.events import ExitStatus
@@ -13,6 +14,7 @@ from reloader.notices import (
     CannotPreload,
     CannotRead,
     CannotStart,
+    Caution,
     ChangesMeanwhile,
     Checking,
     Drained,
@@ -23,6 +25,7 @@ from reloader.notices import (
     GuardWasLost,
     Held,
     Ignoring,
+    InterruptPassed,
     KeysAre,
     Killing,
     MatchesNothing,
@@ -34,6 +37,7 @@ from reloader.notices import (
     Paused,
     Preloaded,
     Ready,
+    Recognised,
     Released,
     Remembered,
     SetAside,
@@ -41,7 +45,9 @@ from reloader.notices import (
     StartingAgain,
     StartingBeside,
     Status,
+    StatusOf,
     StillDraining,
+    TaskKilled,
     Unkillable,
     Unpaused,
     WaitingForGit,
@@ -49,7 +55,7 @@ from reloader.notices import (
     Watching,
     WatchingByComparing,
 )
-from reloader.settings import Settings
+from reloader.settings import ALIVE_IS_READY, Settings, StopTarget, signal_name
 from reloader.showing.console import Weight, printable
 from reloader.showing.phrases import (
     changed,
@@ -63,11 +69,24 @@ from reloader.showing.phrases import (
     unchanged,
 )
 
+# So many of the processes that are to be killed are named; the rest are counted.
+NAMED = 6
 # What the watcher's error says when one of inotify's limits is reached, and how to raise it.
 _REMEDIES = {
     "watch limit": "sudo sysctl fs.inotify.max_user_watches=524288; reloader doctor counts what is needed",
     "too many open files": "sudo sysctl fs.inotify.max_user_instances=1024",
 }
+
+
+# How the compiler tells where.
+_PLACE = re.compile(r'\s*File "(.+)", line (\d+)$')
+# Narrow enough for any terminal.
+_KEYS = """\
+r  restart          k  kill now, during a drain
+p  pause, resume    s  status
+c  clear            q  quit
+h  this help        Enter  an empty line
+Ctrl-C drains and ends; at a prompt of the worker's, twice"""
 
 
 def word(notice: Notice, settings: Settings) -> tuple[str, Weight]:
@@ -89,6 +108,10 @@ class _Words:
 
     def of(self, notice: Notice) -> tuple[str, Weight]:
         match notice:
+            case Recognised():
+                return self._recognised(), Weight.DETAIL
+            case Caution(what, remedy):
+                return f"{printable(what)}\nhint: {printable(remedy)}", Weight.PLAIN
             case Watching(folders, files):
                 where = ", ".join(path_shown(path) for path in self.settings.watch)
                 sizes = f"{counted(files, 'file')} in {counted(folders, 'folder')}"
@@ -129,12 +152,11 @@ class _Words:
                 return ": CPU of ".join([text, *([", ".join(busy)] if busy else [])]), Weight.PLAIN
             case Drained(elapsed, number):
                 return f"{self.called(number)} ended after {elapsed:.2f} s", Weight.ROUTINE
-            case Killing(_, None, number):
-                return f"killing {self.called(number)}", Weight.STRONG
-            case Killing(_, timeout, number):
-                text = f"{self.called(number)} did not end within {timeout:g} s"
-                text = f"{text} → SIGKILL to its whole process tree"
-                return f"{text}\nhint: --stop-timeout sets the limit, none waits for ever", Weight.STRONG
+            case Killing():
+                return self._killing(notice), Weight.STRONG
+            case TaskKilled():
+                known = printable(f"{self.settings.preset}: {self.settings.killed}")
+                return f"if a task was in flight: {known}", Weight.PLAIN
             case Unkillable(seconds, number):
                 text = f"something of {self.called(number)} survives SIGKILL since {seconds:.0f} s"
                 return (
@@ -193,9 +215,11 @@ class _Words:
                 return f"{text}\nhint: make it readable, or --ignore it", Weight.STRONG
             case AwaitingPrompt():
                 return f"{self.name} waits for input → it restarts once it goes on", Weight.STRONG
+            case InterruptPassed():
+                text = f"Ctrl-C went to {self.name}, which waits for input; twice within a second it is ours"
+                return text, Weight.PLAIN
             case KeysAre():
-                keys = "r restart, k kill now (during a drain), p pause or resume watching, s status, c clear"
-                return f"{keys}, q quit, Enter an empty line", Weight.PLAIN
+                return _KEYS, Weight.PLAIN
             case Status():
                 return self._status(notice), Weight.PLAIN
             case Paused():
@@ -218,20 +242,31 @@ class _Words:
         """The worker's name, with the number of the generation where there can be several."""
         return self.name if generation is None else f"{self.name}.{generation}"
 
-    def _status(self, notice: Status) -> str:
-        text = f"{self.name} is {printable(notice.state)}"
-        others = list(notice.generations)
-        if others and others[0].state == notice.state:
-            one = others.pop(0)
-            text += f" (pid {one.pid}), generation {one.generation}, for {span(one.since)}"
-        for one in others:
-            text += f"; generation {one.generation} is {printable(one.state)} (pid {one.pid})"
-            text += f", for {span(one.since)}"
-        return text + (", watching is paused" if notice.paused else "")
-
     def _drain(self, drain: DrainOf) -> str:
         limit = "no limit" if drain.left is None else f"SIGKILL in {drain.left:.0f} s"
         return f"{self.called(drain.generation)} after {drain.elapsed:.0f} s ({limit})"
+
+    def _recognised(self) -> str:
+        settings = self.settings
+        whom = {StopTarget.LEADER: " to the first process", StopTarget.TREE: " to every process"}
+        stop = f"{signal_name(settings.stop_signal)}{whom.get(settings.stop_target, '')}"
+        limit = "no limit" if settings.stop_timeout is None else f"at most {settings.stop_timeout:g} s"
+        ready = f"at '{settings.ready}'" if settings.ready else f"when alive for {ALIVE_IS_READY:g} s"
+        return printable(f"{settings.preset or 'no known worker'}: {stop}, {limit}, ready {ready}")
+
+    def _killing(self, notice: Killing) -> str:
+        there = [
+            f"{printable(one.name)} (pid {one.pid}) for {span(one.age)}, CPU {one.cpu:.0f} %"
+            for one in notice.alive[:NAMED]
+        ]
+        if len(notice.alive) > NAMED:
+            there.append(f"{len(notice.alive) - NAMED} more")
+        still = f"; still there: {', '.join(there)}" if there else ""
+        name = self.called(notice.generation)
+        if notice.timeout is None:
+            return f"killing {name}{still}"
+        text = f"{name} did not end within {notice.timeout:g} s → SIGKILL to its whole process tree{still}"
+        return f"{text}\nhint: --stop-timeout sets the limit, none waits for ever"
 
     def _draining(self, notice: Draining) -> str:
         name = self.called(notice.generation) + (f" (pid {notice.pid})" if notice.pid is not None else "")
@@ -243,8 +278,25 @@ class _Words:
         limit = "for as long as it takes" if notice.timeout is None else f"for at most {notice.timeout:g} s"
         return f"draining {name} {limit}; Ctrl-C again kills it"
 
+    def _status(self, notice: Status) -> str:
+        parts = [f"{self.name} is {printable(notice.state)}"]
+        others = list(notice.generations)
+        if others and others[0].state == notice.state:
+            parts += _up(others.pop(0))
+        parts.append(f"generation {notice.generation}")
+        for one in others:
+            parts.append(", ".join([f"{self.called(one.generation)} is {printable(one.state)}", *_up(one)]))
+        if notice.paused:
+            parts.append("watching is paused (p resumes it)")
+        if notice.held:
+            parts.append(f"{changed(notice.held)} and held back: the code is broken")
+        return ", ".join(parts)
+
     def _held(self, notice: Held) -> str:
         why = "cannot be compiled" if notice.command is None else f"{printable(notice.command)} failed"
+        where = _PLACE.match(notice.report[0]) if notice.report and notice.command is None else None
+        if where is not None:
+            why = f"{path_shown(where[1])}:{where[2]} {why}"
         lines = [printable(line) for line in notice.report]
         head = f"{changed(notice.changes)}, but {why} → {self.name} goes on with the last good code"
         hint = "hint: a save that mends it restarts; --no-hold restarts regardless"
@@ -284,6 +336,10 @@ class _Words:
         then = _then(notice.retry_in, False) if notice.other is None else goes_on
         text = printable(notice.reason) + then
         return f"{text}\nhint: {printable(notice.remedy)}" if notice.remedy else text
+
+
+def _up(one: StatusOf) -> list[str]:
+    return [f"pid {one.pid}", f"up for {span(one.since)}"]
 
 
 def _how(how: str | None) -> str:

@@ -1,8 +1,9 @@
-"""The log path: how fast a worker's lines reach a reader through a tool, and whether all of them do."""
+"""The log path: how fast a worker's lines reach a reader through a tool, how soon one does, and whether all do."""
 
 from __future__ import annotations
 
 import os
+import re
 import select
 import subprocess
 import time
@@ -10,7 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from peers import PYTHON, Tool, environment, program
+from measure import Sample
+from peers import PYTHON, Tool, environment, parent_of, program
 from playground import LIMIT, Late
 
 LINE = 100
@@ -28,14 +30,36 @@ for _ in range(int(sys.argv[1]) // 500):
         rest = rest[os.write(1, rest):]
 """
 
+# A line at a time, each with the moment before it was written.
+DROPS = f"""\
+import os
+import sys
+import time
+
+for _ in range(int(sys.argv[1])):
+    time.sleep(0.005)
+    line = b"@%d@" % time.monotonic_ns()
+    os.write(1, line + b"x" * ({LINE - 2} - len(line)) + b"#\\n")
+"""
+DROPS_EACH = 200
+# The CPU time of a tool's processes is looked at this often, in seconds: it may end with the last line.
+LOOK = 0.02
+_TICK = 1.0 / os.sysconf("SC_CLK_TCK")
+
 
 @dataclass
 class Flood:
-    """What came of it: megabytes (10^6 bytes) of the worker's own bytes in a second, once a round."""
+    """What came of it: megabytes (10^6 bytes) of the worker's own bytes in a second, once a round.
+
+    `cpu` is the time that the tool itself used for it, in seconds for a million lines, `latency` the
+    milliseconds from before a single line was written until it was read.
+    """
 
     tool: Tool
     lines: int
     rates: list[float] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
+    latency: Sample = field(default_factory=Sample)
     prefix: int = 0
     """How many bytes the tool puts before every line."""
 
@@ -44,6 +68,7 @@ class Flood:
 class _Way:
     tool: Tool
     lines: int
+    drops: Tool
     talks: bool = False
     """It mixes lines of its own with the worker's, so only the worker's lines can be counted."""
 
@@ -53,63 +78,141 @@ def floods(base: Path, lines: int, rounds: int, report: Callable[[str], None]) -
     folder = base / "flood"
     folder.mkdir()
     (folder / "flood.py").write_text(FLOOD)
+    (folder / "drops.py").write_text(DROPS)
     ways = _ways(folder, lines)
     found = [Flood(way.tool, way.lines) for way in ways]
     for number in range(1, rounds + 1):
         report(f"log path {number} of {rounds}")
         for way, flood in zip(ways, found, strict=True):
             _run(way, flood, folder)
+            _drop(way, flood, folder)
     return found
 
 
 def _ways(folder: Path, lines: int) -> list[_Way]:
     flood = (PYTHON, "flood.py", str(lines))
-    shown = " ".join(flood)
+    drops = (PYTHON, "drops.py", str(DROPS_EACH))
     reloader = program("reloader")
     start = (reloader,) if reloader else (PYTHON, "-m", "reloader")
     ways = [
-        _Way(Tool("pipe, nothing between", "", flood), lines),
-        _Way(Tool("cat", "", ("sh", "-c", f"{shown} | cat")), lines),
-        _Way(Tool("reloader", "", (*start, "--", *flood)), lines),
+        _Way(Tool("pipe, nothing between", "", flood), lines, Tool("pipe", "", drops)),
+        _Way(Tool("cat", "", _through_cat(flood)), lines, Tool("cat", "", _through_cat(drops))),
     ]
-    honcho = program("honcho")
-    if honcho:
-        fewer = max(500, lines // 50)
-        (folder / "Procfile").write_text(f"worker: {PYTHON} flood.py {fewer}\n")
-        version = subprocess.run([honcho, "version"], capture_output=True, text=True, check=True).stdout
-        ways.append(_Way(Tool("honcho", version.split()[-1], (honcho, "start")), fewer, talks=True))
+    for options in ((), ("--no-prefix",), ("--log-format", "json")):
+        name = " ".join(("reloader", *options))
+        tool, dropping = (Tool(name, "", (*start, *options, "--", *command)) for command in (flood, drops))
+        ways.append(_Way(tool, lines, dropping))
+    fewer = max(500, lines // 50)
+    (folder / "Procfile").write_text(
+        f"worker: {PYTHON} flood.py {fewer}\ndrops: {PYTHON} drops.py {DROPS_EACH}\n"
+    )
+    for name in ("honcho", "foreman"):
+        found = program(name)
+        if found:
+            printed = subprocess.run([found, "version"], capture_output=True, text=True, check=True).stdout
+            tool, dropping = (
+                Tool(name, printed.split()[-1], (found, "start", kind)) for kind in ("worker", "drops")
+            )
+            ways.append(_Way(tool, fewer, dropping, talks=True))
     return ways
 
 
+def _through_cat(command: tuple[str, ...]) -> tuple[str, ...]:
+    return "sh", "-c", f"{' '.join(command)} | cat"
+
+
 def _run(way: _Way, flood: Flood, folder: Path) -> None:
-    process = subprocess.Popen(
-        way.tool.command,
-        cwd=folder,
-        env=environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    assert process.stdout is not None
-    with process.stdout as out:
-        try:
-            taken, marks, first, seconds = _take(out.fileno(), way)
-            process.terminate()
-            taken += _rest(out.fileno(), way)
-        finally:
-            process.kill()
-            process.wait()
+    with _Started(way.tool, folder) as started:
+        taken, marks, first, seconds, cpu = _take(started, way)
+        started.process.terminate()
+        taken += _rest(started.out, way)
     assert marks == way.lines, f"{way.tool.name}: {marks} lines of {way.lines}"
     flood.prefix = len(first) - LINE
     if not way.talks:
         expected = way.lines * len(first)
         assert taken == expected, f"{way.tool.name}: {taken} bytes, not {expected}"
     flood.rates.append(way.lines * LINE / 1e6 / seconds)
+    flood.cpu.append(cpu * 1e6 / way.lines)
 
 
-def _take(fd: int, way: _Way) -> tuple[int, int, bytes, float]:
-    """Read until every line has come: bytes, lines, one line, and the seconds since the first byte."""
+def _drop(way: _Way, flood: Flood, folder: Path) -> None:
+    """Take one line after the other."""
+    taken = 0
+    rest = b""
+    deadline = time.monotonic() + LIMIT
+    with _Started(way.drops, folder) as started:
+        while taken < DROPS_EACH:
+            chunk = _read(started.out, deadline, way)
+            now = time.monotonic_ns()
+            if not chunk:
+                raise Late(f"{way.tool.name}: ended after {taken} of {DROPS_EACH} lines")
+            *whole, rest = (rest + chunk).split(b"\n")
+            for moment in re.findall(rb"@(\d+)@x*#", b"\n".join(whole)):
+                flood.latency.values.append((now - int(moment)) / 1e6)
+                taken += 1
+
+
+class _Started:
+    """A tool at work, whose output is read from `out`; ended on leaving."""
+
+    def __init__(self, tool: Tool, folder: Path) -> None:
+        self.process = subprocess.Popen(
+            tool.command,
+            cwd=folder,
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        assert self.process.stdout is not None
+        self.out = self.process.stdout.fileno()
+        self._cpu: dict[int, tuple[float, float]] | None = None
+        self._looked = 0.0
+
+    def __enter__(self) -> _Started:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        self.process.terminate()
+        try:
+            self.process.wait(LIMIT)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def look(self, *, at_once: bool = False) -> float:
+        """The CPU time in seconds that the tool's processes, without the worker, have used since the first look."""
+        now = time.monotonic()
+        if self._cpu is None:
+            parents = {int(entry): parent_of(int(entry)) for entry in os.listdir("/proc") if entry.isdigit()}
+            pids = [self.process.pid]
+            for pid in pids:
+                pids += [child for child, parent in parents.items() if parent == pid]
+            self._cpu = {pid: (used, used) for pid in pids if (used := _used(pid)) is not None}
+        elif at_once or now - self._looked >= LOOK:
+            self._looked = now
+            for pid, (first, _) in self._cpu.items():
+                if (used := _used(pid)) is not None:
+                    self._cpu[pid] = (first, used)
+        return sum(last - first for first, last in self._cpu.values())
+
+
+def _used(pid: int) -> float | None:
+    """Seconds of CPU time of a process; None of a worker, and of one that is gone."""
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if words[1:2] == [b"flood.py"] else (int(fields[11]) + int(fields[12])) * _TICK
+
+
+def _take(started: _Started, way: _Way) -> tuple[int, int, bytes, float, float]:
+    """Read until every line has come: bytes, lines, one line, and the seconds and CPU time since the first byte."""
+    fd = started.out
     taken = marks = 0
     first = b""
     began = 0.0
@@ -118,12 +221,14 @@ def _take(fd: int, way: _Way) -> tuple[int, int, bytes, float]:
         chunk = _read(fd, deadline, way)
         if not chunk:
             raise Late(f"{way.tool.name}: ended after {marks} of {way.lines} lines")
-        if not first and b"#\n" in chunk:
-            first = chunk[: chunk.index(b"#\n") + 1].rpartition(b"\n")[2] + b"\n"
+        if not first and b"#" in chunk and (end := chunk.find(b"\n", mark := chunk.index(b"#"))) > 0:
+            first = chunk[chunk.rfind(b"\n", 0, mark) + 1 : end + 1]
+        started.look()
         began = began or time.monotonic()
         taken += len(chunk)
         marks += chunk.count(b"#")
-    return taken, marks, first, time.monotonic() - began
+    seconds = time.monotonic() - began
+    return taken, marks, first, seconds, started.look(at_once=True)
 
 
 def _rest(fd: int, way: _Way) -> int:

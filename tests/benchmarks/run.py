@@ -11,11 +11,11 @@ import time
 from pathlib import Path
 from types import FrameType
 
-from flood import floods
+from flood import Flood, floods
 from measure import memory, reloads, starts
 from peers import kill_all, tools
 from playground import Late, Playground
-from report import Results, page
+from report import Results, log_path, page
 from scale import contents, idle_saves, large_trees
 
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
@@ -25,13 +25,15 @@ def main() -> int:
     """Measure; the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a short try; the page is shown, not written")
-    quick = parser.parse_args().quick
+    parser.add_argument("--only", choices=["log"], help="measure the log path alone, and renew its section")
+    given = parser.parse_args()
+    quick = given.quick
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     try:
         with tempfile.TemporaryDirectory(prefix="benchmark-") as base:
             try:
-                text = page(_measure(Path(base), quick))
+                text = _renewed(Path(base), quick) if given.only else page(_measure(Path(base), quick))
             finally:
                 kill_all()
     except Late as late:
@@ -48,6 +50,20 @@ def main() -> int:
     return 0
 
 
+def _renewed(base: Path, quick: bool) -> str:
+    """The page as it is, with the log path measured anew; that section alone at a short try."""
+    section = "\n".join(log_path(_floods(base, quick)))
+    if quick:
+        return section
+    head, title, _ = PAGE.read_text().partition(section.split("\n", 1)[0])
+    assert title, "the page has no such section"
+    return head + section
+
+
+def _floods(base: Path, quick: bool) -> list[Flood]:
+    return floods(base, 100_000 if quick else 1_000_000, 1 if quick else 5, _say)
+
+
 def _measure(base: Path, quick: bool) -> Results:
     began = time.monotonic()
     load = os.getloadavg()[0]
@@ -59,7 +75,7 @@ def _measure(base: Path, quick: bool) -> Results:
     idle_saved = idle_saves(found, base, _say)
     pruned, kept = large_trees(found, base, _say)
     kept_contents = contents(found[0], base, _say)
-    flooded = floods(base, 100_000 if quick else 1_000_000, 1 if quick else 5, _say)
+    flooded = _floods(base, quick)
     sample = Playground(base, "sample")
     sample.close()
     return Results(

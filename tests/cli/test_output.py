@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import threading
+import time
+import uuid
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 import pytest
-from harness import LIMIT, RELOADER, Run, Stream, eventually, nothing_is_left, save
+from harness import LIMIT, RELOADER, SLOWDOWN, Run, Stream, eventually, nothing_is_left, save
 from processes import ProcessTable
 
 Start = Callable[..., Run]
@@ -116,7 +121,7 @@ def test_colours_when_they_are_wanted(
     command = ("-n", "job", "--on-exit", "quit", "--", PYTHON, "-c", code)
     run = start(*arguments, *command, env=environment)
     assert run.wait() == 0
-    prefix = r"\x1b\[0;\d\dmjob      \|\x1b\[0m " if coloured else r"job      \| "
+    prefix = r"\x1b\[0;38;5;\d+mjob      \|\x1b\[0m " if coloured else r"job      \| "
     assert re.fullmatch(prefix + r"\x1b\[31mred\x1b\[0m\n", run.out.text), (
         "the worker's own colours always pass"
     )
@@ -241,3 +246,319 @@ def test_a_progress_bar_keeps_its_line(project: Path, start: Start) -> None:
     run = start("-n", "bar", "--on-exit", "quit", "--", PYTHON, "-c", code)
     assert run.wait() == 0
     assert bytes(run.out.data) == b"bar      | \r0 %\r1 %\r2 %\n"
+
+
+# --- for machines ---------------------------------------------------------------------------------
+
+
+def objects(stream: Stream) -> list[dict[str, object]]:
+    """Every line of the stream, parsed."""
+    return [json.loads(line) for line in bytes(stream.data).split(b"\n")[:-1]]
+
+
+def test_json_lines(project: Path, start: Start) -> None:
+    code = (
+        "import os, sys\n"
+        'os.write(1, b\'say "hi"\\n\\xff\\x00\\x1b[31m\\n\'); os.write(2, b"to err\\n"); os.write(1, b"no end")'
+    )
+    run = start(
+        "-n",
+        "job",
+        "--log-format",
+        "json",
+        "--color",
+        "always",
+        "--on-exit",
+        "quit",
+        "--",
+        PYTHON,
+        "-c",
+        code,
+    )
+    assert run.wait() == 0
+    out, err = objects(run.out), objects(run.err)
+    assert [(found["text"], found.get("partial")) for found in out] == [
+        ('say "hi"', None),
+        ("\\xff\0\x1b[31m", None),
+        ("no end", True),
+    ]
+    assert {(found["worker"], found["stream"], found["generation"]) for found in out} == {
+        ("job", "stdout", 1)
+    }
+    moment = datetime.fromisoformat(str(out[0]["time"]))
+    assert moment.tzinfo is not None
+    assert abs((datetime.now(moment.tzinfo) - moment).total_seconds()) < LIMIT
+    assert re.search(r"\.\d\d\d[+-]\d\d:\d\d$", str(out[0]["time"]))
+    assert [found["text"] for found in err if found["stream"] == "stderr"] == ["to err"]
+    ours = [found for found in err if found["stream"] == "reloader"]
+    assert {found["level"] for found in ours} >= {"info", "notice"}
+    assert all(found["worker"] == "job" and found["generation"] == 1 for found in ours)
+
+
+def test_json_tells_a_restart_and_both_streams_of_one_place(project: Path, start: Start) -> None:
+    run = start("--log-format", "json", "--", PYTHON, "worker.py", merged=True)
+    run.out.wait_for('"text": "ready 1')
+    run.out.wait_for('"text": "watching')
+    save(project / "task.py", "VERSION = 2\n")
+    run.out.wait_for('"level": "notice", "generation": 1, "text": "task.py changed → draining worker')
+    run.out.wait_for('"stream": "stdout", "generation": 2, "text": "ready 2')
+    save(project / "task.py", "VERSION = (\n")
+    held = run.out.wait_for('"text": "task.py changed, but .*\\\\n.*"}$')
+    assert b"SyntaxError" in held[0]
+    assert run.stop() == 0
+    assert {found["stream"] for found in objects(run.out)} == {"stdout", "reloader"}
+
+
+def test_a_long_line_is_several_objects(project: Path, start: Start) -> None:
+    code = "import sys; sys.stdout.write('é' * 5_000_000 + '\\nshort\\n')"
+    run = start("--log-format", "json", "--on-exit", "quit", "-q", "--", PYTHON, "-X", "utf8", "-c", code)
+    assert run.wait() == 0
+    *pieces, last, short = objects(run.out)
+    assert len(pieces) > 10
+    assert all(found["partial"] is True for found in pieces)
+    assert "partial" not in last
+    assert "".join(str(found["text"]) for found in (*pieces, last)) == "é" * 5_000_000
+    assert short["text"] == "short"
+
+
+def test_json_of_a_terminal(project: Path, start: Start) -> None:
+    code = "import sys; print(sys.stdout.isatty())"
+    command = ("--log-format", "json", "--on-exit", "quit", "--tty", "always", "--", PYTHON, "-c", code)
+    run = start(*command)
+    assert run.wait() == 0
+    assert [(found["stream"], found["text"]) for found in objects(run.out)] == [("terminal", "True")]
+
+
+# --- below process managers -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("manager", "arguments"),
+    [("honcho", ("start",)), ("foreman", ("start",))],
+)
+def test_below_a_process_manager_there_is_one_prefix(
+    project: Path, tmp_path: Path, manager: str, arguments: tuple[str, ...]
+) -> None:
+    program = shutil.which(manager, path=os.path.dirname(PYTHON)) or shutil.which(manager)
+    if program is None:
+        pytest.skip(f"{manager} is not installed")
+    (project / "Procfile").write_text(
+        f"one: {RELOADER} --on-exit quit -- {PYTHON} -c \"print('from one')\"\n"
+        f"two: {RELOADER} --on-exit quit --prefix -n job -- {PYTHON} -c \"print('from two')\"\n"
+    )
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("RELOADER")} | {"MARK": manager}
+    for name, line in (("one", r"from one"), ("two", r"job      \| from two")):
+        result = subprocess.run(
+            [program, *arguments, name],
+            cwd=project,
+            env=environment,
+            capture_output=True,
+            timeout=LIMIT,
+            check=False,
+        )
+        shown = result.stdout.decode()
+        assert re.search(rf"{name}\.1 *\| {line}\r?$", shown, re.MULTILINE), shown
+        assert re.search(rf"{name}\.1 *\| reloader \| ", shown), shown
+        nothing_is_left(ProcessTable(manager))
+
+
+@pytest.mark.parametrize("environment", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
+def test_plain_text_is_ascii(project: Path, start: Start, environment: dict[str, str]) -> None:
+    run = start("--", PYTHON, "worker.py", env=environment)
+    run.err.wait_for("watching")
+    run.out.wait_for("ready 1")
+    save(project / "task.py", "VERSION = 2\n")
+    run.err.wait_for("task.py changed -> draining worker")
+    assert run.stop() == 0
+    assert run.err.text.isascii()
+    assert "\x1b" not in run.err.text
+
+
+# --- every byte -----------------------------------------------------------------------------------
+
+
+def test_a_colour_that_is_left_open_ends_with_its_line(project: Path, start: Start) -> None:
+    code = "import os; os.write(1, b'\\x1b[31mred\\nplain\\n\\x1b[1mbold\\x1b[0m\\n\\x1b[32m no end')"
+    run = start("-n", "job", "--on-exit", "quit", "--", PYTHON, "-c", code, merged=True)
+    assert run.wait() == 0
+    prefix = "job      | "
+    worker = "".join(line for line in run.out.text.splitlines(True) if not line.startswith("reloader"))
+    assert worker == (
+        f"{prefix}\x1b[31mred\x1b[0m\n{prefix}plain\n{prefix}\x1b[1mbold\x1b[0m\n{prefix}\x1b[32m no end\x1b[0m\n"
+    )
+
+
+def test_a_sequence_is_shown_whole_though_it_comes_in_two(project: Path, start: Start) -> None:
+    code = (
+        "import os, time\n"
+        "os.write(1, b'text \\x1b[3'); open('half', 'w').close()\n"
+        "while not os.path.exists('go on'): time.sleep(0.01)\n"
+        "os.write(1, b'1mred\\n'); time.sleep(60)\n"
+    )
+    run = start("--color", "never", "--no-prefix", "--", PYTHON, "-c", code, merged=True)
+    eventually(lambda: (project / "half").exists(), "the first half is written")
+    # A line of ours comes between the halves, and not inside the sequence.
+    eventually(lambda: "watching" in run.out.text, "the watch is up")
+    eventually(lambda: "text" in run.out.text, "what is whole is shown")
+    assert "text \x1b" not in run.out.text
+    (project / "go on").touch()
+    run.out.wait_for(r"\x1b\[31mred\n")
+    assert run.stop() == 0
+
+
+def test_a_line_of_ten_megabytes_and_bytes_of_any_kind(project: Path, start: Start) -> None:
+    code = "import os, sys; sys.stdout.buffer.write(b'x' * 10_000_000 + b'\\n\\0\\xff\\xfe\\n')"
+    run = start("-n", "job", "--on-exit", "quit", "--", PYTHON, "-c", code)
+    assert run.wait() == 0
+    assert bytes(run.out.data) == b"job      | " + b"x" * 10_000_000 + b"\njob      | \0\xff\xfe\n"
+
+
+def test_what_a_grandchild_prints_and_the_last_words_of_a_killed_worker(project: Path, start: Start) -> None:
+    code = (
+        "import os, signal, subprocess, sys\n"
+        "subprocess.run([sys.executable, '-c', 'print(\"from the grandchild\")'])\n"
+        "os.write(1, b'line\\n' * 5000 + b'last words'); os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    run = start("-n", "job", "--on-exit", "quit", "--", PYTHON, "-c", code)
+    assert run.wait() == -signal.SIGKILL
+    assert run.out.text == "job      | " + "\njob      | ".join(
+        ["from the grandchild", *["line"] * 5000, "last words"]
+    )
+
+
+def test_a_traceback_stays_in_one_piece(project: Path, start: Start) -> None:
+    """Lines of ours wait until the worker pauses: it writes a traceback line by line."""
+    code = (
+        "import signal, sys, time, task\n"
+        "def stop(*_):\n"
+        "    for _ in range(20): print('traceback line', file=sys.stderr, flush=True); time.sleep(0.002)\n"
+        "    sys.exit()\n"
+        "signal.signal(signal.SIGINT, stop)\n"
+        "print('up', task.VERSION, flush=True)\n" + "while True: time.sleep(60)\n"
+    )
+    (project / "worker.py").write_text(code)
+    run = start("--", PYTHON, "worker.py", merged=True)
+    run.out.wait_for("up 1")
+    run.out.wait_for("watching")
+    save(project / "task.py", "VERSION = 2\n")
+    run.out.wait_for("up 2")
+    assert run.stop() == 0
+    assert re.search(r"(worker   \| traceback line\n){20}", run.out.text), run.out.text
+
+
+# --- slow readers and readers that go away --------------------------------------------------------
+
+
+@pytest.mark.parametrize("options", [(), ("--log-format", "json"), ("--timestamps", "--color", "always")])
+@pytest.mark.parametrize("line", ["x" * 99, "", "x" * 3_000_000])
+def test_memory_is_bounded_while_nobody_reads(
+    project: Path, start: Start, options: tuple[str, ...], line: str
+) -> None:
+    """Measured once with little printed, and again with every buffer full. Signals are heard all the while."""
+    (project / "worker.py").write_text(
+        "import os, sys, time\n"
+        "print('up', flush=True)\n"
+        "while not os.path.exists('flood'): time.sleep(0.01)\n"
+        f"block = b'{line}\\n' * max(1, 100_000 // {len(line) + 1})\n"
+        "while True: os.write(1, block)\n"
+    )
+    reading, writing = os.pipe()
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("RELOADER")} | {
+        "MARK": uuid.uuid4().hex
+    }
+    process = subprocess.Popen(
+        [RELOADER, *options, "--", PYTHON, "worker.py"],
+        cwd=project,
+        env=environment,
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+    )
+    os.close(writing)
+    assert process.stderr is not None
+    err = Stream()
+    threading.Thread(target=err.read_from, args=(process.stderr.fileno(),), daemon=True).start()
+    try:
+        err.wait_for("watching")
+        assert b"up" in os.read(reading, 1 << 16)
+        before = _anonymous(process.pid)
+        (project / "flood").touch()
+        written = [-1, -2]
+
+        def every_buffer_is_full() -> bool:
+            written.append(_written(process.pid))
+            return written[-1] > 1000 and len(set(written[-30:])) == 1
+
+        eventually(every_buffer_is_full, "nothing is written any more")
+        assert _anonymous(process.pid) - before <= 4096, "kB for one stream"
+        asked = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        err.wait_for("draining worker")
+        # 100 ms are meant; only a bug takes a second.
+        assert time.monotonic() - asked < 1.0 * SLOWDOWN
+        err.wait_for("worker ended after")
+    finally:
+        process.kill()
+        process.wait()
+        os.close(reading)
+        process.stderr.close()
+        nothing_is_left(ProcessTable(environment["MARK"]))
+
+
+def _anonymous(pid: int) -> int:
+    """The process's own memory, in kB."""
+    return int(re.findall(r"RssAnon:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())[0])
+
+
+def test_when_the_reader_of_standard_error_is_gone_all_ends_cleanly(project: Path) -> None:
+    (project / "worker.py").write_text(
+        "import signal, sys, time\n"
+        "def stop(*_):\n    open('drained', 'w').close(); sys.exit()\n"
+        "signal.signal(signal.SIGINT, stop)\n"
+        "while True:\n    print('tick', file=sys.stderr, flush=True); time.sleep(0.02)\n"
+    )
+    command = f"'{RELOADER}' -q -- '{PYTHON}' worker.py 2>&1 > out | head -1; echo ${{PIPESTATUS[0]}}"
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("RELOADER")} | {
+        "MARK": "gone-error-reader"
+    }
+    result = subprocess.run(
+        ["bash", "-c", command], cwd=project, env=environment, capture_output=True, timeout=LIMIT, check=True
+    )
+    assert result.stdout == b"worker   | tick\n0\n"
+    assert result.stderr == b""
+    assert (project / "drained").exists()
+    nothing_is_left(ProcessTable("gone-error-reader"))
+
+
+# --- standard input where there is no terminal ----------------------------------------------------
+
+
+def test_what_is_piped_in_reaches_the_worker(project: Path) -> None:
+    command = f"printf 'r\\nq\\nlast' | '{RELOADER}' -q --no-prefix --on-exit quit -- cat"
+    result = subprocess.run(
+        ["sh", "-c", command], cwd=project, capture_output=True, timeout=LIMIT, check=True
+    )
+    assert result.stdout == b"r\nq\nlast"
+
+
+def test_nothing_of_standard_input_is_lost_in_a_restart(project: Path, start: Start) -> None:
+    """The worker takes a line at a time; what it has left is there for the next one."""
+    (project / "worker.py").write_text(
+        "import os, time, task\n"
+        "def line():\n"
+        "    found = b''\n"
+        "    while not found.endswith(b'\\n'): found += os.read(0, 1)\n"
+        "    return found.decode().strip()\n"
+        "print(task.VERSION, 'got', line(), flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    reading, writing = os.pipe()
+    os.write(writing, b"r\nq\n")
+    run = start("--", PYTHON, "worker.py", stdin=reading)
+    run.out.wait_for("1 got r")
+    run.err.wait_for("watching")
+    save(project / "task.py", "VERSION = 2\n")
+    run.out.wait_for("2 got q")
+    assert run.stop() == 0
+    os.close(reading)
+    os.close(writing)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import signal
 import struct
 import sys
 import termios
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pyte
 import pytest
-from harness import LIMIT, Run, eventually, save
+from harness import LIMIT, Run, eventually, name_of, save
 from terminal import Terminal
 
 Start = Callable[..., Run]
@@ -24,13 +25,14 @@ COLUMNS = 100
 class Screen:
     """What a person sees of a run."""
 
-    def __init__(self, terminal: Terminal) -> None:
+    def __init__(self, terminal: Terminal, columns: int = COLUMNS) -> None:
         self.terminal = terminal
+        self.columns = columns
 
     @property
     def emulated(self) -> pyte.Screen:
         """The screen as it is now."""
-        screen = pyte.Screen(COLUMNS, 24)
+        screen = pyte.Screen(self.columns, 24)
         pyte.ByteStream(screen).feed(bytes(self.terminal.screen.data))
         return screen
 
@@ -50,10 +52,11 @@ def at_terminal(tmp_path: Path) -> Iterator[Callable[..., Screen]]:
     """Runs a worker with this code at a terminal."""
     terminals: list[Terminal] = []
 
-    def begin(code: str, *options: str) -> Screen:
+    def begin(code: str, *options: str, command: Sequence[str] = (), columns: int = COLUMNS) -> Screen:
         (tmp_path / "worker.py").write_text(code)
-        terminals.append(Terminal(tmp_path, *options, "--", PYTHON, "worker.py", columns=COLUMNS))
-        return Screen(terminals[-1])
+        command = command or (PYTHON, "worker.py")
+        terminals.append(Terminal(tmp_path, *options, "--", *command, columns=columns))
+        return Screen(terminals[-1], columns)
 
     yield begin
     try:
@@ -168,10 +171,9 @@ def test_keys(at_terminal: Callable[..., Screen]) -> None:
     screen = at_terminal("import os; print('up', os.environ['RELOADER_GENERATION'])" + FOREVER)
     screen.wait_for("up 1")
     screen.wait_for("watching")
-    press(screen, "h")
-    screen.wait_for("r restart, k kill now")
     press(screen, "s")
-    screen.wait_for("generation 1, for")
+    screen.wait_for("up for")
+    assert any(line.endswith(" s, generation 1") for line in screen.lines)
     press(screen, "r")
     screen.wait_for("restart asked → draining worker")
     screen.wait_for("up 2")
@@ -189,7 +191,7 @@ def test_pausing(at_terminal: Callable[..., Screen], tmp_path: Path) -> None:
     screen.wait_for("watching is paused; p resumes it")
     save(tmp_path / "task.py", "VERSION = 2\n")
     press(screen, "s")
-    screen.wait_for("watching is paused\n".strip())
+    screen.terminal.screen.wait_for("generation 1, watching is paused")
     assert "draining" not in screen.terminal.screen.text
     press(screen, "p")
     screen.wait_for("watching goes on")
@@ -251,9 +253,11 @@ def test_a_debugger_before_and_after_a_restart(at_terminal: Callable[..., Screen
     eventually(lambda: screen.terminal.screen.text.count("(Pdb)") >= 3, "the debugger waits again")
     press(screen, "p task.VERSION + 41\n")
     screen.wait_for("| 43")
-    # The debugger takes the stop signal for a wish to look around.
+    press(screen, "c\n")
+    eventually(lambda: screen.terminal.screen.text.count("\x1b[0m went on") == 2, "it goes on")
     press(screen, "\x03")
-    screen.terminal.screen.wait_for("Ctrl-C again kills it")
+    # The debugger takes the stop signal for a wish to look around.
+    eventually(lambda: screen.terminal.screen.text.count("Program interrupted") == 2, "it has the signal")
     press(screen, "\x03")
     assert screen.terminal.process.wait(LIMIT) == -signal.SIGINT
 
@@ -292,3 +296,325 @@ def test_the_terminals_modes_are_put_back(at_terminal: Callable[..., Screen], nu
     terminal.process.wait(LIMIT)
     eventually(reads_lines, "lines are read again")
     terminal.nothing_is_left()
+
+
+@pytest.mark.parametrize("columns", [60, 80, 100])
+def test_the_help_breaks_no_line(at_terminal: Callable[..., Screen], columns: int) -> None:
+    screen = at_terminal("print('up')" + FOREVER, columns=columns)
+    screen.wait_for("up")
+    press(screen, "h")
+    last = screen.wait_for("Ctrl-C drains and ends")
+    for line in screen.emulated.display[last - 4 : last + 1]:
+        assert line.startswith("reloader | ")
+        assert len(line.rstrip()) <= columns
+    end(screen)
+
+
+def test_enter_shows_an_empty_line(at_terminal: Callable[..., Screen]) -> None:
+    screen = at_terminal("print('up')" + FOREVER)
+    screen.wait_for("up")
+    screen.wait_for("watching")
+    used = screen.emulated.cursor.y
+    press(screen, "\n\n")
+    eventually(lambda: screen.emulated.cursor.y == used + 2, "there are two empty lines")
+    assert not any(line.strip() for line in screen.emulated.display[used : used + 2])
+    end(screen)
+
+
+def test_the_status_tells_what_is_held_back(at_terminal: Callable[..., Screen], tmp_path: Path) -> None:
+    (tmp_path / "task.py").write_text("VERSION = 1\n")
+    screen = at_terminal("import task; print('version', task.VERSION)" + FOREVER)
+    screen.wait_for("version 1")
+    screen.wait_for("watching")
+    save(tmp_path / "task.py", "VERSION = 2\nVERSION = (\n")
+    screen.wait_for("task.py changed, but task.py:2 cannot be compiled")
+    press(screen, "s")
+    screen.terminal.screen.wait_for("generation 1, task.py changed and held back: the code is broken")
+    end(screen)
+
+
+# --- what is used at a terminal -------------------------------------------------------------------
+
+
+def restarted(screen: Screen, tmp_path: Path) -> None:
+    """Change the code of a worker that reads; it restarts once it goes on."""
+    save(tmp_path / "task.py", "VERSION = 2\n")
+    screen.wait_for("waits for input → it restarts once it goes on")
+
+
+def test_ctrl_c_and_ctrl_d_at_a_prompt_are_the_workers(at_terminal: Callable[..., Screen]) -> None:
+    code = (
+        "import time\n"
+        "for turn in (1, 2):\n"
+        "    try:\n        input(f'prompt {turn}> ')\n"
+        "    except (KeyboardInterrupt, EOFError) as error:\n        print('got', type(error).__name__)\n"
+    )
+    screen = at_terminal(code + FOREVER)
+    screen.wait_for("prompt 1>")
+    press(screen, "\x03")
+    screen.wait_for("got KeyboardInterrupt")
+    screen.wait_for("Ctrl-C went to worker, which waits for input")
+    screen.wait_for("prompt 2>")
+    press(screen, "\x04")
+    screen.wait_for("got EOFError")
+    assert "draining" not in screen.terminal.screen.text
+    end(screen)
+
+
+def test_ctrl_c_twice_at_a_prompt_ends(at_terminal: Callable[..., Screen]) -> None:
+    screen = at_terminal("breakpoint()\nprint('went on')" + FOREVER)
+    screen.wait_for("(Pdb)")
+    press(screen, "\x03")
+    screen.wait_for("--KeyboardInterrupt--")
+
+    def draining() -> bool:
+        # Two at once are one signal, and two with a second between them are two wishes.
+        press(screen, "\x03")
+        return "draining worker" in screen.terminal.screen.text
+
+    eventually(draining, "it drains")
+    press(screen, "\x03")
+    assert screen.terminal.process.wait(LIMIT) == -signal.SIGINT
+    screen.terminal.nothing_is_left()
+
+
+def test_a_kill_is_no_ctrl_c_where_the_worker_does_not_read(at_terminal: Callable[..., Screen]) -> None:
+    screen = at_terminal("print('up')" + FOREVER)
+    screen.wait_for("up")
+    os.kill(screen.terminal.process.pid, signal.SIGINT)
+    assert screen.terminal.process.wait(LIMIT) == 0
+
+
+def test_ipdb(at_terminal: Callable[..., Screen], tmp_path: Path) -> None:
+    (tmp_path / "task.py").write_text("VERSION = 1\n")
+    screen = at_terminal(
+        "import ipdb, task\nprint('begin', task.VERSION)\nipdb.set_trace()\nprint('went on', task.VERSION)"
+        + FOREVER
+    )
+    for version in (1, 2):
+        screen.wait_for(f"begin {version}")
+        eventually(lambda: screen.lines and "ipdb>" in screen.lines[-1], "the debugger waits")
+        press(screen, f"p task.VERSION + {100 * version}\r")
+        screen.wait_for(f"| {100 * version + version}")
+        if version == 1:
+            screen.wait_for("watching")
+            restarted(screen, tmp_path)
+        press(screen, "c\r")
+    screen.wait_for("went on 2")
+    # The debugger has taken Ctrl-C, as by hand, and the stop signal with it.
+    press(screen, "\x03")
+    screen.wait_for("Program interrupted")
+    press(screen, "\x03")
+    assert screen.terminal.process.wait(LIMIT) == -signal.SIGINT
+
+
+def test_ipython(at_terminal: Callable[..., Screen], tmp_path: Path) -> None:
+    (tmp_path / "task.py").write_text("VERSION = 1\n")
+    code = (
+        "import os, task\nos.environ['IPYTHONDIR'] = os.path.abspath('.ipython')\n"
+        "import IPython\nprint('begin', task.VERSION)\nIPython.embed(banner1='')\nprint('went on', task.VERSION)\n"
+    )
+    screen = at_terminal(code + FOREVER)
+    for version in (1, 2):
+        screen.wait_for(f"begin {version}")
+        eventually(lambda: re.search(r"In .*1.*:", "\n".join(screen.lines[-1:])), "the shell waits")
+        press(screen, f"1 + task.VERSIONX\x7f + {100 * version}\r")
+        eventually(
+            lambda version=version: any(  # type: ignore[misc]
+                line.endswith(f"]: {100 * version + version + 1}") for line in screen.lines
+            ),
+            "it has answered",
+        )
+        # It empties the line, as by hand.
+        press(screen, "rubbish\x03")
+        if version == 1:
+            screen.wait_for("watching")
+            restarted(screen, tmp_path)
+        press(screen, "exit\r")
+        if version == 2:
+            screen.wait_for("went on 2")
+    end(screen)
+
+
+@pytest.mark.parametrize("shell", ["sh", "bash"])
+def test_a_shell_with_job_control(at_terminal: Callable[..., Screen], shell: str) -> None:
+    options = {"sh": ["-i"], "bash": ["--norc", "--noprofile", "-i"]}[shell]
+    screen = at_terminal("", "-n", "shell", command=["env", "PS1=ready> ", "ENV=", shell, *options])
+    for generation in (1, 2):
+        eventually(lambda: screen.lines and screen.lines[-1].endswith("| ready>"), "the shell waits")
+        assert "no job control" not in screen.terminal.screen.text
+        press(screen, f"echo a$((20 + {generation}))b $RELOADER_GENERATIONx\x7f\n")
+        screen.wait_for(f"| a{20 + generation}b {generation}")
+        # A job in the foreground is interrupted, and not the shell.
+        press(screen, "sleep 1000\n")
+        eventually(lambda: _runs(screen, "sleep"), "the job runs")
+        press(screen, "\x03")
+        eventually(lambda: not _runs(screen, "sleep"), "the job is gone")
+        screen.terminal.screen.wait_for(r"\^C\s[^$]*ready> $")
+        if generation == 1:
+            press(screen, "exit\n")
+            screen.wait_for("waiting for a change")
+            press(screen, "r")
+    press(screen, "exit\n")
+    eventually(lambda: screen.terminal.screen.text.count("waiting for a change") == 2, "the shell has ended")
+    end(screen)
+
+
+def _runs(screen: Screen, name: str) -> bool:
+    """Whether the worker has a process of that name."""
+    return any(name_of(pid) == name for pid in screen.terminal.table.look())
+
+
+def test_tqdm(at_terminal: Callable[..., Screen]) -> None:
+    code = (
+        "import time\nfrom tqdm import tqdm\n"
+        "for _ in tqdm(range(30), desc='work', colour='green'): time.sleep(0.02)\n"
+        "print('finished', flush=True)\n"
+    )
+    screen = at_terminal(code + FOREVER)
+    screen.wait_for("finished")
+    bars = [line for line in screen.lines if "work:" in line]
+    assert len(bars) == 1
+    assert bars[0].startswith("worker   | work: 100%|")
+    assert "30/30" in bars[0]
+    assert len(bars[0]) <= COLUMNS
+    assert screen.terminal.screen.text.count("work:") > 5, "it was drawn while it went on"
+    end(screen)
+
+
+def test_a_drain_is_told_in_one_line_that_changes(at_terminal: Callable[..., Screen]) -> None:
+    code = (
+        "import signal\nsignal.signal(signal.SIGINT, lambda *_: print('got it'))\nprint('up', flush=True)\n"
+    )
+    screen = at_terminal(code + FOREVER, "-t", "none")
+    screen.wait_for("up")
+    press(screen, "r")
+    screen.wait_for("still draining worker after 1 s")
+    screen.wait_for("still draining worker after 2 s")
+    told = [line for line in screen.lines if "still draining" in line]
+    assert len(told) == 1
+    press(screen, "k")
+    screen.wait_for("killing worker")
+    assert not [line for line in screen.lines if "still draining" in line]
+    eventually(lambda: screen.terminal.screen.text.count(" up\r") == 2, "it is up again")
+    press(screen, "q")
+    screen.wait_for("draining worker (pid")
+    press(screen, "k")
+    assert screen.terminal.process.wait(LIMIT) == 1
+
+
+# --- colours, bytes -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("color", ["always", "never"])
+def test_a_colour_leaks_neither_into_a_prefix_nor_into_our_lines(
+    at_terminal: Callable[..., Screen], color: str
+) -> None:
+    code = "import os, time\nos.write(1, b'\\x1b[31;7mred\\nplain\\n\\x1b[32m10 %\\r20 %\\n\\x1b[1mlast')\n"
+    screen = at_terminal(code + FOREVER, "--color", color)
+    screen.wait_for("| last")
+    screen.wait_for("watching")
+    press(screen, "s")
+    screen.wait_for("up for")
+    cells = screen.emulated.buffer
+    width = len("worker   | ")
+    colours = {cells[row][column].fg for row in range(24) for column in range(width)}
+    assert all(cells[row][column].fg != "red" for row in range(24) for column in range(width))
+    assert not any(cells[row][column].reverse for row in range(24) for column in range(width))
+    assert (colours == {"default"}) is (color == "never")
+    plain = screen.wait_for("| plain")
+    assert cells[plain][width].fg == "default"
+    status = screen.wait_for("up for")
+    assert not cells[status][width].bold
+    end(screen)
+
+
+def test_prefixes_are_in_one_colour_and_our_lines_told_apart(at_terminal: Callable[..., Screen]) -> None:
+    screen = at_terminal("print('up')" + FOREVER)
+    worker, watching = screen.wait_for("| up"), screen.wait_for("watching")
+    press(screen, "r")
+    strong = screen.wait_for("restart asked")
+    cells = screen.emulated.buffer
+    prefix = {cells[worker][column].fg for column in range(len("worker   |"))}
+    assert len(prefix) == 1
+    assert prefix != {"default"}
+    assert cells[strong][0].bold
+    assert not cells[watching][0].bold
+    assert "\x1b[0;2mreloader | watching" in screen.terminal.screen.text, "what is routine is dim"
+    end(screen)
+
+
+def test_nul_bytes_and_a_long_line_at_a_terminal(at_terminal: Callable[..., Screen]) -> None:
+    code = "import os\nos.write(1, b'a\\0b\\xff\\n')\nprint('x' * 1_000_000 + 'end of it')\nprint('next')"
+    screen = at_terminal(code + FOREVER)
+    screen.terminal.screen.wait_for("end of it")
+    screen.terminal.screen.wait_for("next")
+    data = bytes(screen.terminal.screen.data)
+    assert b"a\0b\xff\r\n" in data
+    assert data.count(b"x") >= 1_000_000
+    end(screen)
+
+
+def test_timestamps_at_a_terminal_are_of_one_width_and_come_again_after_a_return(
+    at_terminal: Callable[..., Screen],
+) -> None:
+    code = "import sys\nsys.stdout.write('one\\n10 %\\r20 %\\r30 %\\n'); sys.stdout.flush()"
+    screen = at_terminal(code + FOREVER, "--timestamps")
+    screen.wait_for("30 %")
+    stamp = r"\d\d:\d\d:\d\d\.\d\d\d "
+    for line in screen.lines:
+        assert re.match(rf"{stamp}(worker  |reloader) \| ", line), line
+    assert [line.partition("| ")[2] for line in screen.lines if "%" in line] == ["30 %"]
+    end(screen)
+
+
+# --- the modes of our terminal --------------------------------------------------------------------
+
+RAW = """
+import sys, termios, tty
+tty.setraw(0)
+print("raw", flush=True)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL, signal.SIGABRT, signal.SIGSEGV])
+def test_the_terminals_modes_are_put_back_while_the_worker_is_in_raw_mode(
+    at_terminal: Callable[..., Screen], number: int
+) -> None:
+    screen = at_terminal(RAW + FOREVER)
+    before = _modes_of_a_shell(screen)
+    screen.wait_for("raw")
+    os.kill(screen.terminal.process.pid, number)
+    screen.terminal.process.wait(LIMIT)
+    eventually(lambda: termios.tcgetattr(screen.terminal.fd) == before, "the modes are as they were")
+    screen.terminal.nothing_is_left()
+
+
+def test_a_worker_that_is_killed_in_raw_mode_leaves_our_terminal_and_the_next_its_own(
+    at_terminal: Callable[..., Screen],
+) -> None:
+    code = "import termios\nprint('lines', bool(termios.tcgetattr(0)[3] & termios.ICANON), flush=True)" + RAW
+    screen = at_terminal(code + "import os; print('pid', os.getpid(), flush=True)" + FOREVER)
+    before = _modes_of_a_shell(screen)
+    ours = termios.tcgetattr(screen.terminal.fd)
+    pid = int(screen.terminal.screen.wait_for(r"pid (\d+)")[1])
+    os.kill(pid, signal.SIGKILL)
+    screen.wait_for("crashed")
+    assert termios.tcgetattr(screen.terminal.fd) == ours
+    press(screen, "r")
+    eventually(lambda: screen.terminal.screen.text.count("lines True") == 2, "the next one begins with lines")
+    os.kill(screen.terminal.process.pid, signal.SIGTERM)
+    assert screen.terminal.process.wait(LIMIT) in (0, 1)
+    assert termios.tcgetattr(screen.terminal.fd) == before
+
+
+def _modes_of_a_shell(screen: Screen) -> list[object]:
+    """What the modes were before; a terminal begins with the system's."""
+    import pty
+
+    ours, theirs = pty.openpty()
+    modes = termios.tcgetattr(ours)
+    os.close(ours)
+    os.close(theirs)
+    eventually(lambda: termios.tcgetattr(screen.terminal.fd) != modes, "keys are read one by one")
+    return modes

@@ -178,7 +178,7 @@ def test_every_old_one_has_its_own_stop_timeout_and_all_are_told_in_one_line() -
     drains = (DrainOf(100, 5.0, 5.0, 1), DrainOf(200, 0.5, 9.5, 2))
     assert worker.deadline_passed(10.0) == [Tell(StillDraining(drains, True))]
     worker.deadline_passed(14.0)
-    assert worker.deadline_passed(15.0)[:2] == [KillWorker(1), Tell(Killing(100, 10.0, 1))]
+    assert worker.deadline_passed(15.0)[:2] == [Tell(Killing(100, 10.0, generation=1)), KillWorker(1)]
     assert lives(worker) == {1: Life.KILLING, 2: Life.DRAINING, 3: Life.READY}
     assert worker.exited(15.1, 1, ExitStatus(signal=9)) == [ReapWorker(1)]
     assert plan_of(worker) is Plan.RUNNING
@@ -189,7 +189,12 @@ def test_k_kills_those_that_drain() -> None:
     worker = at_work()
     reload(worker, 5.0)
     reload(worker, 6.0)
-    told = [KillWorker(1), Tell(Killing(100, None, 1)), KillWorker(2), Tell(Killing(200, None, 2))]
+    told = [
+        Tell(Killing(100, None, generation=1)),
+        KillWorker(1),
+        Tell(Killing(200, None, generation=2)),
+        KillWorker(2),
+    ]
     assert worker.kill_now(7.0) == told
     assert lives(worker) == {1: Life.KILLING, 2: Life.KILLING, 3: Life.READY}
 

@@ -12,6 +12,7 @@ from reloader.effects import (
     Effect,
     FlushOutput,
     KillWorker,
+    PassInterrupt,
     ReapOrphans,
     ReapWorker,
     StartWorker,
@@ -41,7 +42,16 @@ from reloader.events import (
     WorkerReady,
     WorkerStarted,
 )
-from reloader.notices import ChangesMeanwhile, Drained, Draining, Killing, NothingChanged, OurFault, Watching
+from reloader.notices import (
+    ChangesMeanwhile,
+    Drained,
+    Draining,
+    InterruptPassed,
+    Killing,
+    NothingChanged,
+    OurFault,
+    Watching,
+)
 from reloader.settings import OnExit, Settings
 
 OK = ExitStatus(code=0)
@@ -150,7 +160,7 @@ def test_the_folders_to_watch_are_passed_on_and_the_tree_is_told() -> None:
 def test_the_first_interrupt_drains_and_the_second_kills() -> None:
     supervisor = at_work()
     assert supervisor.handle(SignalReceived(signal.SIGINT), 2.0) == [StopWorker(1), draining(quitting=True)]
-    assert supervisor.handle(SignalReceived(signal.SIGINT), 2.5) == [KillWorker(1), Tell(Killing(100, None))]
+    assert supervisor.handle(SignalReceived(signal.SIGINT), 2.5) == [Tell(Killing(100, None)), KillWorker(1)]
     killed = ExitStatus(signal=9)
     assert supervisor.handle(WorkerExited(1, killed), 2.6) == [ReapWorker(1), FlushOutput()]
     supervisor.handle(OutputFlushed(), 2.7)
@@ -177,14 +187,14 @@ def test_a_hangup_drains_and_may_come_twice() -> None:
     assert supervisor.handle(SignalReceived(signal.SIGHUP), 2.0) == [StopWorker(1), draining(quitting=True)]
     assert supervisor.handle(SignalReceived(signal.SIGHUP), 2.1) == []
     assert supervisor.handle(SignalReceived(signal.SIGTERM), 2.2) == []
-    assert supervisor.handle(SignalReceived(signal.SIGTERM), 2.3) == [KillWorker(1), Tell(Killing(100, None))]
+    assert supervisor.handle(SignalReceived(signal.SIGTERM), 2.3) == [Tell(Killing(100, None)), KillWorker(1)]
 
 
 def test_a_managers_term_right_after_the_terminals_interrupt_is_the_same_wish() -> None:
     supervisor = at_work()
     supervisor.handle(SignalReceived(signal.SIGINT), 2.0)
     assert supervisor.handle(SignalReceived(signal.SIGTERM), 2.1) == []
-    assert supervisor.handle(SignalReceived(signal.SIGTERM), 4.0) == [KillWorker(1), Tell(Killing(100, None))]
+    assert supervisor.handle(SignalReceived(signal.SIGTERM), 5.1) == [Tell(Killing(100, None)), KillWorker(1)]
 
 
 def test_a_reader_that_does_not_read_can_be_left_by_a_second_interrupt() -> None:
@@ -264,3 +274,23 @@ def test_no_time_passes_while_everything_is_suspended() -> None:
     assert supervisor.handle(TreeTouched(frozenset({"/p/a.py"})), 70.5) == []
     assert supervisor.handle(Resumed(60.0), 70.5) == []
     assert supervisor.worker.deadline == 71.0
+
+
+# --- Ctrl-C at a prompt ---------------------------------------------------------------------------
+
+
+def test_ctrl_c_at_a_prompt_is_the_workers_and_twice_it_is_ours() -> None:
+    supervisor = at_work()
+    typed = SignalReceived(signal.SIGINT, at_prompt=True)
+    assert supervisor.handle(typed, 2.0) == [Tell(InterruptPassed()), PassInterrupt()]
+    # Told once: it would come between every prompt and the next.
+    assert supervisor.handle(typed, 4.0) == [PassInterrupt()]
+    assert supervisor.handle(typed, 6.0) == [PassInterrupt()]
+    assert StopWorker(1) in supervisor.handle(typed, 6.5)
+    # From here on it is as always, wherever the worker reads.
+    assert KillWorker(1) in supervisor.handle(typed, 7.0)
+
+
+def test_other_signals_are_never_the_workers() -> None:
+    assert StopWorker(1) in at_work().handle(SignalReceived(signal.SIGTERM), 2.0)
+    assert StopWorker(1) in at_work().handle(SignalReceived(signal.SIGINT), 2.0)

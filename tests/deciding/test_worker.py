@@ -174,7 +174,7 @@ def test_a_drain_is_told_of_now_and_then_and_ends_in_a_kill() -> None:
         told = StillDraining((DrainOf(100, now, 10.0 - now),), now in REMINDERS)
         assert worker.deadline_passed(now) == [Tell(told)]
     assert worker.deadline == 10.0
-    assert worker.deadline_passed(10.0) == [KillWorker(1), Tell(Killing(100, 10.0))]
+    assert worker.deadline_passed(10.0) == [Tell(Killing(100, 10.0)), KillWorker(1)]
     assert worker.killed
 
 
@@ -199,7 +199,7 @@ def test_quitting_during_a_drain_sends_no_second_signal() -> None:
 def test_a_second_quit_kills_at_once() -> None:
     worker = worker_in(L.READY)
     worker.stop(2.0, Goal.GONE)
-    assert worker.force(2.1) == [KillWorker(1), Tell(Killing(100, None))]
+    assert worker.force(2.1) == [Tell(Killing(100, None)), KillWorker(1)]
     assert worker.exited(2.2, 1, ExitStatus(signal=9)) == [ReapWorker(1)]
     assert worker.finished
 

@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reloader.presets.preset import Preset
 from reloader.presets.recognise import recognise
-from reloader.presets.table import PRESETS, Preset
+from reloader.presets.table import PRESETS
 
-# Command line; name of the worker, whether it is Python, known queue.
+# Command line; name of the worker, whether it is Python, known.key.
 CASES: list[tuple[str, str, bool, str | None]] = [
     # Django's management commands
     ("python manage.py qcluster", "qcluster", True, "django-q2"),
@@ -34,7 +35,7 @@ CASES: list[tuple[str, str, bool, str | None]] = [
     ("python3.13t manage.py qcluster", "qcluster", True, "django-q2"),
     ("python manage.py --traceback qcluster", "qcluster", True, "django-q2"),
     ("python manage.py runserver", "runserver", True, None),
-    ("python manage.py db_worker", "db_worker", True, None),
+    ("python manage.py migrate", "migrate", True, None),
     ("python manage.py", "manage", True, None),
     ("python manage.py --version", "manage", True, None),
     # The same behind programs that run another one
@@ -58,9 +59,91 @@ CASES: list[tuple[str, str, bool, str | None]] = [
     ("time python manage.py qcluster", "qcluster", True, "django-q2"),
     ("exec python manage.py qcluster", "qcluster", True, "django-q2"),
     ("env A=1 nice uv run python manage.py qcluster", "qcluster", True, "django-q2"),
+    # Behind a shell, where its text is one simple command
+    ("sh -c 'python manage.py qcluster'", "qcluster", True, "django-q2"),
+    ("sh -c 'exec python manage.py qcluster'", "qcluster", True, "django-q2"),
+    ("/bin/bash -lc 'A=1 exec uv run manage.py qcluster'", "qcluster", True, "django-q2"),
+    ("bash -e -o pipefail -c 'python manage.py qcluster'", "qcluster", True, "django-q2"),
+    ("sh -ec 'celery -A \"my app\" worker'", "celery", True, "celery"),
+    ("env A=1 sh -c 'nice python manage.py qcluster'", "qcluster", True, "django-q2"),
+    ("sh -c 'cd src && python manage.py qcluster'", "sh", False, None),
+    ("sh -c 'python manage.py migrate; python manage.py qcluster'", "sh", False, None),
+    ("sh -c 'python manage.py qcluster | tee log'", "sh", False, None),
+    ("sh -c 'python manage.py qcluster > log'", "sh", False, None),
+    ("sh -c 'python manage.py qcluster &'", "sh", False, None),
+    ("sh -c '$(which python) manage.py qcluster'", "sh", False, None),
+    ("sh -c '`which python` manage.py qcluster'", "sh", False, None),
+    ("sh -c 'true\npython manage.py qcluster'", "sh", False, None),
+    ("sh -c 'python \"manage.py qcluster'", "sh", False, None),
+    ("sh -c ''", "sh", False, None),
+    ("sh -c", "sh", False, None),
+    ("sh worker.sh qcluster", "worker", False, None),
+    # Behind programs that want `--`
+    ("doppler run -- python manage.py qcluster", "qcluster", True, "django-q2"),
+    ("doppler run --project x --config dev -- celery -A p worker", "celery", True, "celery"),
+    ("op run --env-file .env -- celery -A p worker", "celery", True, "celery"),
+    ("aws-vault exec profile -- celery -A p worker", "celery", True, "celery"),
+    ("doppler run python manage.py qcluster", "doppler", False, None),
+    ("dotenv run -- celery -A p worker", "celery", True, "celery"),
+    ("dotenv -f .env.dev run celery -A p worker", "celery", True, "celery"),
+    ("direnv exec . celery -A p worker", "celery", True, "celery"),
+    ("nohup time -f %e celery -A p worker", "celery", True, "celery"),
+    ("stdbuf -oL celery -A p worker", "celery", True, "celery"),
+    ("ddtrace-run celery -A p worker", "celery", True, "celery"),
+    ("newrelic-admin run-program celery -A p worker", "celery", True, "celery"),
+    # The other known workers
+    ("celery -A proj worker -l info", "celery", True, "celery"),
+    ("celery --app=proj -q worker", "celery", True, "celery"),
+    ("celery -A worker -b redis://x --workdir beat worker", "celery", True, "celery"),
+    ("celery -A worker beat -l info", "beat", True, "celery-beat"),
+    ("celery -A proj inspect ping", "celery", False, None),
+    ("celery worker.py", "celery", False, None),
+    ("python -m celery -A proj worker", "celery", True, "celery"),
+    ("python -X dev -W error -m celery -A proj worker", "celery", True, "celery"),
+    ("/srv/venv/bin/celery -A proj worker", "celery", True, "celery"),
+    ("python /srv/venv/bin/celery -A proj beat", "beat", True, "celery-beat"),
+    ("poetry run celery -A proj worker", "celery", True, "celery"),
+    ("uv run --with redis celery -A proj worker", "celery", True, "celery"),
+    ("python -m project.celery worker", "celery", True, None),
+    ("python celery.py worker", "celery", True, None),
+    ("python manage.py rqworker high default", "rqworker", True, "rq"),
+    ("./manage.py rqworker-pool default --num-workers 2", "rqworker-pool", True, "rq"),
+    ("rq worker --with-scheduler", "rq", True, "rq"),
+    ("python -m rq.cli worker", "cli", True, "rq"),
+    ("rqworker", "rqworker", True, "rq"),
+    ("rq info", "rq", False, None),
+    ("rq cron cron.py", "rq", True, "rq-cron"),
+    ("django-admin rqcron cron.py", "rqcron", True, "rq-cron"),
+    ("rqscheduler -i 1", "rqscheduler", True, "rq-scheduler"),
+    ("python manage.py rqscheduler", "rqscheduler", True, "rq-scheduler"),
+    ("python manage.py scheduler_worker", "scheduler_worker", True, "django-tasks-scheduler"),
+    ("python manage.py rundramatiq -p 2 -t 2", "rundramatiq", True, "dramatiq"),
+    ("dramatiq app.tasks", "dramatiq", True, "dramatiq"),
+    ("python -m dramatiq app.tasks", "dramatiq", True, "dramatiq"),
+    ("python manage.py procrastinate worker", "procrastinate", True, "procrastinate"),
+    ("python manage.py procrastinate schema --apply", "procrastinate", True, None),
+    ("procrastinate --app worker.app worker", "procrastinate", True, "procrastinate"),
+    ("procrastinate -v -a p.app worker", "procrastinate", True, "procrastinate"),
+    ("python -m procrastinate --app=p.app worker", "procrastinate", True, "procrastinate"),
+    ("python manage.py listen --recover", "listen", True, "pgpubsub"),
+    ("wakaq-worker --app=wq.wakaq", "wakaq-worker", True, "wakaq"),
+    ("wakaq-scheduler --app=wq.wakaq", "wakaq-scheduler", True, "wakaq-scheduler"),
+    ("huey_consumer app.huey -w 2", "huey_consumer", True, "huey"),
+    ("huey_consumer.py app.huey", "huey_consumer", True, "huey"),
+    ("python -m huey.bin.huey_consumer app.huey", "huey_consumer", True, "huey"),
+    ("python manage.py run_huey", "run_huey", True, "huey"),
+    ("arq app.WorkerSettings", "arq", True, "arq"),
+    ("python -m arq app.WorkerSettings", "arq", True, "arq"),
+    ("taskiq worker app:broker", "taskiq", True, "taskiq"),
+    ("taskiq scheduler app:scheduler", "taskiq", True, "taskiq-scheduler"),
+    ("python manage.py db_worker --no-reload", "db_worker", True, "django-tasks"),
+    ("node worker.js", "worker", False, "node"),
+    ("node --enable-source-maps -r dotenv/config dist/jobs.mjs", "jobs", False, "node"),
+    ("env A=1 npx tsx src/worker.ts", "worker", False, "node"),
+    ("uv run node server.js", "server", False, "node"),
     # Other Python programs
-    ("poetry run python -m celery -A p worker", "celery", True, None),
-    ("env A=1 B=2 python -m rq worker", "rq", True, None),
+    ("poetry run python -m celeryapp -A p worker", "celeryapp", True, None),
+    ("env A=1 B=2 python -m jobs worker", "jobs", True, None),
     ("uv run -m app.worker", "worker", True, None),
     ("uv run --module app.worker --fast", "worker", True, None),
     ("uv run worker.py", "worker", True, None),
@@ -68,7 +151,7 @@ CASES: list[tuple[str, str, bool, str | None]] = [
     ("python -mapp.worker", "worker", True, None),
     ("python -m app.worker.__main__", "worker", True, None),
     ("python -mapp.worker.__main__", "worker", True, None),
-    ("python -m celery --app p worker", "celery", True, None),
+    ("python -m celery --app p inspect ping", "celery", True, None),
     ("python -c x", "python", True, None),
     ("python -c 'import a; a.main()' manage qcluster", "python", True, None),
     ("python3 -cpass", "python3", True, None),
@@ -85,11 +168,10 @@ CASES: list[tuple[str, str, bool, str | None]] = [
     ("worker.py", "worker", True, None),
     ("./jobs/worker.py -v", "worker", True, None),
     # What is not Python
-    ("node server.js", "node", False, None),
-    ("sh -c 'python manage.py qcluster'", "sh", False, None),
-    ("bash run.sh", "bash", False, None),
-    ("env A=1 node server.js", "node", False, None),
-    ("uv run node server.js", "node", False, None),
+    ("ruby server.rb", "server", False, None),
+    ("bash run.sh", "run", False, None),
+    ("env A=1 ruby server.rb", "server", False, None),
+    ("uv run ruby server.rb", "server", False, None),
     ("./not-there.sh", "not-there", False, None),
     ("./not-there", "not-there", False, None),
     ("bin/worker.rb", "worker", False, None),
@@ -117,7 +199,7 @@ def test_a_command_line_is_recognised(line: str, name: str, python: bool, queue:
     found = recognise(shlex.split(line))
     assert found.name == name
     assert found.python is python
-    assert (found.preset.queue if found.preset else None) == queue
+    assert (found.preset.key if found.preset else None) == queue
 
 
 # --- programs that say in their first lines what they are -----------------------------------------
@@ -159,7 +241,7 @@ def _installed(tmp_path: Path, name: str, content: bytes) -> str:
 def test_a_script_with_the_first_line_of_python_is_python(tmp_path: Path, content: bytes) -> None:
     path = _installed(tmp_path, "celery", content)
     for program in (path, "celery", "bin/celery", "./bin/celery"):
-        found = recognise([program, "-A", "p", "worker"])
+        found = recognise([program, "-A", "p", "inspect"])
         assert (found.name, found.python, found.preset) == ("celery", True, None)
 
 
@@ -176,19 +258,18 @@ def test_a_shell_script_is_told_by_its_name_without_the_ending(tmp_path: Path) -
     assert (found.name, found.python, found.preset) == ("run", False, None)
 
 
-def test_django_admin_runs_the_known_worker_if_it_is_a_python_script(tmp_path: Path) -> None:
-    assert recognise(["django-admin", "qcluster"]).preset is None
+def test_django_admin_runs_the_known_worker_wherever_it_is(tmp_path: Path) -> None:
     path = _installed(tmp_path, "django-admin", b"#!/venv/bin/python\n")
-    for program in ("django-admin", path):
+    for program in ("django-admin", path, "/not/there/django-admin"):
         found = recognise([program, "qcluster"])
         assert found.preset is not None
-        assert (found.name, found.python, found.preset.queue) == ("qcluster", True, "django-q2")
+        assert (found.name, found.python, found.preset.key) == ("qcluster", True, "django-q2")
 
 
 def test_a_console_script_behind_a_wrapper_is_looked_at(tmp_path: Path) -> None:
-    _installed(tmp_path, "rq", b"#!/venv/bin/python\n")
-    found = recognise(["env", "A=1", "rq", "worker"])
-    assert (found.name, found.python) == ("rq", True)
+    _installed(tmp_path, "jobs", b"#!/venv/bin/python\n")
+    found = recognise(["env", "A=1", "jobs", "worker"])
+    assert (found.name, found.python) == ("jobs", True)
 
 
 def test_a_folder_and_what_cannot_be_read_are_not_python(tmp_path: Path) -> None:
@@ -219,24 +300,29 @@ def test_any_command_is_recognised_as_something(command: list[str]) -> None:
     found = recognise(command)
     assert isinstance(found.name, str)
     if found.preset is not None:
-        assert found.python
-        assert found.name in found.preset.verbs
+        assert found.preset.match
 
 
 # --- the table ------------------------------------------------------------------------------------
 
 
-def test_every_verb_belongs_to_one_worker() -> None:
-    verbs = [verb for preset in PRESETS for verb in preset.verbs]
-    assert len(set(verbs)) == len(verbs)
+def test_every_way_to_call_a_worker_belongs_to_one() -> None:
+    ways = [way for preset in PRESETS for way in preset.match]
+    assert len(set(ways)) == len(ways)
+    keys = [preset.key for preset in PRESETS]
+    assert len(set(keys)) == len(keys)
 
 
-@pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: preset.queue)
+@pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: preset.key)
 def test_what_is_known_of_a_worker_can_be_used(preset: Preset) -> None:
-    re.compile(preset.ready.encode())
-    assert preset.stop_signal in set(signal.Signals)
-    assert preset.stop_timeout > 0
-    assert preset.verbs
+    for pattern in (preset.ready, *(case.ready for case in preset.cases)):
+        re.compile((pattern or "").encode())
+    assert preset.stop_signal in {None, *signal.Signals}
+    assert preset.stop_timeout >= 10
+    assert preset.match or preset.notes
+    assert preset.killed
+    for sentence in (preset.killed, *(case.caution for case in preset.cases)):
+        assert not sentence.endswith(".")
 
 
 @pytest.mark.parametrize(
@@ -249,5 +335,53 @@ def test_what_is_known_of_a_worker_can_be_used(preset: Preset) -> None:
     ],
 )
 def test_the_line_by_which_a_known_worker_is_ready(queue: str, line: str, is_ready: bool) -> None:
-    (preset,) = (known for known in PRESETS if known.queue == queue)
+    (preset,) = (known for known in PRESETS if known.key == queue)
+    assert preset.ready is not None
     assert bool(re.search(preset.ready, line)) is is_ready
+
+
+# --- the first lines of the others, as their projects print them ----------------------------------
+
+READY = [
+    ("rq", "12:00:00 *** Listening on default...", True),
+    ("rq", "12:00:00 Worker rq:worker:1: started with PID 1, version 3.0.0", False),
+    (
+        "dramatiq",
+        "[2026-11-01 12:00:00,000] [PID 1] [MainThread] [dramatiq.WorkerProcess(0)] [INFO] Worker process is ready for action.",
+        True,
+    ),
+    (
+        "procrastinate",
+        "2026-11-01 12:00:00,000 INFO procrastinate.worker Launching a worker on all queues",
+        True,
+    ),
+    ("celery", "[2026-11-01 12:00:00,000: INFO/MainProcess] celery@host ready.", True),
+    ("celery", "[2026-11-01 12:00:00,000: INFO/MainProcess] w1@host-2.example ready.", True),
+    ("celery", "[2026-11-01 12:00:00,000: INFO/MainProcess] mingle: all alone", False),
+    ("celery-beat", "[2026-11-01 12:00:00,000: INFO/MainProcess] beat: Starting...", True),
+    ("pgpubsub", "2026-11-01 12:00:00,000 INFO Listening for notifications... ", True),
+    (
+        "huey",
+        "[2026-11-01 12:00:00,000] INFO:huey.consumer:MainThread:Huey consumer started with 2 thread, PID 1",
+        True,
+    ),
+    ("arq", "12:00:00: Starting worker for 1 functions: nap", True),
+    (
+        "taskiq",
+        "[2026-11-01 12:00:00,000][taskiq.receiver.receiver][INFO   ][worker-0] Listening started.",
+        True,
+    ),
+    ("django-tasks", "Starting worker worker_id=x queues=default", True),
+]
+
+
+@pytest.mark.parametrize(("key", "line", "is_ready"), READY)
+def test_the_line_by_which_another_known_worker_is_ready(key: str, line: str, is_ready: bool) -> None:
+    (preset,) = (known for known in PRESETS if known.key == key)
+    assert bool(re.search(preset.ready or "$.", line)) is is_ready
+
+
+def test_variables_that_the_command_sets_for_itself_are_known() -> None:
+    found = recognise(shlex.split("env A=1 sh -c 'B=2 exec celery -A p worker'"))
+    assert found.environment == {"A": "1", "B": "2"}
+    assert found.arguments == ("-A", "p", "worker")

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reloader.settings import Color
-from reloader.showing.paint import wanted, worker_colour
+from reloader.showing import paint
+from reloader.showing.paint import wanted
 
 # --- whether --------------------------------------------------------------------------------------
 
@@ -56,25 +57,64 @@ def test_the_option_wins_over_everything(environment: dict[str, str], at_termina
 # --- which ----------------------------------------------------------------------------------------
 
 
+def worker_colour(name: str, term: str = "xterm-256color") -> str:
+    """The sequence that begins the worker's colour at such a terminal."""
+    return paint.worker_colour(name, {"TERM": term})
+
+
 @pytest.mark.parametrize(
     ("name", "colour"),
-    [("qcluster", 94), ("worker", 96), ("celery", 32), ("web", 92), ("", 32)],
+    [("qcluster", 130), ("worker", 164), ("celery", 29), ("web", 99), ("", 29)],
 )
 def test_a_worker_has_the_colour_that_it_always_had(name: str, colour: int) -> None:
-    assert worker_colour(name) == f"\x1b[0;{colour}m"
+    assert worker_colour(name) == f"\x1b[0;38;5;{colour}m"
 
 
 @settings(max_examples=200, deadline=None)
-@given(name=st.text() | st.binary().map(os.fsdecode))
-def test_any_name_has_a_colour_that_is_legible_and_no_alarm(name: str) -> None:
-    found = re.fullmatch(r"\x1b\[0;(\d+)m", worker_colour(name))
-    assert found is not None
-    # Not black (30, 90), red (31, 91) or white (37, 97).
-    assert int(found[1]) in {32, 33, 34, 35, 36, 92, 93, 94, 95, 96}
+@given(name=st.text() | st.binary().map(os.fsdecode), term=st.sampled_from(["", "xterm", "screen", "linux"]))
+def test_any_name_has_a_colour(name: str, term: str) -> None:
+    sixteen = r"3[2356]" if term == "linux" else r"38;5;\d+"
+    assert re.fullmatch(rf"\x1b\[0;{sixteen}m", worker_colour(name, term))
+
+
+# The backgrounds of terminals, from the darkest to the lightest, and the contrast that is wanted there.
+_BLACK, _GREY, _DARK, _CREAM, _WHITE = (0, 0, 0), (40, 44, 52), (30, 30, 30), (253, 246, 227), (255, 255, 255)
+
+
+@pytest.mark.parametrize("number", paint.PALETTE)
+@pytest.mark.parametrize(
+    ("background", "least"), [(_BLACK, 4.0), (_DARK, 3.5), (_GREY, 2.9), (_CREAM, 3.5), (_WHITE, 4.0)]
+)
+def test_every_colour_is_legible_on_dark_and_on_light(
+    number: int, background: tuple[int, int, int], least: float
+) -> None:
+    red, green, blue = _rgb(number)
+    assert _contrast((red, green, blue), background) >= least
+    assert not (red > 2 * green and red > 2 * blue), "red is left for trouble"
+
+
+def _rgb(number: int) -> tuple[int, int, int]:
+    """Of the colour cube that xterm has defined."""
+    steps = (0, 95, 135, 175, 215, 255)
+    number -= 16
+    return steps[number // 36], steps[number // 6 % 6], steps[number % 6]
+
+
+def _contrast(one: tuple[int, int, int], other: tuple[int, int, int]) -> float:
+    """As WCAG 2.2 defines it."""
+    light, dark = sorted((_luminance(one), _luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def _luminance(rgb: tuple[int, int, int]) -> float:
+    red, green, blue = (
+        c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (value / 255 for value in rgb)
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
 def test_the_colour_is_the_same_in_every_process() -> None:
-    script = "from reloader.showing.paint import worker_colour; print(ascii(worker_colour('jobs')))"
+    script = "from reloader.showing.paint import worker_colour; print(ascii(worker_colour('jobs', {})))"
     seen = set()
     for seed in ("1", "2"):
         environment = {**os.environ, "PYTHONHASHSEED": seed}
@@ -88,4 +128,35 @@ def test_the_colour_is_the_same_in_every_process() -> None:
 
 
 def test_names_are_spread_over_the_colours() -> None:
-    assert len({worker_colour(f"worker{number}") for number in range(100)}) > 5
+    assert len({worker_colour(f"worker{number}") for number in range(100)}) == len(paint.PALETTE)
+
+
+# --- ASCII ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({}, "café.py → 3 ×"),
+        ({"TERM": "xterm"}, "café.py → 3 ×"),
+        ({"TERM": "dumb"}, "café.py -> 3 x"),
+        ({"NO_COLOR": "1"}, "café.py -> 3 x"),
+        ({"NO_COLOR": ""}, "café.py → 3 ×"),
+    ],
+)
+def test_our_own_signs_are_ascii_where_that_is_asked_for(environment: dict[str, str], expected: str) -> None:
+    assert paint.plain("café.py → 3 ×", environment) == expected
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({}, "é →".encode()),
+        ({"LANG": "en_US.UTF-8"}, "é →".encode()),
+        ({"LANG": "C"}, "é →".encode()),
+        ({"LANG": "en_US.ISO-8859-1"}, b"\\xe9 ->"),
+        ({"LC_ALL": "C.utf8", "LANG": "en_US.ISO-8859-1"}, "é →".encode()),
+    ],
+)
+def test_the_encoding_is_that_of_the_locale(environment: dict[str, str], expected: bytes) -> None:
+    assert paint.encoded("é →", environment) == expected

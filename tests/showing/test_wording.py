@@ -22,6 +22,7 @@ from reloader.notices import (
     CannotPreload,
     CannotRead,
     CannotStart,
+    Caution,
     ChangesMeanwhile,
     Checking,
     Drained,
@@ -32,6 +33,7 @@ from reloader.notices import (
     GuardWasLost,
     Held,
     Ignoring,
+    InterruptPassed,
     KeysAre,
     Killing,
     MatchesNothing,
@@ -44,6 +46,7 @@ from reloader.notices import (
     Preloaded,
     ProcessUse,
     Ready,
+    Recognised,
     Released,
     Remembered,
     SetAside,
@@ -53,6 +56,7 @@ from reloader.notices import (
     Status,
     StatusOf,
     StillDraining,
+    TaskKilled,
     Unkillable,
     Unpaused,
     WaitingForGit,
@@ -65,12 +69,23 @@ from reloader.showing.console import Weight, printable
 from reloader.showing.phrases import changed, exit_shown, path_shown
 from reloader.showing.wording import is_shown, word
 
-SETTINGS = Settings(command=("worker",), name="qcluster", ready="running", stop_signal=signal.SIGINT)
+SETTINGS = Settings(
+    command=("worker",),
+    name="qcluster",
+    preset="django-q2",
+    ready="running",
+    stop_signal=signal.SIGINT,
+    stop_timeout=60.0,
+    killed="it is lost",
+)
 EDIT = (Change("tasks.py", Kind.CHANGED),)
 CRASH = ExitStatus(code=1)
 
 # Every notice, in every form that it comes in, and its words.
 WORDS: list[tuple[Notice, str]] = [
+    (Recognised(), "django-q2: SIGINT, at most 60 s, ready at 'running'"),
+    (Caution("celery: beware", "do this"), "celery: beware\nhint: do this"),
+    (TaskKilled(), "if a task was in flight: django-q2: it is lost"),
     (Watching(1, 1), "watching . (1 file in 1 folder)"),
     (Watching(12, 2345), "watching . (2,345 files in 12 folders)"),
     (Ignoring(("a.log",), "*.log", "built-in", 3), "ignored: a.log (*.log, built-in)"),
@@ -78,24 +93,39 @@ WORDS: list[tuple[Notice, str]] = [
     (Ignoring(("a", "b"), "/*", os.path.abspath(".gitignore"), 3), "ignored: a and b (/*, .gitignore:3)"),
     (AwaitingPrompt(), "qcluster waits for input → it restarts once it goes on"),
     (
+        InterruptPassed(),
+        "Ctrl-C went to qcluster, which waits for input; twice within a second it is ours",
+    ),
+    (
         KeysAre(),
-        "r restart, k kill now (during a drain), p pause or resume watching, s status, c clear, q quit, "
-        "Enter an empty line",
+        "r  restart          k  kill now, during a drain\n"
+        "p  pause, resume    s  status\n"
+        "c  clear            q  quit\n"
+        "h  this help        Enter  an empty line\n"
+        "Ctrl-C drains and ends; at a prompt of the worker's, twice",
     ),
     (
-        Status("ready", (StatusOf("ready", 4711, 3, 61.0),), False),
-        "qcluster is ready (pid 4711), generation 3, for 1 min 1 s",
+        Status("ready", 3, (StatusOf("ready", 4711, 3, 61.0),), False),
+        "qcluster is ready, pid 4711, up for 1 min 1 s, generation 3",
     ),
     (
-        Status("starting", (StatusOf("starting", 4712, 4, 1.0), StatusOf("ready", 4711, 3, 61.0)), False),
-        "qcluster is starting (pid 4712), generation 4, for 1.0 s; "
-        "generation 3 is ready (pid 4711), for 1 min 1 s",
+        Status("starting", 4, (StatusOf("starting", 4712, 4, 1.0), StatusOf("ready", 4711, 3, 61.0)), False),
+        "qcluster is starting, pid 4712, up for 1.0 s, generation 4, "
+        "qcluster.3 is ready, pid 4711, up for 1 min 1 s",
     ),
     (
-        Status("held", (StatusOf("ready", 4711, 3, 61.0),), False),
-        "qcluster is held; generation 3 is ready (pid 4711), for 1 min 1 s",
+        Status("held", 4, (StatusOf("ready", 4711, 3, 61.0),), False),
+        "qcluster is held, generation 4, qcluster.3 is ready, pid 4711, up for 1 min 1 s",
     ),
-    (Status("exited", (), True), "qcluster is exited, watching is paused"),
+    (
+        Status("exited", 3, (), True),
+        "qcluster is exited, generation 3, watching is paused (p resumes it)",
+    ),
+    (
+        Status("ready", 3, (StatusOf("ready", 4711, 3, 1.0),), False, EDIT),
+        "qcluster is ready, pid 4711, up for 1.0 s, generation 3, "
+        "tasks.py changed and held back: the code is broken",
+    ),
     (
         StartingBeside((Change(os.path.abspath("tasks.py"), Kind.CHANGED),), 2),
         "tasks.py changed → starting qcluster.2",
@@ -130,7 +160,7 @@ WORDS: list[tuple[Notice, str]] = [
         "still draining qcluster.1 after 5 s (SIGKILL in 5 s) and qcluster.2 after 2 s (no limit)",
     ),
     (Drained(0.5, 1), "qcluster.1 ended after 0.50 s"),
-    (Killing(4711, None, 1), "killing qcluster.1"),
+    (Killing(4711, None, generation=1), "killing qcluster.1"),
     (
         EndedItself(ExitStatus(code=1), 0.3, True, None, False, 2, 1),
         "qcluster.2 crashed at its start (exit status 1) → qcluster.1 goes on with the last good code",
@@ -177,6 +207,16 @@ WORDS: list[tuple[Notice, str]] = [
     ),
     (Drained(0.5), "qcluster ended after 0.50 s"),
     (Killing(4711, None), "killing qcluster"),
+    (
+        Killing(4711, None, (ProcessUse(4711, "python", 97.6, 64.0),)),
+        "killing qcluster; still there: python (pid 4711) for 1 min 4 s, CPU 98 %",
+    ),
+    (
+        Killing(4711, 10.0, (ProcessUse(4711, "python", 97.6, 64.0), ProcessUse(4712, "sh", 0.0, 1.5))),
+        "qcluster did not end within 10 s → SIGKILL to its whole process tree; still there: python (pid 4711) "
+        "for 1 min 4 s, CPU 98 %, sh (pid 4712) for 1.5 s, CPU 0 %\n"
+        "hint: --stop-timeout sets the limit, none waits for ever",
+    ),
     (
         Killing(4711, 10.0),
         "qcluster did not end within 10 s → SIGKILL to its whole process tree\n"
@@ -227,7 +267,7 @@ WORDS: list[tuple[Notice, str]] = [
         Held(
             EDIT, None, ('  File "tasks.py", line 1', "    def (", "        ^", "SyntaxError: invalid syntax")
         ),
-        "tasks.py changed, but cannot be compiled → qcluster goes on with the last good code\n"
+        "tasks.py changed, but tasks.py:1 cannot be compiled → qcluster goes on with the last good code\n"
         '  File "tasks.py", line 1\n    def (\n        ^\nSyntaxError: invalid syntax\n'
         "hint: a save that mends it restarts; --no-hold restarts regardless",
     ),
@@ -356,6 +396,8 @@ def test_notices_with_text_of_others_are_known() -> None:
             Ignoring,
             StillDraining,
             StartingBeside,
+            Killing,
+            Caution,
             Status,
             Started,
             CannotPreload,
@@ -475,3 +517,10 @@ def test_what_is_told_depends_on_its_weight_and_the_verbosity(weight: Weight) ->
 def test_restarts_and_trouble_are_told_even_when_little_is_wanted(kind: type[Notice], weight: Weight) -> None:
     found = {word(notice, SETTINGS)[1] for notice, _ in WORDS if isinstance(notice, kind)}
     assert found == {weight}
+
+
+def test_of_many_processes_that_are_killed_the_first_are_named_and_the_rest_counted() -> None:
+    alive = tuple(ProcessUse(pid, "python", 0.0, 12.0) for pid in range(1, 10))
+    text, _ = word(Killing(1, 10.0, alive), SETTINGS)
+    assert "python (pid 6) for 12.0 s, CPU 0 %, 3 more\n" in text
+    assert "(pid 7)" not in text

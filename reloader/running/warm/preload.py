@@ -54,18 +54,21 @@ class Preload:
         os.environ["DJANGO_SETTINGS_MODULE"] = SETTINGS
         sys.meta_path.insert(0, self)
         before = [os.dup(fd) for fd in (1, 2)]
-        printed = os.memfd_create("printed")
+        # Of the same kind: a module may ask at its import whether it prints to a terminal.
+        printed, printing = os.openpty() if os.isatty(1) else os.pipe()
+        os.set_blocking(printed, False)
         try:
             for fd in (1, 2):
-                os.dup2(printed, fd)
+                os.dup2(printing, fd)
             for name in self.names:
                 if name not in self.refused and name not in self.left_out and name not in sys.modules:
                     self._import(name, printed)
         finally:
-            os.close(printed)
             for fd, saved in zip((1, 2), before):  # noqa: B905 - Python 3.8 knows no strictness
                 os.dup2(saved, fd)
                 os.close(saved)
+            os.close(printing)
+            os.close(printed)
             sys.meta_path.remove(self)
             if had_settings is None:
                 del os.environ["DJANGO_SETTINGS_MODULE"]
@@ -75,7 +78,8 @@ class Preload:
 
     def _import(self, name: str, printed: int) -> None:
         self._tell(name + "\n")
-        threads, size = _threads(), os.fstat(printed).st_size
+        _take(printed)
+        threads = _threads()
         self._asked = []
         try:
             __import__(name)
@@ -88,7 +92,7 @@ class Preload:
         for stream in (sys.stdout, sys.stderr):
             if stream is not None:
                 stream.flush()
-        if os.fstat(printed).st_size != size:
+        if _take(printed):
             self._leave_out([name], "prints")
         elif _threads() > threads and name.partition(".")[0] not in RETHREAD:
             self._leave_out([name], "leaves a thread running")
@@ -132,6 +136,14 @@ def is_installed(origin: str | None, locations: Iterable[str] | None) -> bool:
         (place.startswith(standard + os.sep) or any(part in _INSTALLED for part in place.split(os.sep)))
         for place in places
     )
+
+
+def _take(printed: int) -> bytes:
+    """What was printed since; without end were it more than a pipe holds, which nobody prints at an import."""
+    try:
+        return os.read(printed, 1 << 20)
+    except BlockingIOError:
+        return b""
 
 
 def _threads() -> int:

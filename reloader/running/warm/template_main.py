@@ -12,12 +12,13 @@ import gc
 import os
 import sys
 
-from reloader.running import guard_main, leftovers, spawn, wire
+from reloader.running import aiming, guard_main, leftovers, spawn, wire
 from reloader.running.warm.preload import Preload, Stamps
 from reloader.running.warm.seed import ORDER, Recorder, take_away
 from reloader.running.wire import GO, HOLD, LOADED, STALE
 
-assert leftovers  # a guard needs it, and could not find it any more
+assert leftovers  # a guard needs these, and could not find them any more
+assert aiming
 
 
 def serve(order: dict) -> dict:  # type: ignore[type-arg]
@@ -86,7 +87,7 @@ def _guard_or_worker(request: tuple, files: list[int]) -> None:  # type: ignore[
     """Fork the worker, and guard it for ever. Returns in the worker alone."""
     os.setpgid(0, 0)
     spawn.become_subreaper()
-    _, _, _, folder, stop_signal, _, _, terminal = request
+    _, _, _, folder, stop_signal, _, _, terminal, _ = request
     standard = files[wire.WORKERS : wire.PIPES]
     control = _socket.socket(fileno=files[wire.CONTROL])
     wire.send(control, (wire.HERE, os.getpid()))

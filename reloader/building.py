@@ -1,0 +1,119 @@
+"""From what was given by options, environment and files to the settings of a run."""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from reloader.errors import ReloaderError
+from reloader.presets.applying import applied, cautions
+from reloader.presets.preset import Preset
+from reloader.presets.recognise import Recognised, recognise
+from reloader.presets.table import PRESETS
+from reloader.settings import Color, LogFormat, OnExit, RestartOn, Settings, StopTarget, Tty, parse_signal
+
+
+def build(given: dict[str, Any], presets: Sequence[Preset] = PRESETS) -> Settings:
+    """Settings from the options, the environment and a file, all of them given; then a preset, then defaults.
+
+    Raises ReloaderError for what cannot be.
+    """
+    command = tuple(given["command"])
+    if given["module"]:
+        command = (_interpreter(), "-m", given["module"], *command)
+    if not command:
+        raise ReloaderError("no command given", "reloader -- python manage.py qcluster")
+    recognised = _recognised(command, given.get("preset"), presets)
+    values = _known_of(recognised)
+    values |= {key: value for key, value in given.items() if value not in (None, ())}
+    for key in ("command", "module", "verbose", "quiet"):
+        values.pop(key, None)
+    preset = recognised.preset
+    values["preset"] = preset.key if preset is not None else None
+    if preset is not None:
+        environment = {**os.environ, **recognised.environment}
+        values["cautions"] = cautions(preset, recognised.arguments, environment, values["stop_signal"])
+    # By its documented rules it would work elsewhere; it has not been tried there.
+    values["warm"] = values["warm"] and recognised.python and sys.platform == "linux"
+    values["stop_target"] = StopTarget(values.get("stop_target", "worker"))
+    values["on_exit"] = OnExit(values.get("on_exit", "wait"))
+    values["restart_on"] = RestartOn(values.get("restart_on", "change"))
+    values["color"] = Color(values.get("color", "auto"))
+    values["log_format"] = LogFormat(values.get("log_format", "text"))
+    values["tty"] = Tty(values.get("tty", "auto"))
+    if values.get("stop_timeout") == math.inf:
+        values["stop_timeout"] = None
+    if values.get("poll") in (0, math.inf):
+        raise ReloaderError("--poll needs a time between two looks", "write for example --poll 1s")
+    if values.get("start_timeout") in (0, math.inf):
+        raise ReloaderError(
+            "--start-timeout needs a time after which a start is over", "write for example --start-timeout 2m"
+        )
+    if values.get("debounce") == math.inf:
+        raise ReloaderError("--debounce none would never restart", "write for example --debounce 50ms")
+    settings = Settings(command=command, verbosity=given["verbose"] - given["quiet"], **values)
+    for path in settings.watch:
+        _must_be_watchable(path)
+    return settings
+
+
+def _recognised(command: Sequence[str], choice: str | None, presets: Sequence[Preset]) -> Recognised:
+    if choice is None:
+        return recognise(command, presets)
+    if choice == "none":
+        return recognise(command, ())
+    from reloader.presets.custom import named
+
+    return recognise(command, presets, named(choice, presets))
+
+
+def _known_of(recognised: Recognised) -> dict[str, Any]:
+    """The settings that follow from the command."""
+    from reloader.showing.managers import is_below_manager
+
+    values: dict[str, Any] = {
+        "prefix": not is_below_manager(os.environ),
+        "name": recognised.name,
+        "python": recognised.python,
+        "interpreter": recognised.interpreter,
+        "program": recognised.words,
+        "warm": recognised.python,
+        "stop_signal": parse_signal("INT" if recognised.python else "TERM"),
+    }
+    if recognised.preset is not None:
+        environment = {**os.environ, **recognised.environment}
+        preset = applied(recognised.preset, recognised.arguments, environment)
+        values |= {
+            "ready": preset.ready,
+            "stop_target": preset.stop_target,
+            "stop_timeout": preset.stop_timeout,
+            "killed": preset.killed,
+        }
+        if preset.stop_signal is not None:
+            values["stop_signal"] = preset.stop_signal
+    return values
+
+
+def _interpreter() -> str:
+    environment = os.environ.get("VIRTUAL_ENV")
+    inside = os.path.join(environment, "bin", "python") if environment else ""
+    return inside if inside and os.path.exists(inside) else sys.executable
+
+
+def _must_be_watchable(path: str) -> None:
+    from reloader.showing.phrases import path_shown
+
+    shown = path_shown(path)
+    try:
+        os.stat(path)
+        if os.path.isdir(path):
+            os.listdir(path)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        remedy = "check the path after --watch; it is relative to the current folder"
+        if isinstance(error, PermissionError):
+            remedy = f"ls -ld {shown}"
+        raise ReloaderError(f"cannot watch {shown}: {reason}", remedy) from error

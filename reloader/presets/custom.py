@@ -1,0 +1,141 @@
+"""Presets from a settings file: `[tool.reloader.presets.NAME]` adds a worker or changes a known one."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from reloader.errors import ReloaderError
+from reloader.presets.preset import Preset
+from reloader.presets.table import PRESETS
+from reloader.settings import StopTarget, parse_duration, parse_signal
+
+# The keys of such a table, and what each takes.
+KEYS: Mapping[str, type] = {
+    "match": list,
+    "value_options": list,
+    "name": str,
+    "counts": str,
+    "ready": str,
+    "stop_signal": str,
+    "stop_target": str,
+    "stop_timeout": str,
+    "overlap": bool,
+    "overlap_needs": str,
+    "killed": str,
+    "notes": str,
+}
+_COUNTS = {"python": True, "everything": False}
+_PYTHON = re.compile(r"(?:python|pypy)[\d.]*t?")
+_DJANGO = frozenset({"manage", "manage.py", "django-admin"})
+
+
+def merged(tables: Mapping[str, Mapping[str, Any]], path: str) -> tuple[Preset, ...]:
+    """The presets of the file, then the known ones that it does not change.
+
+    `tables` are those of the file at `path`, by the preset's key, their keys and kinds checked as KEYS has
+    them. Raises ReloaderError for a value that cannot be.
+    """
+    known = {preset.key: preset for preset in PRESETS}
+    shown = os.path.relpath(path)
+    own = tuple(_preset(key, table, known.get(key), shown) for key, table in tables.items())
+    return (*own, *(preset for preset in PRESETS if preset.key not in tables))
+
+
+def named(key: str, presets: Sequence[Preset]) -> Preset:
+    """The preset of that key; raises ReloaderError when there is none."""
+    by_key = {preset.key: preset for preset in presets}
+    if key not in by_key:
+        raise ReloaderError(f"no preset is called {key!r}", _near(key, by_key))
+    return by_key[key]
+
+
+def _near(key: str, known: Mapping[str, Preset]) -> str:
+    import difflib
+
+    close = difflib.get_close_matches(key, known, n=1)
+    return f"did you mean {close[0]}?" if close else "reloader presets lists them"
+
+
+def _preset(key: str, table: Mapping[str, Any], known: Preset | None, shown: str) -> Preset:
+    if known is None and not table.get("match"):
+        near = _near(key, {preset.key: preset for preset in PRESETS})
+        remedy = near if near.startswith("did") else 'write for example match = ["manage.py myworker"]'
+        raise ReloaderError(f"{shown}: presets.{key} is no known worker and has no match", remedy)
+    preset = known or Preset(key, python=None, stop_signal=None)
+    for name, value in table.items():
+        try:
+            preset = _SETTERS[name](preset, value)
+        except ValueError as error:
+            raise ReloaderError(
+                f"{shown}: presets.{key}.{name.replace('_', '-')}: {error}", "reloader presets shows examples"
+            ) from error
+    return preset
+
+
+def _match(preset: Preset, values: list[str]) -> Preset:
+    ways = []
+    for value in values:
+        words = value.split()
+        # As one would type it: the program is what Python runs.
+        if words and _PYTHON.fullmatch(words[0]):
+            words = words[2:] if words[1:2] == ["-m"] else words[1:]
+        if not words:
+            raise ValueError(f"{value!r} names no program")
+        if os.path.basename(words[0]) in _DJANGO:
+            words[0] = "manage.py"
+            if len(words) == 1:
+                raise ValueError(f"{value!r} names no management command")
+        ways.append(" ".join(words))
+    return preset._replace(match=(*ways, *preset.match))
+
+
+def _counts(preset: Preset, value: str) -> Preset:
+    if value not in _COUNTS:
+        raise ValueError(f"{value!r} is not one of 'python', 'everything'")
+    return preset._replace(python=_COUNTS[value])
+
+
+def _ready(preset: Preset, value: str) -> Preset:
+    try:
+        re.compile(value.encode())
+    except re.error as error:
+        raise ValueError(f"{value!r} is not a regular expression: {error}") from error
+    # What the file says holds in every case.
+    cases = tuple(case._replace(ready=None) for case in preset.cases)
+    return preset._replace(ready=value or None, cases=cases)
+
+
+def _stop_target(preset: Preset, value: str) -> Preset:
+    if value not in (target.value for target in StopTarget):
+        raise ValueError(f"{value!r} is not one of 'worker', 'leader', 'tree'")
+    return preset._replace(stop_target=StopTarget(value))
+
+
+def _stop_timeout(preset: Preset, value: str) -> Preset:
+    seconds = parse_duration(value)
+    return preset._replace(stop_timeout=math.inf if seconds is None else seconds)
+
+
+def _overlap(preset: Preset, value: bool) -> Preset:
+    cases = tuple(case._replace(overlap=None) for case in preset.cases)
+    return preset._replace(overlap=value, cases=cases)
+
+
+_SETTERS: Mapping[str, Callable[[Preset, Any], Preset]] = {
+    "match": _match,
+    "value_options": lambda preset, value: preset._replace(valued=(*preset.valued, *value)),
+    "name": lambda preset, value: preset._replace(name=value),
+    "counts": _counts,
+    "ready": _ready,
+    "stop_signal": lambda preset, value: preset._replace(stop_signal=parse_signal(value)),
+    "stop_target": _stop_target,
+    "stop_timeout": _stop_timeout,
+    "overlap": _overlap,
+    "overlap_needs": lambda preset, value: preset._replace(overlap_needs=value),
+    "killed": lambda preset, value: preset._replace(killed=value.rstrip(".")),
+    "notes": lambda preset, value: preset._replace(notes=value),
+}

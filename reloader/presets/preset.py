@@ -1,0 +1,76 @@
+"""What can be known of a worker: the fields of a preset, each explained. The data stand in table.py."""
+
+from __future__ import annotations
+
+import signal
+from typing import NamedTuple
+
+from reloader.settings import StopTarget
+
+# How long a task in flight may take, in seconds, where nothing else is known.
+FOR_TASKS = 60.0
+
+
+class Case(NamedTuple):
+    """What differs from the preset, or is worth a word, for some command lines or environments.
+
+    It holds when everything holds that it names. An option is written `--name` or `--name=value`, and a
+    command line has it in whatever form it takes: `-l=info` is there in `-l info` and in `-linfo`.
+    """
+
+    has: tuple[str, ...] = ()
+    """One of these options is given."""
+    lacks: tuple[str, ...] = ()
+    """None of these options is given."""
+    env: str = ""
+    """The environment has this NAME=VALUE."""
+    stop_signal: int | None = None
+    """This is the stop signal."""
+    ready: str | None = None
+    """The ready line then; an empty one where there is none."""
+    overlap: bool | None = None
+    """Whether generations may overlap then."""
+    caution: str = ""
+    """What the user is told once, at the start."""
+    hint: str = ""
+    """What to do about that."""
+
+
+class Preset(NamedTuple):
+    """How a known worker behaves. Times are in seconds."""
+
+    key: str
+    """By this it is called: `--preset KEY`, `[tool.reloader.presets.KEY]`, `reloader presets KEY`."""
+    match: tuple[str, ...] = ()
+    """How it is recognised, each a program and the words that follow it, options left out.
+
+    `manage.py VERB` is a management command however Django is called. Any other program is a console
+    script, a file or what stands behind `python -m`. Of several that match, the longest is taken.
+    """
+    valued: tuple[str, ...] = ()
+    """Options that take a value of their own and may stand before those words."""
+    name: str = ""
+    """The prefix of its lines; empty for the name of the management command or the program."""
+    python: bool | None = True
+    """What counts: code and configuration of Python, or everything; None leaves it to the command."""
+    ready: str | None = None
+    """A regular expression for the line by which it is ready.
+
+    Where each of its processes prints one, the first is enough: the old generation is gone by then, so
+    that whatever takes up a task is new.
+    """
+    stop_signal: int | None = signal.SIGINT
+    """What drains it; None for INT where it is Python, and TERM where it is not."""
+    stop_target: StopTarget = StopTarget.WORKER
+    """Who gets it: the whole tree, where the first process does not pass it on."""
+    stop_timeout: float = FOR_TASKS
+    """How long a task in flight may take; infinity for as long as it wants."""
+    overlap: bool = False
+    """Whether a new generation may start before the old one has drained."""
+    overlap_needs: str = ""
+    """What the new generation needs for that."""
+    killed: str = ""
+    """What becomes of a task that is killed at the stop timeout."""
+    notes: str = ""
+    """What else a user should know, in sentences."""
+    cases: tuple[Case, ...] = ()
