@@ -168,10 +168,11 @@ class Worker(Steps):
             self._lost = one
             effects += self._meet(Happening.LOST, now)
         else:
-            self._drain_took = one.drained_for(now)
+            if self.plan is Plan.WAITING:
+                self._drain_took = now - self._asked_at
             awaited = self.goal is Goal.UP and not self.settings.overlap
             if not awaited and not one.killed and one.status is not None:
-                effects.append(Tell(Drained(self._drain_took, one.called)))
+                effects.append(Tell(Drained(one.drained_for(now), one.called)))
             effects += self._meet(Happening.ENDED, now)
         return effects + self._finish_if_gone()
 

@@ -116,22 +116,17 @@ class _Words:
                 where = ", ".join(path_shown(path) for path in self.settings.watch)
                 sizes = f"{counted(files, 'file')} in {counted(folders, 'folder')}"
                 return f"watching {where} ({sizes})", Weight.ROUTINE
-            case Started(pid, total, detect, None, how, int(number)) if number > 1:
-                took = f"detect {detect:.2f}, pid {pid}{_how(how)}"
+            case Started(pid, _, _, None, _, None | 1):
+                return f"{self.called(notice.generation)} started (pid {pid})", Weight.PLAIN
+            case Started(pid, total, detect, drain, how, number):
+                took = f"detect {detect:.2f}{_drain(drain)}, pid {pid}{_how(how)}"
                 return f"{self.called(number)} started in {total:.2f} s ({took})", Weight.PLAIN
-            case Started(pid, _, _, None, _, number):
-                return f"{self.called(number)} started (pid {pid})", Weight.PLAIN
-            case Started(pid, total, detect, drain, how):
-                took = f"detect {detect:.2f}, drain {drain:.2f}, pid {pid}{_how(how)}"
-                return f"{self.name} started in {total:.2f} s ({took})", Weight.PLAIN
-            case Ready(_, total, detect, start, None, how, int(number)) if number > 1:
-                took = f"detect {detect:.2f}, start {start:.2f}{_how(how)}"
-                return f"{self.called(number)} ready in {total:.2f} s ({took})", Weight.PLAIN
-            case Ready(_, total, _, _, None):
+            case Ready(_, total, _, _, None, _, None | 1):
                 return f"ready in {total:.2f} s", Weight.PLAIN
-            case Ready(_, total, detect, start, drain, how):
-                took = f"detect {detect:.2f}, drain {drain:.2f}, start {start:.2f}{_how(how)}"
-                return f"ready in {total:.2f} s ({took})", Weight.PLAIN
+            case Ready(_, total, detect, start, drain, how, number):
+                took = f"detect {detect:.2f}{_drain(drain)}, start {start:.2f}{_how(how)}"
+                who = "" if number is None else f"{self.called(number)} "
+                return f"{who}ready in {total:.2f} s ({took})", Weight.PLAIN
             case Preloaded(modules, seconds):
                 count = counted(modules, "module")
                 return f"{count} preloaded in {seconds:.1f} s; the next start is warm", Weight.DETAIL
@@ -340,6 +335,11 @@ class _Words:
 
 def _up(one: StatusOf) -> list[str]:
     return [f"pid {one.pid}", f"up for {span(one.since)}"]
+
+
+def _drain(took: float | None) -> str:
+    """How long a drain was waited for, in the middle of a list."""
+    return "" if took is None else f", drain {took:.2f}"
 
 
 def _how(how: str | None) -> str:
