@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from reloader.errors import ReloaderError
-from reloader.presets.applying import applied, cautions
+from reloader.presets.applying import applied, cautions, overlap_cautions
 from reloader.presets.preset import Preset
 from reloader.presets.recognise import Recognised, recognise
 from reloader.presets.table import PRESETS
@@ -36,6 +36,8 @@ def build(given: dict[str, Any], presets: Sequence[Preset] = PRESETS) -> Setting
     if preset is not None:
         environment = {**os.environ, **recognised.environment}
         values["cautions"] = cautions(preset, recognised.arguments, environment, values["stop_signal"])
+        if values.get("overlap"):
+            values["cautions"] += overlap_cautions(applied(preset, recognised.arguments, environment))
     # By its documented rules it would work elsewhere; it has not been tried there.
     values["warm"] = values["warm"] and recognised.python and sys.platform == "linux"
     values["stop_target"] = StopTarget(values.get("stop_target", "worker"))
