@@ -1,4 +1,4 @@
-"""Renews what the docs take from elsewhere: the two helps, the known workers, the table of states,
+"""Renews what the docs take from elsewhere: the two helps, the known workers, the tables of states,
 the figures.
 
 Each stands between `<!-- NAME -->` and `<!-- end of NAME -->`. `python docs/refresh.py` writes them anew;
@@ -8,39 +8,44 @@ a test fails where one is stale.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from reloader.cli import COMMAND
-from reloader.deciding.states import TABLE, Happening, WorkerState
+from reloader.deciding.lives import LIVES
+from reloader.deciding.states import TABLE
 from reloader.help import long_help, short_help
 from reloader.presets import telling
 from reloader.presets.table import PRESETS
 
 ROOT = Path(__file__).parent.parent
-# How the steps of the table are said to a reader.
+# How the steps of the tables are said to a reader.
 STEPS = {
     "stay": "–",
     "ignore": "–",
     "impossible": "impossible",
-    "prepare": "PREPARING",
-    "retry": "PREPARING",
-    "start_again": "PREPARING",
-    "launch": "STARTING",
+    "ask": "WAITING or PREPARING",
+    "seek_room": "PREPARING, where there is room",
+    "start_again": "WAITING or PREPARING",
+    "retry": "WAITING or PREPARING",
+    "replace": "WAITING, without overlap behind a stop; or PREPARING",
+    "start_over": "if nobody else is on the way, as restart",
+    "fall_back": "HELD, or follow `--on-exit`",
+    "bridge": "–, or follow `--on-exit quit`",
+    "bridge_and_seek_room": "PREPARING, or follow `--on-exit quit`",
+    "launch": "RUNNING",
+    "rest": "all are stopped: STOPPED",
+    "force": "all are killed; once more: finished",
+    "follow_on_exit": "follow `--on-exit`",
     "drain": "DRAINING",
     "kill": "KILLING",
-    "rest": "finished",
-    "abandon": "finished",
     "be_ready": "READY",
-    "assume_ready": "READY (assumed)",
-    "fail": "follow `--on-exit`",
-    "fail_late": "follow the goal",
-    "end_itself": "follow `--on-exit`",
-    "follow_goal": "follow the goal",
+    "assume_ready_or_give_up": "READY (assumed); DRAINING where another is at work",
+    "end": "ENDED",
     "wait_or_kill": "KILLING",
-    "complain": "told; finished if quitting",
+    "complain": "told, killed again",
 }
-WANTED = [h for h in Happening if h not in (Happening.PREPARED, Happening.FAILED)]
 # The width, in columns, of the long help in the docs.
 WIDTH = 100
 
@@ -49,13 +54,11 @@ def _block(text: str) -> str:
     return f"```\n{text.rstrip()}\n```"
 
 
-def states() -> str:
-    """The state table of a worker, in Markdown."""
-    head = ["state", *(happening.value for happening in WANTED)]
+def _drawn(name: str, table: Mapping[Any, Mapping[Any, str]]) -> str:
+    """A table of states, in Markdown."""
+    head = [name, *(happening.value for happening in next(iter(table.values())))]
     rows = [head, ["---"] * len(head)]
-    for state in WorkerState:
-        cells = [STEPS[TABLE[state][happening]] for happening in WANTED]
-        rows.append([state.name, *cells])
+    rows += [[state.name, *(STEPS[step] for step in row.values())] for state, row in table.items()]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
@@ -104,8 +107,9 @@ PARTS: dict[tuple[str, str], Callable[[], str]] = {
     ("README.md", "reloader -h"): lambda: _block(short_help(COMMAND)),
     ("README.md", "comparison"): comparison,
     ("docs/reference.md", "reloader --help"): lambda: _block(long_help(COMMAND, WIDTH)),
+    ("docs/concepts.md", "table of lives"): lambda: _drawn("generation", LIVES),
+    ("docs/concepts.md", "table of plans"): lambda: _drawn("plan", TABLE),
     ("docs/reference.md", "known workers"): workers,
-    ("docs/concepts.md", "state table"): states,
 }
 
 

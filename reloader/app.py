@@ -169,12 +169,12 @@ class Shell:
                 case StartWorker(generation):
                     self._console.generation = generation
                     self._stage.start(generation)
-                case StopWorker():
-                    self._stage.stop()
-                case KillWorker():
-                    self._stage.kill()
-                case ReapWorker():
-                    self._stage.forget()
+                case StopWorker(generation):
+                    self._stage.stop(generation)
+                case KillWorker(generation):
+                    self._stage.kill(generation)
+                case ReapWorker(generation):
+                    self._stage.forget(generation)
                 case LearnFromWorker():
                     self._learn()
                 case PassInterrupt():
@@ -211,18 +211,17 @@ class Shell:
     def _tell(self, notice: Notice) -> None:
         in_place = isinstance(notice, StillDraining) and self._console.can_write_over
         if isinstance(notice, Killing):
-            notice = Killing(notice.pid, notice.timeout, self._stage.look())
+            alive = self._stage.look(notice.generation)
+            notice = Killing(notice.pid, notice.timeout, alive, notice.generation)
         if isinstance(notice, StillDraining):
             alive = self._stage.look()
             if not (in_place or notice.now_and_then):
                 return
-            notice = StillDraining(
-                notice.pid, notice.elapsed, notice.left, notice.now_and_then, alive[:SHOWN]
-            )
+            notice = StillDraining(notice.drains, notice.now_and_then, alive[:SHOWN])
         text, weight = word(notice, self._settings)
         if is_shown(weight, self._settings.verbosity):
             # The worker's last lines come before the line that says it has ended.
-            after = self._stage.pumps if isinstance(notice, EndedItself) else ()
+            after = self._stage.pumps_of(notice.generation) if isinstance(notice, EndedItself) else ()
             self._console.tell(text, weight, after, in_place)
 
     def _begin_watching(self) -> None:

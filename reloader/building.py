@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from reloader.errors import ReloaderError
-from reloader.presets.applying import applied, cautions
+from reloader.presets.applying import applied, cautions, overlap_cautions
 from reloader.presets.preset import Preset
 from reloader.presets.recognise import Recognised, recognise
 from reloader.presets.table import PRESETS
@@ -46,6 +46,8 @@ def build(given: dict[str, Any], presets: Sequence[Preset] = PRESETS) -> Setting
     if preset is not None:
         environment = {**os.environ, **recognised.environment}
         values["cautions"] = cautions(preset, recognised.arguments, environment, values["stop_signal"])
+        if values.get("overlap"):
+            values["cautions"] += overlap_cautions(applied(preset, recognised.arguments, environment))
     # By its documented rules it would work elsewhere; it has not been tried there.
     values["warm"] = values["warm"] and recognised.python and sys.platform == "linux"
     values["trigger"] = Trigger(values.get("trigger", "tree"))
@@ -59,6 +61,10 @@ def build(given: dict[str, Any], presets: Sequence[Preset] = PRESETS) -> Setting
         values["stop_timeout"] = None
     if values.get("poll") in (0, math.inf):
         raise ReloaderError("--poll needs a time between two looks", "write for example --poll 1s")
+    if values.get("start_timeout") in (0, math.inf):
+        raise ReloaderError(
+            "--start-timeout needs a time after which a start is over", "write for example --start-timeout 2m"
+        )
     if values.get("debounce") == math.inf:
         raise ReloaderError("--debounce none would never restart", "write for example --debounce 50ms")
     settings = Settings(command=command, verbosity=given["verbose"] - given["quiet"], **values)

@@ -80,6 +80,8 @@ class TreeBusy(Message):
     """The tree is not looked at now, since this operation of Git is changing it."""
 
     operation: str
+    generation: int | None = None
+    """The one whose snapshot is put off by it; None where it was to be compared."""
 
 
 class PathsIgnored(Message):

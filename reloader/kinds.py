@@ -37,6 +37,19 @@ class Duration(click.ParamType[float]):
         return math.inf if seconds is None else seconds
 
 
+class Count(click.ParamType[int]):
+    """A number of things, one at least."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The number from text."""
+        text = str(value).strip()
+        if not (text.isascii() and text.isdecimal() and int(text)):
+            self.fail(f"{text!r} is not a number of at least 1", param, ctx)
+        return int(text)
+
+
 class SignalName(click.ParamType[int]):
     """A signal's number."""
 

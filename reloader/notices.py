@@ -33,6 +33,8 @@ class Started(Message):
     drain: float | None
     how: str | None = None
     """`warm`, or why it is not; None where nobody could expect it."""
+    generation: int | None = None
+    """Which one, here and below, where there can be several."""
 
 
 class Ready(Message):
@@ -49,6 +51,7 @@ class Ready(Message):
     drain: float | None
     how: str | None = None
     """As in Started."""
+    generation: int | None = None
 
 
 class Preloaded(Message):
@@ -68,6 +71,15 @@ class AssumedReady(Message):
     """The ready line did not come within the start timeout."""
 
     timeout: float
+    generation: int | None = None
+
+
+class NotReady(Message):
+    """The ready line did not come within the start timeout, so another generation goes on."""
+
+    timeout: float
+    generation: int
+    other: int
 
 
 class Draining(Message):
@@ -78,6 +90,9 @@ class Draining(Message):
     signal: int
     timeout: float | None
     quitting: bool
+    generation: int | None = None
+    successor: int | None = None
+    """The generation that is ready to take its place."""
 
 
 class ProcessUse(Message):
@@ -90,20 +105,28 @@ class ProcessUse(Message):
     """Seconds since it was started."""
 
 
-class StillDraining(Message):
-    """The drain goes on. Told every second where a line can be written over, else now and then."""
+class DrainOf(Message):
+    """A drain under way, and how many seconds are left of the stop timeout, where there is one."""
 
     pid: int | None
     elapsed: float
     left: float | None
+    generation: int | None = None
+
+
+class StillDraining(Message):
+    """A drain goes on. Told every second where a line can be written over, else now and then."""
+
+    drains: tuple[DrainOf, ...]
     now_and_then: bool
     alive: tuple[ProcessUse, ...] = ()
 
 
 class Drained(Message):
-    """The worker ended as asked, for good."""
+    """The worker ended as asked, and no other one waits for that."""
 
     elapsed: float
+    generation: int | None = None
 
 
 class Killing(Message):
@@ -113,6 +136,7 @@ class Killing(Message):
     timeout: float | None
     """The stop timeout that has passed; None when the user forced it."""
     alive: tuple[ProcessUse, ...] = ()
+    generation: int | None = None
 
 
 class TaskKilled(Message):
@@ -123,6 +147,7 @@ class Unkillable(Message):
     """Something survived SIGKILL for this long."""
 
     seconds: float
+    generation: int | None = None
 
 
 class EndedItself(Message):
@@ -133,6 +158,9 @@ class EndedItself(Message):
     crashed_at_start: bool
     retry_in: float | None
     quitting: bool
+    generation: int | None = None
+    other: int | None = None
+    """The generation that goes on, or takes its place."""
 
 
 class CannotStart(Message):
@@ -141,12 +169,29 @@ class CannotStart(Message):
     reason: str
     remedy: str
     retry_in: float | None
+    other: int | None = None
+    """The generation that goes on."""
 
 
 class StartingAgain(Message):
     """A worker that had ended is started because of these changes."""
 
     changes: tuple[Change, ...]
+
+
+class StartingBeside(Message):
+    """A generation is started because of these changes, while another one is at work."""
+
+    changes: tuple[Change, ...]
+    generation: int
+
+
+class AwaitingRoom(Message):
+    """The next generation starts once one of these has drained."""
+
+    generations: tuple[int, ...]
+    most: int
+    """So many may drain at once."""
 
 
 class ChangesMeanwhile(Message):
@@ -259,14 +304,24 @@ class KeysAre(Message):
     """What the keys do."""
 
 
-class Status(Message):
-    """What is, for who asks."""
+class StatusOf(Message):
+    """One generation that has not ended."""
 
     state: str
     pid: int | None
     generation: int
     since: float
     """Seconds since it was started."""
+
+
+class Status(Message):
+    """What is, for who asks."""
+
+    state: str
+    generation: int
+    """The number of the newest, even if that has ended."""
+    generations: tuple[StatusOf, ...]
+    """Those that have not, the newest first."""
     paused: bool
     held: tuple[Change, ...] = ()
     """Changes that wait, since the code is broken."""
@@ -307,6 +362,7 @@ Notice = (
     | Preloaded
     | CannotPreload
     | AssumedReady
+    | NotReady
     | Draining
     | StillDraining
     | Drained
@@ -316,6 +372,8 @@ Notice = (
     | EndedItself
     | CannotStart
     | StartingAgain
+    | StartingBeside
+    | AwaitingRoom
     | ChangesMeanwhile
     | WasUnchanged
     | WaitingForGit

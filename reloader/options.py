@@ -10,7 +10,7 @@ import click
 
 from reloader import __version__
 from reloader.help import Section, long_help, short_help
-from reloader.kinds import Duration, Pattern, SignalName, Text
+from reloader.kinds import Count, Duration, Pattern, SignalName, Text
 from reloader.settings import Color, LogFormat, OnExit, RestartOn, StopTarget, Trigger, Tty
 
 
@@ -177,6 +177,33 @@ PARAMS: list[click.Parameter] = [
         type=Pattern(),
         help="Regular expression for the line by which the worker is ready.",
         details="Known workers have their own. Without one, a worker is ready when it has lived for a second.",
+    ),
+    Option(
+        ["--start-timeout"],
+        section=Section.RESTARTING,
+        metavar="DURATION",
+        type=Duration(),
+        help="How long the ready line is awaited. [default: 30s; 1s without one]",
+        details="After that the worker is taken as ready; with --overlap, and another one at work, it is ended "
+        "instead. Without a ready line: how long it must have lived.",
+    ),
+    Option(
+        ["--overlap/--no-overlap"],
+        section=Section.RESTARTING,
+        default=None,
+        help="Start the new code first, then drain the old. [default: no]",
+        details="The old worker goes on until the new one is ready, and is drained then, for as long as it needs; "
+        "if the new one is not, the old one was never touched. For workers that take tasks from a queue: not for "
+        "schedulers, nor for what has a port, a file or a name that it locks.",
+    ),
+    Option(
+        ["--max-draining"],
+        section=Section.RESTARTING,
+        metavar="NUMBER",
+        type=Count(),
+        help="How many old workers may drain at once. [default: 3]",
+        details="With --overlap and tasks that take longer than the time between two saves; the next restart "
+        "waits for one of them to end.",
     ),
     Option(
         ["--warm/--cold"],

@@ -121,6 +121,12 @@ class Settings:
     killed: str = ""
     """What becomes of a task that is killed, where that is known: a sentence without its end."""
     kill_timeout: float = 5.0
+    overlap: bool = False
+    """Start the new code beside the old, which is drained once the new one is ready."""
+    max_draining: int = 3
+    """With `overlap`, so many generations may drain at once."""
+    start_timeout: float | None = None
+    """Seconds after which a start is over, one way or the other; None for what `ready_within` says."""
     on_exit: OnExit = OnExit.WAIT
     ready: str | None = None
     """A regular expression for the output line by which the worker is ready."""
@@ -143,8 +149,15 @@ class Settings:
         return POLL_INTERVAL if self.poll is None else self.poll
 
     @property
-    def start_timeout(self) -> float:
-        """Seconds after which a started worker is taken as ready."""
+    def room(self) -> int:
+        """How many generations may still be there when the next one starts."""
+        return self.max_draining if self.overlap else 0
+
+    @property
+    def ready_within(self) -> float:
+        """Seconds after which a started worker is taken as ready, or for one that will not be."""
+        if self.start_timeout is not None:
+            return self.start_timeout
         return START_TIMEOUT if self.ready else ALIVE_IS_READY
 
 

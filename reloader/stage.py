@@ -1,4 +1,4 @@
-"""The worker's place: its guard, its processes, and the pumps that carry what it prints."""
+"""The worker's place: what its guards come from, and its generations, one or several at once."""
 
 from __future__ import annotations
 
@@ -12,26 +12,21 @@ from typing import TYPE_CHECKING, Any
 from reloader.errors import ExitCode
 from reloader.events import (
     Event,
-    OutputClosed,
     Resumed,
     StartFailed,
-    WorkerExited,
-    WorkerReady,
     WorkerStarted,
 )
+from reloader.living import Living, Pumps, make_pumps
 from reloader.notices import ProcessUse
 from reloader.running import leftovers, process, system
 from reloader.running.booting import Booted, boot
 from reloader.running.guard import Stale
 from reloader.running.nursery import Lost, Nursery
 from reloader.running.process import CannotRun, WorkerProcess
-from reloader.running.readiness import Readiness
 from reloader.running.signals import Signals
 from reloader.running.terminal import Terminal
-from reloader.running.usage import Usage
 from reloader.settings import LogFormat, Settings, Tty
 from reloader.showing.console import Console
-from reloader.showing.pump import Pump
 from reloader.showing.sink import Sink
 
 if TYPE_CHECKING:
@@ -69,29 +64,25 @@ class Stage:
         self._booted: Booted | None = booted
         self._folder = os.getcwd()
         self._nursery: Nursery | None = None
-        self._waiter: threading.Thread | None = None
+        self._waiters: dict[int, threading.Thread] = {}
         self._template = self._make_template()
         self._how: str | None = None
-        self._worker: WorkerProcess | None = None
-        self._usage = Usage()
+        self._living: dict[int, Living] = {}
+        self._pumps: dict[int, Pumps] = {}
         self._modes: list[Any] | None = None
-        self.terminal: Terminal | None = None
-        """The worker's pseudo-terminal, if it has one."""
-        self.pumps: tuple[Pump, ...] = ()
-        """Those of the last generation."""
 
     def start(self, generation: int) -> None:
         """Start the worker as this generation; WorkerStarted or StartFailed follows."""
         pipes: list[tuple[int, int]] = []
-        self.terminal = None
+        terminal: Terminal | None = None
         try:
             if self._wants_terminal():
-                self.terminal = Terminal(self._sinks[0].fd, self._console.prefix_width)
-                pipes.append((self.terminal.ours, self.terminal.theirs))
+                terminal = Terminal(self._sinks[0].fd, self._console.prefix_width)
+                pipes.append((terminal.ours, terminal.theirs))
             else:
                 for _ in range(2 if self._keeps_apart() else 1):
                     pipes.append(system.make_pipe())  # noqa: PERF401 - those before a failure are closed
-            self._worker = self._make_worker(generation, pipes)
+            worker = self._make_worker(generation, pipes, terminal)
         except (CannotRun, OSError) as error:
             for reading, _ in pipes:
                 os.close(reading)
@@ -105,11 +96,26 @@ class Stage:
         finally:
             for _, writing in pipes:
                 os.close(writing)
-        self._post(WorkerStarted(generation, self._worker.pid, self._how))
+        self._post(WorkerStarted(generation, worker.pid, self._how))
         if self._template is not None and generation == 1 and self._settings.warm:
             self._template.begin_from_cache(self._spawn)
-        self._carry(generation, [reading for reading, _ in pipes])
-        self._waiter = self._spawn("waiter", partial(self._await_end, self._worker, self.pumps))
+        # Side by side no pump waits for another; else the last words of a generation come before the first
+        # of the next.
+        before = () if self._settings.overlap else self.pumps_of(None)
+        pumps = make_pumps(
+            *(generation, [reading for reading, _ in pipes], self._sinks, before),
+            *(self._settings, self._console, self._post),
+            at_terminal=terminal is not None,
+        )
+        living = Living(worker, terminal, pumps)
+        self._living[generation] = living
+        self._pumps = {one: some for one, some in self._pumps.items() if not all(p.wait(0) for p in some)}
+        self._pumps[generation] = pumps
+        self._waiters = {one: waiter for one, waiter in self._waiters.items() if waiter.is_alive()}
+        self._console.several = len(self._living) > 1
+        for pump in pumps:
+            self._spawn("pump", pump.run)
+        self._waiters[generation] = self._spawn("waiter", partial(living.await_end, self._post))
 
     def learn(self) -> None:
         """The worker is ready, and the machine has time."""
@@ -122,73 +128,88 @@ class Stage:
 
         return read(b"" if self._template is None else self._template.recorded())
 
-    def stop(self) -> None:
+    def stop(self, generation: int) -> None:
         """Send the stop signal."""
         if self._template is not None:
             self._template.hold()
-        if self._worker is not None:
-            self._worker.stop(self._settings.stop_signal)
+        if (living := self._living.get(generation)) is not None:
+            living.stop(self._settings.stop_signal)
 
-    def kill(self) -> None:
+    def kill(self, generation: int) -> None:
         """SIGKILL to the whole tree."""
-        if self._worker is not None:
-            self._worker.kill()
+        if (living := self._living.get(generation)) is not None:
+            living.process.kill()
 
     def suspend(self) -> None:
-        """Stop the worker's tree and ourselves; returns when we go on, and lets it go on."""
-        if self._worker is not None:
-            self._worker.pause()
+        """Stop all of the worker and ourselves; returns when we go on, and lets it go on."""
+        for living in self._living.values():
+            living.process.pause()
         began = time.monotonic()
         Signals.suspend()
-        if self._worker is not None:
-            self._worker.resume()
+        for living in self._living.values():
+            living.process.resume()
         self._post(Resumed(time.monotonic() - began))
 
-    def look(self) -> tuple[ProcessUse, ...]:
-        """The live processes of the worker, and what they use of the CPU since the last look."""
-        return () if self._worker is None else self._usage.look(self._worker.guard)
+    def look(self, generation: int | None = None) -> tuple[ProcessUse, ...]:
+        """The live processes of this generation or of all that drain, the busiest first, and their use."""
+        looked_at = [
+            living
+            for number, living in self._living.items()
+            if (living.stopped if generation is None else number == generation)
+        ]
+        found = [one for living in looked_at for one in living.look()]
+        return tuple(sorted(found, key=lambda one: -one.cpu))
 
     def remember(self, modes: list[Any]) -> None:
         """The modes of our terminal, should we be killed."""
         self._modes = modes
-        if self._worker is not None:
-            self._worker.remember(modes)
+        for living in self._newest_first():
+            living.remember(modes)
 
     def type(self, data: bytes) -> bool:
-        """Let the worker have what was typed, if it reads from its terminal."""
-        if self.terminal is None or not self.is_read():
-            return False
-        self.terminal.type(data)
-        return True
+        """Let the newest generation that reads from its terminal have what was typed."""
+        return any(living.type(data) for living in self._newest_first())
 
     def is_read(self) -> bool:
-        """Whether the worker waits for what is typed."""
-        terminal, worker = self.terminal, self._worker
-        if terminal is None or worker is None or not os.isatty(0):
-            return False
-        return terminal.is_read(system.descendants(worker.guard))
+        """Whether a generation that nobody has stopped waits for what is typed."""
+        return any(living.is_read() for living in self._newest_first() if not living.stopped)
 
     def follow_size(self) -> None:
         """Our terminal has changed its size."""
-        if self.terminal is not None:
-            self.terminal.follow_size()
+        for living in self._living.values():
+            if living.terminal is not None:
+                living.terminal.follow_size()
 
-    def forget(self) -> None:
-        """The worker's tree is empty."""
-        if self._worker is not None:
-            self._worker.forget()
-            self._worker = None
+    def forget(self, generation: int) -> None:
+        """The generation's tree is empty."""
+        if (living := self._living.pop(generation, None)) is not None:
+            living.process.forget()
+        self._console.several = len(self._living) > 1
+
+    def pumps_of(self, generation: int | None) -> Pumps:
+        """The pumps of that generation, or of the newest one; none where all is shown long since."""
+        return self._pumps.get(max(self._pumps, default=0) if generation is None else generation, ())
+
+    @property
+    def pumps(self) -> Pumps:
+        """All that may still have something to show."""
+        return tuple(pump for pumps in self._pumps.values() for pump in pumps)
 
     def close(self) -> None:
         """Let nursery and guards end; a worker that still runs is left to its guard."""
-        if self._worker is not None:
-            self._worker.leave()
-        elif self._waiter is not None:
-            self._waiter.join(PATIENCE)
+        for living in self._living.values():
+            living.process.leave()
+        for generation, waiter in self._waiters.items():
+            if generation not in self._living:
+                waiter.join(PATIENCE)
         if self._template is not None:
             self._template.close()
         if self._nursery is not None:
             self._nursery.close()
+
+    def _newest_first(self) -> list[Living]:
+        """From other threads too: a copy."""
+        return [living for _, living in sorted(self._living.items(), reverse=True)]
 
     def _wants_terminal(self) -> bool:
         tty = self._settings.tty
@@ -200,14 +221,14 @@ class Stage:
         """Whether both streams have a pipe; one keeps their order where they lead to one place."""
         return self._sinks[0] is not self._sinks[1] or self._settings.log_format is LogFormat.JSON
 
-    def _make_worker(self, generation: int, pipes: Sequence[tuple[int, int]]) -> WorkerProcess:
+    def _make_worker(
+        self, generation: int, pipes: Sequence[tuple[int, int]], terminal: Terminal | None
+    ) -> WorkerProcess:
         settings = self._settings
         # Our terminal is not shared: a worker in the background would be stopped when it reads.
         stdin = 0
         if os.isatty(0):
-            stdin = (
-                os.open(os.devnull, os.O_RDONLY) if self.terminal is None else os.dup(self.terminal.theirs)
-            )
+            stdin = os.open(os.devnull, os.O_RDONLY) if terminal is None else os.dup(terminal.theirs)
         ours = [sink.fd for sink in self._sinks]
         files = [*ours, stdin, pipes[0][1], pipes[-1][1], *(reading for reading, _ in pipes)]
         try:
@@ -224,7 +245,7 @@ class Stage:
                         self._folder,
                         files,
                         nursery,
-                        terminal=self.terminal is not None,
+                        terminal=terminal is not None,
                     )
                 except Stale as stale:
                     self._forget_template(str(stale))
@@ -272,28 +293,3 @@ class Stage:
     def _forget_template(self, why: str) -> None:
         if self._how == "warm" and self._template is not None:
             self._template.discard(why)
-
-    def _carry(self, generation: int, sources: list[int]) -> None:
-        """Set up a pump for every stream, behind the last generation's."""
-        before = self.pumps or (None,) * len(sources)
-        streams = ("stdout", "stderr") if self.terminal is None else ("terminal",)
-        pumps = []
-        for source, sink, stream, previous in zip(sources, self._sinks, streams, before, strict=False):
-            ready = partial(self._post, WorkerReady(generation))
-            observe = Readiness(self._settings.ready, ready).feed if self._settings.ready else _look_away
-            renderer = self._console.renderer_for(sink, generation, stream)
-            pump = Pump(source, sink, renderer, observe, partial(self._post, OutputClosed()), previous)
-            self._spawn("pump", pump.run)
-            pumps.append(pump)
-        self.pumps = tuple(pumps)
-
-    def _await_end(self, worker: WorkerProcess, pumps: tuple[Pump, ...]) -> None:
-        status = worker.wait(self._post)
-        for pump in pumps:
-            pump.worker_ended()
-        self._post(WorkerExited(worker.generation, status))
-        worker.await_gone()
-
-
-def _look_away(_anything: object) -> None:
-    """Observe nothing: the worker has no ready line."""

@@ -177,6 +177,12 @@ def test_a_signal_without_a_name_is_told_by_its_number() -> None:
 
 
 def test_a_ready_line_is_awaited_longer_than_mere_life() -> None:
-    assert Settings(command=("x",)).start_timeout == ALIVE_IS_READY
-    assert Settings(command=("x",), ready="up").start_timeout == START_TIMEOUT
+    assert Settings(command=("x",)).ready_within == ALIVE_IS_READY
+    assert Settings(command=("x",), ready="up").ready_within == START_TIMEOUT
     assert ALIVE_IS_READY < START_TIMEOUT
+    assert Settings(command=("x",), start_timeout=5.0).ready_within == 5.0
+
+
+def test_without_overlap_there_is_no_room_beside_a_generation() -> None:
+    assert Settings(command=("x",), max_draining=5).room == 0
+    assert Settings(command=("x",), max_draining=5, overlap=True).room == 5

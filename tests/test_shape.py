@@ -40,7 +40,8 @@ TOP = {
     "building": {"errors", "presets", "settings"},
     "cli": {"building", "config", "errors", "help", "options", "presets"},
     "verbs": {"events", "presets", "settings", "showing", "watching"},
-    "stage": {"errors", "events", "notices", "running", "settings", "showing"},
+    "living": {"events", "notices", "running", "settings", "showing"},
+    "stage": {"errors", "events", "living", "notices", "running", "settings", "showing"},
     "app": SHARED | set(FOLDERS) | {"stage"},
 }
 # What may be imported besides once a run begins, since it costs time.

@@ -52,5 +52,6 @@ def kill(settings: Settings, generation: int, pid: int | None, timeout: float | 
 
     `timeout` is the stop timeout that has passed, None when the user forced it.
     """
-    killing: list[Effect] = [Tell(Killing(pid, timeout)), KillWorker(generation)]
+    told = Killing(pid, timeout, generation=generation if settings.overlap else None)
+    killing: list[Effect] = [Tell(told), KillWorker(generation)]
     return [*killing, Tell(TaskKilled())] if settings.killed else killing

@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 from reloader.deciding.debouncer import Debouncer
 from reloader.deciding.gate import Gate
-from reloader.deciding.states import WorkerState
+from reloader.deciding.states import Plan
 from reloader.deciding.worker import Worker
 from reloader.effects import ClearScreen, Effect, PassInterrupt, ShowEmptyLine, Tell
-from reloader.notices import InterruptPassed, KeysAre, Paused, Status, Unpaused
+from reloader.notices import InterruptPassed, KeysAre, Paused, Status, StatusOf, Unpaused
 
 # A second Ctrl-C at a prompt is meant for us when it comes this soon, in seconds.
 TWICE = 1.0
@@ -32,7 +32,7 @@ class Keys:
     @property
     def leave_hints(self) -> bool:
         """Whether what was touched is looked at later; a start that is due looks all the same."""
-        return self.paused and self._worker.state is not WorkerState.PREPARING
+        return self.paused and self._worker.plan is not Plan.PREPARING
 
     def pressed(self, key: str, now: float) -> list[Effect]:
         """What follows; keys without a meaning mean nothing."""
@@ -48,9 +48,12 @@ class Keys:
                 return [Tell(Paused() if self.paused else Unpaused())]
             case "s":
                 worker = self._worker
-                state, since = worker.state.value, now - worker.started_at
-                held = self._gate.held
-                return [Tell(Status(state, worker.pid, worker.generation, since, self.paused, held))]
+                generations = tuple(
+                    StatusOf(one.state.value, one.pid, one.number, one.alive_for(now))
+                    for one in reversed(tuple(worker.alive))
+                )
+                state, held = worker.state.value, self._gate.held
+                return [Tell(Status(state, worker.generation, generations, self.paused, held))]
             case "q":
                 return self._end(now)
             case "c":

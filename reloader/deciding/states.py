@@ -1,7 +1,8 @@
-"""What a worker is, what is wanted of it, and the table between.
+"""What is planned for a worker, what is wanted of it, and the table between.
 
-Rule: every happening is answered in every state, in TABLE and nowhere else. An answer is the name of
-a step of Worker. A happening that the table calls impossible raises Impossible and changes nothing.
+What each of its generations is stands in lives.py. Rule: every happening is answered under every plan,
+in TABLE and nowhere else. An answer is the name of a step of Worker. A happening that the table calls
+impossible raises Impossible and changes nothing.
 """
 
 from __future__ import annotations
@@ -9,25 +10,23 @@ from __future__ import annotations
 import enum
 
 
-class WorkerState(enum.Enum):
-    """What is."""
+class Plan(enum.Enum):
+    """What comes next, whatever may still be ending."""
 
     STOPPED = "stopped"
-    """Nothing runs and nothing shall."""
+    """Nothing shall run."""
+    WAITING = "waiting"
+    """A start is due once a generation has ended."""
     PREPARING = "preparing"
-    """Nothing runs; the snapshot that the start will be compared with is being taken."""
-    STARTING = "starting"
-    """Spawned, not ready."""
-    READY = "ready"
-    """At work."""
-    DRAINING = "draining"
-    """The stop signal is sent; the task in flight may end."""
-    KILLING = "killing"
-    """SIGKILL is sent to the whole tree."""
+    """A start is due once the snapshot is taken that it will be compared with."""
+    RUNNING = "running"
+    """The newest generation is at work, or on its way, maybe beside an earlier one that is at work."""
+    HELD = "held"
+    """The newest generation was never ready; an earlier one goes on and waits for a change."""
     EXITED = "exited"
-    """Ended by itself; waits for a change."""
+    """The worker ended by itself; waits for a change."""
     BACKOFF = "backoff"
-    """Ended by itself; starts again after a delay."""
+    """The worker ended by itself; starts again after a delay."""
 
 
 class Goal(enum.IntEnum):
@@ -42,117 +41,85 @@ class Happening(enum.Enum):
     """What a worker can meet."""
 
     RESTART = "restart asked"
-    ORPHANED = "guard lost"
-    KILL = "kill asked"
     STOP = "stop or quit asked"
     FORCE = "second quit"
     PREPARED = "snapshot taken"
-    READY = "ready"
-    FAILED = "start failed"
-    EXITED = "worker exited"
+    ENDED = "a generation ended as asked"
+    ORPHANED = "guard lost"
+    LOST = "a generation ended by itself"
     DEADLINE = "deadline"
 
 
-S, H = WorkerState, Happening
-TABLE: dict[WorkerState, dict[Happening, str]] = {
-    S.STOPPED: {
-        H.RESTART: "prepare",
-        H.ORPHANED: "stay",
-        H.KILL: "stay",
-        H.STOP: "stay",
-        H.FORCE: "abandon",
+P, H = Plan, Happening
+TABLE: dict[Plan, dict[Happening, str]] = {
+    P.STOPPED: {
+        H.RESTART: "ask",
+        H.STOP: "rest",
+        H.FORCE: "force",
         H.PREPARED: "ignore",
-        H.READY: "ignore",
-        H.FAILED: "impossible",
-        H.EXITED: "impossible",
+        H.ENDED: "stay",
+        H.ORPHANED: "stay",
+        H.LOST: "impossible",
         H.DEADLINE: "ignore",
     },
-    S.PREPARING: {
+    P.WAITING: {
         H.RESTART: "stay",
-        H.ORPHANED: "stay",
-        H.KILL: "stay",
         H.STOP: "rest",
-        H.FORCE: "abandon",
+        H.FORCE: "force",
+        H.PREPARED: "ignore",
+        H.ENDED: "seek_room",
+        H.ORPHANED: "stay",
+        H.LOST: "bridge_and_seek_room",
+        H.DEADLINE: "ignore",
+    },
+    P.PREPARING: {
+        H.RESTART: "stay",
+        H.STOP: "rest",
+        H.FORCE: "force",
         H.PREPARED: "launch",
-        H.READY: "ignore",
-        H.FAILED: "impossible",
-        H.EXITED: "impossible",
+        H.ENDED: "stay",
+        H.ORPHANED: "stay",
+        H.LOST: "bridge",
         H.DEADLINE: "launch",
     },
-    S.STARTING: {
-        H.RESTART: "drain",
-        H.ORPHANED: "drain",
-        H.KILL: "stay",
-        H.STOP: "drain",
-        H.FORCE: "kill",
+    P.RUNNING: {
+        H.RESTART: "replace",
+        H.STOP: "rest",
+        H.FORCE: "force",
         H.PREPARED: "ignore",
-        H.READY: "be_ready",
-        H.FAILED: "fail",
-        H.EXITED: "end_itself",
-        H.DEADLINE: "assume_ready",
-    },
-    S.READY: {
-        H.RESTART: "drain",
-        H.ORPHANED: "drain",
-        H.KILL: "stay",
-        H.STOP: "drain",
-        H.FORCE: "kill",
-        H.PREPARED: "ignore",
-        H.READY: "ignore",
-        H.FAILED: "impossible",
-        H.EXITED: "end_itself",
+        H.ENDED: "stay",
+        H.ORPHANED: "start_over",
+        H.LOST: "fall_back",
         H.DEADLINE: "ignore",
     },
-    S.DRAINING: {
-        H.RESTART: "stay",
-        H.ORPHANED: "stay",
-        H.KILL: "kill",
-        H.STOP: "stay",
-        H.FORCE: "kill",
-        H.PREPARED: "ignore",
-        H.READY: "ignore",
-        H.FAILED: "fail_late",
-        H.EXITED: "follow_goal",
-        H.DEADLINE: "wait_or_kill",
-    },
-    S.KILLING: {
-        H.RESTART: "stay",
-        H.ORPHANED: "stay",
-        H.KILL: "stay",
-        H.STOP: "stay",
-        H.FORCE: "abandon",
-        H.PREPARED: "ignore",
-        H.READY: "ignore",
-        H.FAILED: "fail_late",
-        H.EXITED: "follow_goal",
-        H.DEADLINE: "complain",
-    },
-    S.EXITED: {
-        H.RESTART: "start_again",
-        H.ORPHANED: "stay",
-        H.KILL: "stay",
+    P.HELD: {
+        H.RESTART: "replace",
         H.STOP: "rest",
-        H.FORCE: "abandon",
+        H.FORCE: "force",
         H.PREPARED: "ignore",
-        H.READY: "ignore",
-        H.FAILED: "impossible",
-        H.EXITED: "impossible",
+        H.ENDED: "stay",
+        H.ORPHANED: "start_over",
+        H.LOST: "follow_on_exit",
         H.DEADLINE: "ignore",
     },
-    S.BACKOFF: {
+    P.EXITED: {
         H.RESTART: "start_again",
-        H.ORPHANED: "stay",
-        H.KILL: "stay",
         H.STOP: "rest",
-        H.FORCE: "abandon",
+        H.FORCE: "force",
         H.PREPARED: "ignore",
-        H.READY: "ignore",
-        H.FAILED: "impossible",
-        H.EXITED: "impossible",
+        H.ENDED: "stay",
+        H.ORPHANED: "stay",
+        H.LOST: "impossible",
+        H.DEADLINE: "ignore",
+    },
+    P.BACKOFF: {
+        H.RESTART: "start_again",
+        H.STOP: "rest",
+        H.FORCE: "force",
+        H.PREPARED: "ignore",
+        H.ENDED: "stay",
+        H.ORPHANED: "stay",
+        H.LOST: "impossible",
         H.DEADLINE: "retry",
     },
 }
-
-
-class Impossible(AssertionError):  # noqa: N818 - it reads as the table does
-    """The shell reported something that cannot happen in this state."""

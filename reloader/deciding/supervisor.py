@@ -12,9 +12,10 @@ from reloader.deciding.debouncer import Debouncer
 from reloader.deciding.gate import Gate
 from reloader.deciding.hints import Hints
 from reloader.deciding.keys import Keys
+from reloader.deciding.lives import Life
 from reloader.deciding.loops import Loops, most_of
 from reloader.deciding.relaying import relayed
-from reloader.deciding.states import Goal, WorkerState
+from reloader.deciding.states import Goal, Plan
 from reloader.deciding.worker import Worker
 from reloader.effects import (
     BeginWatching,
@@ -53,7 +54,6 @@ from reloader.events import (
 )
 from reloader.notices import (
     ChangesMeanwhile,
-    Draining,
     GuardWasLost,
     NothingChanged,
     NothingNew,
@@ -133,7 +133,7 @@ class Supervisor:
         before = self.worker.state
         effects = self._react(event, now)
         effects += [] if self._suspended else self._look_at_the_clock(now)
-        if self.settings.learns and before is WorkerState.STARTING and self.worker.state is WorkerState.READY:
+        if self.settings.learns and before is Life.STARTING and self.worker.state is Life.READY:
             effects.append(LearnFromWorker())
         return effects + self._end(now)
 
@@ -144,8 +144,9 @@ class Supervisor:
                 self._hints.touch(paths, age, now)
             case TreeCompared():
                 return self._compared(event, now)
-            case TreeBusy(operation):
-                self._baseline_for = 0  # a start that is due waits too, within its own limit
+            case TreeBusy(operation, coming):
+                if coming is not None:
+                    self._baseline_for = 0  # a start that is due waits too, within its own limit
                 return self._hints.wait_for_git(operation, now)
             case PreflightPassed(number):
                 changes = self._gate.passed(number)
@@ -159,8 +160,7 @@ class Supervisor:
             case FoldersChanged(folders):
                 return [WatchFolders(folders)]
             case GuardLost(generation):
-                ours = generation == worker.generation
-                return [Tell(GuardWasLost()), *(worker.orphaned(now) if ours else ())]
+                return [Tell(GuardWasLost()), *worker.orphaned(now, generation)]
             case WorkerStarted(generation, pid, how):
                 return worker.started(now, generation, pid, how)
             case StartFailed():
@@ -201,13 +201,13 @@ class Supervisor:
         self._seen = frozenset(changes)
         if worker.goal is not Goal.UP:
             return told
-        if worker.state in (WorkerState.DRAINING, WorkerState.KILLING, WorkerState.PREPARING):
+        if worker.is_due:
             return [*told, *([Tell(ChangesMeanwhile(tuple(sorted(new))))] if new else [])]
         aside = self._loops.set_aside((change.path for change in changes), now)
         told += [Tell(SetAside(path, most_of(path), seconds)) for path, seconds in aside.items()]
         if all(self._loops.is_aside(change.path) for change in changes):
             return told or [Tell(NothingNew())]
-        if worker.state in (WorkerState.STARTING, WorkerState.READY) and self._gate.wants_to_look(changes):
+        if worker.is_up and self._gate.wants_to_look(changes):
             return told + (self._gate.ask(changes, event.state) or [Tell(NothingNew())])
         return told + self._restart(changes, now)
 
@@ -236,17 +236,9 @@ class Supervisor:
         return [] if self._quit_by is not None else self._quit(number, now)
 
     def _quit(self, number: int, now: float) -> list[Effect]:
-        worker = self.worker
-        # The stop signal went out before, for a restart: nothing else would tell that the wish was heard.
-        was_draining = self._quit_by is None and worker.state is WorkerState.DRAINING
         self._quit_by = number
         self._quit_at = now
-        effects = [*self._gate.forget(), *worker.stop(now, Goal.GONE)]
-        if was_draining:
-            left = worker.drain_clock.left(now)
-            told = Draining(worker.pid, (), self.settings.stop_signal, left and round(left, 1), True)
-            effects.append(Tell(told))
-        return effects
+        return [*self._gate.forget(), *self.worker.stop(now, Goal.GONE)]
 
     def _force(self, number: int, now: float) -> list[Effect]:
         self.died_by = number
@@ -264,7 +256,7 @@ class Supervisor:
             self._debouncer.touch(now, due)
         settled = self._debouncer.deadline
         pending = settled is not None and now < settled
-        if worker.state is WorkerState.PREPARING and worker.generation + 1 != self._baseline_for:
+        if worker.plan is Plan.PREPARING and worker.generation + 1 != self._baseline_for:
             # Hints that are still coming belong to this start: wait until they have settled.
             if not pending:
                 self._baseline_for = worker.generation + 1
@@ -272,7 +264,7 @@ class Supervisor:
                 effects.append(TakeBaseline(self._baseline_for, *self._hints.settle(now)))
         elif settled is not None and not pending and not self._keys.leave_hints:
             effects.append(CompareTree(*self._hints.settle(now)))
-        if worker.state is not WorkerState.PREPARING:
+        if worker.plan is not Plan.PREPARING:
             self._baseline_for = 0
         self.finished = self.finished or (self._flush_deadline is not None and now >= self._flush_deadline)
         return effects

@@ -29,6 +29,15 @@ def cautions(
     )
 
 
+def overlap_cautions(preset: Preset) -> tuple[tuple[str, str], ...]:
+    """What to tell where generations shall overlap, of a preset whose cases are applied."""
+    if not preset.overlap:
+        return ((f"{preset.key}: two of it at once are not known to be safe", "--no-overlap drains first"),)
+    if preset.overlap_needs:
+        return ((f"{preset.key}: with overlap it needs {preset.overlap_needs}", "--no-overlap drains first"),)
+    return ()
+
+
 def _holds(case: Case, arguments: Sequence[str], environment: Mapping[str, str]) -> bool:
     variable, _, value = case.env.partition("=")
     if variable and environment.get(variable) != value:

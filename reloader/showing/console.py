@@ -63,9 +63,13 @@ class Console:
         self._sink = sink
         self._environment = environment
         self._closed = closed
+        # A place for the generation's number, which is there at times, so that no line begins elsewhere then.
+        name = len(settings.name) + (len(".99") if settings.overlap else 0)
+        self._width = max(len(OUR_NAME), name) if settings.prefix else len(OUR_NAME)
         self._json = settings.log_format is LogFormat.JSON
         self._below_manager = is_below_manager(environment)
-        self._width = max(len(OUR_NAME), len(settings.name)) if settings.prefix else len(OUR_NAME)
+        self.several = False
+        """Whether there are several generations, which the prefix tells apart."""
         self._queue: SimpleQueue[tuple[bytes, Sequence[Shown], bool] | None] = SimpleQueue()
         self.generation = 0
         """The last that was started."""
@@ -115,25 +119,32 @@ class Console:
         return stamp + (self._width + len(" | ") if self._settings.prefix else 0)
 
     def renderer_for(self, sink: Sink, generation: int, stream: str) -> Renderer:
-        """What makes of a stream of the worker's what is shown in this sink."""
+        """What makes of a stream of this generation's what is shown in this sink."""
         if self._json:
             from reloader.showing.objects import Objects
 
             return Objects(lambda: self._head(stream, generation))
-        return Prefixer(self._prefix_for(sink), sink.at_terminal)
+        return Prefixer(self._prefix_for(sink, generation), sink.at_terminal)
 
-    def _prefix_for(self, sink: Sink) -> Callable[[], bytes]:
+    def _prefix_for(self, sink: Sink, generation: int) -> Callable[[], bytes]:
         settings = self._settings
-        text = f"{settings.name:<{self._width}} | " if settings.prefix else ""
         coloured = self._is_coloured(sink)
-        if text and coloured:
-            colour = paint.worker_colour(settings.name, self._environment)
-            text = f"{colour}{text[:-1]}{paint.RESET} "
-        name = text.encode("utf-8", "surrogateescape")
-        if not settings.timestamps:
-            return lambda: name
+        colour = paint.worker_colour(settings.name, self._environment)
+
+        def named(name: str) -> bytes:
+            text = f"{name:<{self._width}} | " if settings.prefix else ""
+            if text and coloured:
+                text = f"{colour}{text[:-1]}{paint.RESET} "
+            return text.encode("utf-8", "surrogateescape")
+
+        alone, beside = named(settings.name), named(f"{settings.name}.{generation}")
         start, end = (paint.DIM, paint.RESET) if coloured else ("", "")
-        return lambda: f"{start}{_clock()}{end} ".encode() + name
+
+        def prefix() -> bytes:
+            stamp = f"{start}{_clock()}{end} ".encode() if settings.timestamps else b""
+            return stamp + (beside if self.several else alone)
+
+        return prefix
 
     def _is_coloured(self, sink: Sink) -> bool:
         at_terminal = sink.at_terminal or (self._below_manager and shows_at_terminal(sink.fd))

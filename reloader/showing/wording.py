@@ -10,6 +10,7 @@ from reloader.events import ExitStatus
 from reloader.notices import (
     AssumedReady,
     AwaitingPrompt,
+    AwaitingRoom,
     CannotPreload,
     CannotRead,
     CannotStart,
@@ -18,6 +19,7 @@ from reloader.notices import (
     Checking,
     Drained,
     Draining,
+    DrainOf,
     EndedItself,
     EndingLeftovers,
     GuardWasLost,
@@ -30,6 +32,7 @@ from reloader.notices import (
     NothingChanged,
     NothingNew,
     Notice,
+    NotReady,
     OurFault,
     Paused,
     Preloaded,
@@ -40,7 +43,9 @@ from reloader.notices import (
     SetAside,
     Started,
     StartingAgain,
+    StartingBeside,
     Status,
+    StatusOf,
     StillDraining,
     TaskKilled,
     Unkillable,
@@ -112,16 +117,17 @@ class _Words:
                 where = ", ".join(path_shown(path) for path in self.settings.watch)
                 sizes = f"{counted(files, 'file')} in {counted(folders, 'folder')}"
                 return f"watching {where} ({sizes})", Weight.ROUTINE
-            case Started(pid, _, _, None):
-                return f"{self.name} started (pid {pid})", Weight.PLAIN
-            case Started(pid, total, detect, drain, how):
-                took = f"detect {detect:.2f}, drain {drain:.2f}, pid {pid}{_how(how)}"
-                return f"{self.name} started in {total:.2f} s ({took})", Weight.PLAIN
-            case Ready(_, total, _, _, None):
+            case Started(pid, _, _, None, _, None | 1):
+                return f"{self.called(notice.generation)} started (pid {pid})", Weight.PLAIN
+            case Started(pid, total, detect, drain, how, number):
+                took = f"detect {detect:.2f}{_drain(drain)}, pid {pid}{_how(how)}"
+                return f"{self.called(number)} started in {total:.2f} s ({took})", Weight.PLAIN
+            case Ready(_, total, _, _, None, _, None | 1):
                 return f"ready in {total:.2f} s", Weight.PLAIN
-            case Ready(_, total, detect, start, drain, how):
-                took = f"detect {detect:.2f}, drain {drain:.2f}, start {start:.2f}{_how(how)}"
-                return f"ready in {total:.2f} s ({took})", Weight.PLAIN
+            case Ready(_, total, detect, start, drain, how, number):
+                took = f"detect {detect:.2f}{_drain(drain)}, start {start:.2f}{_how(how)}"
+                who = "" if number is None else f"{self.called(number)} "
+                return f"{who}ready in {total:.2f} s ({took})", Weight.PLAIN
             case Preloaded(modules, seconds):
                 count = counted(modules, "module")
                 return f"{count} preloaded in {seconds:.1f} s; the next start is warm", Weight.DETAIL
@@ -130,22 +136,25 @@ class _Words:
             case AssumedReady(timeout):
                 text = f"no line matched {self.settings.ready!r} within {timeout:g} s; taken as ready"
                 return text, Weight.PLAIN
+            case NotReady(timeout, number, other):
+                text = f"{self.called(number)} was not ready within {timeout:g} s → draining it"
+                text = f"{text}; {self.called(other)} goes on with the last good code"
+                return f"{text}\nhint: --start-timeout sets the limit", Weight.STRONG
             case Draining():
                 return self._draining(notice), Weight.STRONG
-            case StillDraining(_, elapsed, left, _, alive):
-                limit = "no limit" if left is None else f"SIGKILL in {left:.0f} s"
-                text = f"still draining {self.name} after {elapsed:.0f} s ({limit})"
+            case StillDraining(drains, _, alive):
+                text = f"still draining {' and '.join(self._drain(one) for one in drains)}"
                 busy = [f"{printable(one.name)} (pid {one.pid}) {one.cpu:.0f} %" for one in alive]
                 return ": CPU of ".join([text, *([", ".join(busy)] if busy else [])]), Weight.PLAIN
-            case Drained(elapsed):
-                return f"{self.name} ended after {elapsed:.2f} s", Weight.ROUTINE
+            case Drained(elapsed, number):
+                return f"{self.called(number)} ended after {elapsed:.2f} s", Weight.ROUTINE
             case Killing():
                 return self._killing(notice), Weight.STRONG
             case TaskKilled():
                 known = printable(f"{self.settings.preset}: {self.settings.killed}")
                 return f"if a task was in flight: {known}", Weight.PLAIN
-            case Unkillable(seconds):
-                text = f"something of {self.name} survives SIGKILL since {seconds:.0f} s"
+            case Unkillable(seconds, number):
+                text = f"something of {self.called(number)} survives SIGKILL since {seconds:.0f} s"
                 return (
                     f"{text}\nhint: a process in state D in `ps -eo pid,stat,cmd` hangs in the kernel",
                     Weight.STRONG,
@@ -158,6 +167,13 @@ class _Words:
                 return f"{changed(changes)} → starting {self.name}" if changes else f"starting {self.name}", (
                     Weight.STRONG
                 )
+            case StartingBeside(changes, number):
+                why = changed(changes) if changes else "restart asked"
+                return f"{why} → starting {self.called(number)}", Weight.STRONG
+            case AwaitingRoom(numbers, most):
+                awaited = " or ".join(self.called(number) for number in numbers)
+                text = f"{counted(most, 'generation')} may drain at once → waiting for {awaited} to end"
+                return f"{text}\nhint: k kills what drains; --max-draining allows more", Weight.PLAIN
             case ChangesMeanwhile(changes):
                 return f"{changed(changes)} as well; the restart under way takes it along", Weight.ROUTINE
             case WasUnchanged(files):
@@ -220,6 +236,14 @@ class _Words:
                 text = f"a fault of reloader itself, in {source}: {printable(error)}"
                 return f"{text}\nhint: please report it; the worker is drained now", Weight.STRONG
 
+    def called(self, generation: int | None) -> str:
+        """The worker's name, with the number of the generation where there can be several."""
+        return self.name if generation is None else f"{self.name}.{generation}"
+
+    def _drain(self, drain: DrainOf) -> str:
+        limit = "no limit" if drain.left is None else f"SIGKILL in {drain.left:.0f} s"
+        return f"{self.called(drain.generation)} after {drain.elapsed:.0f} s ({limit})"
+
     def _recognised(self) -> str:
         settings = self.settings
         whom = {StopTarget.LEADER: " to the first process", StopTarget.TREE: " to every process"}
@@ -236,26 +260,30 @@ class _Words:
         if len(notice.alive) > NAMED:
             there.append(f"{len(notice.alive) - NAMED} more")
         still = f"; still there: {', '.join(there)}" if there else ""
+        name = self.called(notice.generation)
         if notice.timeout is None:
-            return f"killing {self.name}{still}"
-        text = (
-            f"{self.name} did not end within {notice.timeout:g} s → SIGKILL to its whole process tree{still}"
-        )
+            return f"killing {name}{still}"
+        text = f"{name} did not end within {notice.timeout:g} s → SIGKILL to its whole process tree{still}"
         return f"{text}\nhint: --stop-timeout sets the limit, none waits for ever"
 
     def _draining(self, notice: Draining) -> str:
-        pid = f" (pid {notice.pid})" if notice.pid is not None else ""
+        name = self.called(notice.generation) + (f" (pid {notice.pid})" if notice.pid is not None else "")
+        if notice.successor is not None:
+            return f"{self.called(notice.successor)} is at work → draining {name}"
         if not notice.quitting:
             why = changed(notice.changes) if notice.changes else "restart asked"
-            return f"{why} → draining {self.name}{pid}"
+            return f"{why} → draining {name}"
         limit = "for as long as it takes" if notice.timeout is None else f"for at most {notice.timeout:g} s"
-        return f"draining {self.name}{pid} {limit}; Ctrl-C again kills it"
+        return f"draining {name} {limit}; Ctrl-C again kills it"
 
     def _status(self, notice: Status) -> str:
         parts = [f"{self.name} is {printable(notice.state)}"]
-        if notice.pid is not None:
-            parts += [f"pid {notice.pid}", f"up for {span(notice.since)}"]
+        others = list(notice.generations)
+        if others and others[0].state == notice.state:
+            parts += _up(others.pop(0))
         parts.append(f"generation {notice.generation}")
+        for one in others:
+            parts.append(", ".join([f"{self.called(one.generation)} is {printable(one.state)}", *_up(one)]))
         if notice.paused:
             parts.append("watching is paused (p resumes it)")
         if notice.held:
@@ -294,12 +322,27 @@ class _Words:
         failed = notice.status != ExitStatus(code=0)
         how = exit_shown(notice.status)
         when = "at its start" if notice.crashed_at_start else f"after {span(notice.after)}"
-        text = f"{self.name} {'crashed' if failed else 'ended by itself'} {when} ({how})"
-        return text + _then(notice.retry_in, notice.quitting)
+        text = f"{self.called(notice.generation)} {'crashed' if failed else 'ended by itself'} {when} ({how})"
+        if notice.other is None:
+            return text + _then(notice.retry_in, notice.quitting)
+        if notice.other < (notice.generation or 0):
+            return f"{text} → {self.called(notice.other)} goes on with the last good code"
+        return f"{text} → {self.called(notice.other)} takes its place"
 
     def _cannot_start(self, notice: CannotStart) -> str:
-        text = printable(notice.reason) + _then(notice.retry_in, False)
+        goes_on = f" → {self.called(notice.other)} goes on"
+        then = _then(notice.retry_in, False) if notice.other is None else goes_on
+        text = printable(notice.reason) + then
         return f"{text}\nhint: {printable(notice.remedy)}" if notice.remedy else text
+
+
+def _up(one: StatusOf) -> list[str]:
+    return [f"pid {one.pid}", f"up for {span(one.since)}"]
+
+
+def _drain(took: float | None) -> str:
+    """How long a drain was waited for, in the middle of a list."""
+    return "" if took is None else f", drain {took:.2f}"
 
 
 def _how(how: str | None) -> str:

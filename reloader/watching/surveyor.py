@@ -145,7 +145,8 @@ class Surveyor:
             elif isinstance(request, WatchAlso):
                 self._add(outside(request.files, self.tree.roots))
             elif not request.at_once and (operation := self._git_at_work()):
-                self._post(TreeBusy(operation))
+                coming = request.generation if isinstance(request, RenewBaseline) else None
+                self._post(TreeBusy(operation, coming))
             elif isinstance(request, Compare):
                 self._look(request.paths)
                 self._tell_what_differs()

@@ -115,3 +115,82 @@ def test_ctrl_c_lets_the_task_in_flight_end(site: Path, start: Start) -> None:
     assert run.stop() == 0
     assert notes(site) == ["4 began 1", "4 ended 1"]
     assert not run.survivors()
+
+
+# --- overlap --------------------------------------------------------------------------------------
+
+# Queues numbered tasks until it is told to stop, then says how many they were.
+FEEDER = """
+import os, time
+from django_q.tasks import async_task
+number = 0
+while not os.path.exists("enough"):
+    async_task("work.note", number, 0.05)
+    number += 1
+    time.sleep(0.1)
+print(number)
+"""
+HELD = """
+
+def hold(number):
+    note(number, 0)
+    while not os.path.exists("release"):
+        time.sleep(0.05)
+    note(number, 0)
+"""
+
+
+def at_work(run: Run, generation: int) -> None:
+    """Wait until this generation is at work and the one before it was told to drain."""
+    took = r"\(detect \d\.\d\d, (drain \d+\.\d\d, )?start \d+\.\d\d, (warm|cold: .*)\)$"
+    run.err.wait_for(rf"^reloader +\| qcluster\.{generation} ready in \d+\.\d\d s {took}", 4 * LIMIT)
+    run.err.wait_for(rf"qcluster\.{generation} is at work → draining qcluster\.{generation - 1} ", 2 * LIMIT)
+
+
+def test_twenty_overlapped_reloads_lose_no_task_and_run_none_twice(site: Path, start: Start) -> None:
+    """Seen to fail where the old generation is killed instead of drained."""
+    run = start("--overlap", "--", PYTHON, "manage.py", "qcluster", folder=site)
+    run.err.wait_for(r"Q Cluster .* running\.", 2 * LIMIT)
+    run.err.wait_for(r"ready in \d+\.\d\d s$")
+    feeder = subprocess.Popen(
+        [PYTHON, "manage.py", "shell", "-c", FEEDER], cwd=site, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        eventually(lambda: notes(site), "the first task is done", 2 * LIMIT)
+        for version in range(2, 22):
+            (site / "work.py").write_text(TASKS.format(version=version))
+            at_work(run, version)
+        eventually(lambda: notes(site)[-1].endswith(" 21"), "the last code works", 2 * LIMIT)
+    finally:
+        (site / "enough").touch()
+        said, _ = feeder.communicate(timeout=4 * LIMIT)
+    queued = int(said.split()[-1])
+    eventually(
+        lambda: len({note for note in notes(site) if " ended " in note}) >= queued, "all is done", 8 * LIMIT
+    )
+    assert run.stop() == 0
+    begun = [int(note.split()[0]) for note in notes(site) if " began " in note]
+    ended = [int(note.split()[0]) for note in notes(site) if " ended " in note]
+    assert sorted(begun) == sorted(ended) == list(range(queued))
+
+
+def test_a_long_task_goes_on_through_five_saves_and_the_new_code_serves_after_each(
+    site: Path, start: Start
+) -> None:
+    (site / "work.py").write_text(TASKS.format(version=1) + HELD)
+    run = start("--overlap", "--", PYTHON, "manage.py", "qcluster", folder=site)
+    run.err.wait_for(r"Q Cluster .* running\.", 2 * LIMIT)
+    run.err.wait_for(r"ready in \d+\.\d\d s$")
+    manage(site, "shell", "-c", "from django_q.tasks import async_task; async_task('work.hold', 0)")
+    eventually(lambda: "0 began 1" in notes(site), "the long task is in flight", 2 * LIMIT)
+    for version in range(2, 7):
+        (site / "work.py").write_text(TASKS.format(version=version) + HELD)
+        at_work(run, version)
+        queue(site, version, 0.0)
+        # The one before may still take a task until it hears the signal, and none after that.
+        eventually(lambda v=version: f"{v} ended {v}" in notes(site), "the new code serves", 2 * LIMIT)  # type: ignore[misc]
+    assert notes(site).count("0 ended 1") == 1
+    (site / "release").touch()
+    run.err.wait_for(r"qcluster\.1 ended after", 2 * LIMIT)
+    assert notes(site).count("0 ended 1") == 2
+    assert run.stop() == 0

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from reloader.deciding.gate import Gate
 from reloader.deciding.hints import GIT_PATIENCE, GIT_PAUSE
-from reloader.deciding.states import WorkerState
+from reloader.deciding.lives import Life
 from reloader.deciding.supervisor import Supervisor
 from reloader.effects import (
     CancelPreflight,
@@ -15,6 +15,7 @@ from reloader.effects import (
     Effect,
     Preflight,
     ReapWorker,
+    StartWorker,
     StopWorker,
     TakeBaseline,
     Tell,
@@ -73,7 +74,7 @@ def draining(*changes: Change) -> list[Effect]:
 def test_changed_sources_are_looked_at_before_the_worker_is_stopped() -> None:
     supervisor = at_work()
     assert supervisor.handle(TreeCompared((A, CONF, GONE), state=1), 2.0) == [Preflight(1, (A.path,))]
-    assert supervisor.worker.state is WorkerState.READY
+    assert supervisor.worker.state is Life.READY
     assert supervisor.handle(PreflightPassed(1), 2.1) == draining(A, CONF, GONE)
 
 
@@ -86,7 +87,7 @@ def test_broken_code_is_held_until_a_save_mends_it() -> None:
     supervisor = at_work()
     supervisor.handle(TreeCompared((A,), state=1), 2.0)
     assert supervisor.handle(PreflightFailed(1, None, REPORT), 2.1) == [Tell(Held((A,), None, REPORT))]
-    assert supervisor.worker.state is WorkerState.READY
+    assert supervisor.worker.state is Life.READY
     assert supervisor.handle(TreeCompared((A,), state=1), 3.0) == [Tell(NothingNew())]
     assert supervisor.handle(TreeCompared((A,), state=2), 4.0) == [Preflight(2, (A.path,))]
     assert supervisor.handle(PreflightPassed(2), 4.1) == draining(A)
@@ -183,10 +184,22 @@ def test_a_start_waits_for_git_too() -> None:
         ReapWorker(1),
         TakeBaseline(2, frozenset({B.path})),
     ]
-    assert supervisor.handle(TreeBusy("git"), 3.01) == [Tell(WaitingForGit("git"))]
+    assert supervisor.handle(TreeBusy("git", 2), 3.01) == [Tell(WaitingForGit("git"))]
     assert supervisor.handle(DeadlinePassed(), 3.01 + GIT_PAUSE) == [TakeBaseline(2, frozenset({B.path}))]
     supervisor.handle(BaselineTaken(2), 3.2)
-    assert supervisor.worker.state is WorkerState.STARTING
+    assert supervisor.worker.state is Life.STARTING
+
+
+def test_an_earlier_look_that_met_git_orders_no_second_snapshot_for_the_start() -> None:
+    supervisor = at_work()
+    supervisor.handle(TreeCompared((CONF,), state=1), 2.0)
+    supervisor.handle(TreeTouched(frozenset({B.path})), 2.9)
+    assert supervisor.handle(DeadlinePassed(), 2.95) == [CompareTree(frozenset({B.path}))]
+    assert supervisor.handle(WorkerExited(1, OK), 3.0) == [ReapWorker(1), TakeBaseline(2, frozenset())]
+    supervisor.handle(TreeBusy("git"), 3.01)
+    assert not any(isinstance(e, TakeBaseline) for e in supervisor.handle(DeadlinePassed(), 3.01 + GIT_PAUSE))
+    # Taken twice, the second one would be of what was saved after the start.
+    assert supervisor.handle(BaselineTaken(2), 3.2) == [StartWorker(2)]
 
 
 def test_where_somebody_may_be_typing_even_a_change_of_settings_is_looked_at_first() -> None:

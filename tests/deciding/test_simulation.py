@@ -7,9 +7,10 @@ import signal
 
 import pytest
 
-from reloader.deciding.states import Goal, WorkerState
+from reloader.deciding.lives import Life
+from reloader.deciding.states import Goal, Plan
+from reloader.deciding.steps import PREPARE_TIMEOUT
 from reloader.deciding.supervisor import FORCED_FLUSH, Supervisor
-from reloader.deciding.worker import PREPARE_TIMEOUT
 from reloader.effects import (
     CancelPreflight,
     CompareTree,
@@ -28,6 +29,8 @@ from reloader.events import (
     DeadlinePassed,
     Event,
     ExitStatus,
+    GuardLost,
+    KeyPressed,
     Kind,
     OutputFlushed,
     PreflightFailed,
@@ -47,6 +50,17 @@ SEQUENCES = 3000
 STEPS = 60
 
 
+class Process:
+    """A generation as the system knows it."""
+
+    def __init__(self, version: int) -> None:
+        self.version = version
+        self.stopped = False
+        self.killed = False
+        self.ended = False
+        self.ready = False
+
+
 class World:
     """What the shell and the system do, with chance deciding how long each takes."""
 
@@ -60,6 +74,9 @@ class World:
             on_exit=self.chance.choice(list(OnExit)),
             stop_timeout=self.chance.choice([None, 3.0]),
             stop_signal=signal.SIGINT,
+            overlap=self.chance.random() < 0.6,
+            max_draining=self.chance.choice([1, 2, 3]),
+            start_timeout=self.chance.choice([None, 2.0]),
         )
         self.supervisor = Supervisor(self.settings)
         self.now = 0.0
@@ -67,10 +84,8 @@ class World:
         self.baseline = 0
         self.loaded: int | None = None
         self.generation = 0
-        self.running = False
-        self.ended = False
-        self.stops = 0
-        self.killed_at: float | None = None
+        self.alive: dict[int, Process] = {}
+        self.orphaned: set[int] = set()
         self.due: list[tuple[float, int, Event]] = []
         self.order = 0
         self.surveyor_free_at = 0.0
@@ -93,35 +108,36 @@ class World:
         for effect in effects:
             match effect:
                 case StartWorker(generation):
-                    assert not self.running, "two workers"
+                    self.count_before_start()
                     assert generation == self.generation + 1
                     self.generation = generation
-                    self.stops = 0
-                    self.killed_at = None
+                    self.loaded = self.version
                     if self.chance.random() < 0.1:
                         self.later(0.0, StartFailed(generation, "no", "", 127))
-                        self.loaded = self.version
                         continue
-                    self.running = True
-                    self.ended = False
-                    self.loaded = self.version
+                    self.alive[generation] = Process(self.version)
                     self.later(0.0, WorkerStarted(generation, 100 + generation))
                     if self.chance.random() < 0.8:
                         self.later(self.chance.uniform(0, 3), WorkerReady(generation))
                     if self.chance.random() < 0.2:
-                        self.end_in(self.chance.uniform(0, 5))
-                case StopWorker():
-                    self.stops += 1
-                    assert self.stops == 1, "a second stop signal"
+                        self.end_in(generation, self.chance.uniform(0, 5))
+                    if self.chance.random() < 0.05:
+                        self.later(self.chance.uniform(0, 5), GuardLost(generation))
+                case StopWorker(generation):
+                    process = self.alive.get(generation)
+                    if process is None:
+                        continue  # its start has failed, which is not known yet
+                    assert not process.stopped, "a second stop signal"
+                    process.stopped = True
+                    self.look_why_it_is_stopped(generation)
                     if self.chance.random() < 0.8:
-                        self.end_in(self.chance.uniform(0, 4))
-                case KillWorker():
-                    if self.running:
-                        self.killed_at = self.now
-                        self.end_in(self.chance.uniform(0, 0.1))
-                case ReapWorker():
-                    assert self.ended, "reaped alive"
-                    self.running = False
+                        self.end_in(generation, self.chance.uniform(0, 4))
+                case KillWorker(generation):
+                    if generation in self.alive:
+                        self.alive[generation].killed = True
+                        self.end_in(generation, self.chance.uniform(0, 0.1))
+                case ReapWorker(generation):
+                    assert self.alive.pop(generation).ended, "reaped alive"
                 case TakeBaseline() | CompareTree():
                     self.survey(effect)
                 case Preflight(number):
@@ -140,21 +156,42 @@ class World:
                 case FlushOutput():
                     self.later(self.chance.uniform(0, 0.1), OutputFlushed())
 
-    def end_in(self, delay: float) -> None:
-        if not any(isinstance(event, WorkerExited) and at <= self.now + delay for at, _, event in self.due):
-            self.due = [item for item in self.due if not isinstance(item[2], WorkerExited)]
+    def count_before_start(self) -> None:
+        """No more generations than are allowed, and one at most that nobody has asked to end."""
+        wanted = [one for one in self.alive.values() if not one.stopped]
+        if self.settings.overlap:
+            assert len(self.alive) <= self.settings.max_draining, "too many generations"
+            assert len(wanted) <= 1, "two of them are wanted"
+        else:
+            assert not self.alive, "two workers"
+
+    def look_why_it_is_stopped(self, generation: int) -> None:
+        """With overlap, one that is ready is stopped for no change, but for a newer one that is ready."""
+        gone = self.supervisor.worker.goal is not Goal.UP
+        excused = gone or generation in self.orphaned or not self.settings.overlap
+        if self.alive[generation].ready and not excused:
+            newer = [one.ready for number, one in self.alive.items() if number > generation]
+            assert any(newer) or self.settings.ready is None, "the one at work was touched"
+
+    def end_in(self, generation: int, delay: float) -> None:
+        def is_its_end(event: object) -> bool:
+            return isinstance(event, WorkerExited) and event.generation == generation
+
+        if not any(is_its_end(event) and at <= self.now + delay for at, _, event in self.due):
+            self.due = [item for item in self.due if not is_its_end(item[2])]
             status = ExitStatus(code=self.chance.choice([0, 1]))
-            self.later(delay, WorkerExited(self.generation, status))
+            self.later(delay, WorkerExited(generation, status))
 
     def answer(self, request: Effect) -> Event:
         """What the surveyor finds at the moment it looks."""
         assert isinstance(request, TakeBaseline | CompareTree)
-        if isinstance(request, TakeBaseline):
-            self.baseline = self.version
-            return BaselineTaken(request.generation)
-        changed = self.version != self.baseline
+        coming = request.generation if isinstance(request, TakeBaseline) else None
         if self.chance.random() < 0.1 and not request.at_once:
-            return TreeBusy("git")
+            return TreeBusy("git", coming)
+        if coming is not None:
+            self.baseline = self.version
+            return BaselineTaken(coming)
+        changed = self.version != self.baseline
         return TreeCompared((Change(self.file, Kind.CHANGED),) if changed else (), state=self.version)
 
     def advance(self, until: float) -> None:
@@ -174,7 +211,11 @@ class World:
                 if isinstance(event, PreflightPassed | PreflightFailed):
                     self.checking = False
                 if isinstance(event, WorkerExited):
-                    self.ended = True
+                    self.alive[event.generation].ended = True
+                if isinstance(event, GuardLost):
+                    self.orphaned.add(event.generation)
+                if isinstance(event, WorkerReady) and event.generation in self.alive:
+                    self.alive[event.generation].ready = True
                 self.handle(event)
             else:
                 self.handle(DeadlinePassed())
@@ -208,6 +249,8 @@ def test_random_sequences(block: int) -> None:
             world.advance(world.now + world.chance.expovariate(3))
             if world.chance.random() < 0.7:
                 world.save()
+            elif world.chance.random() < 0.1:
+                world.handle(KeyPressed(world.chance.choice("rks")))
             elif world.chance.random() < 0.05:
                 world.quit(world.chance.choice([signal.SIGINT, signal.SIGTERM, signal.SIGHUP]))
         check_that_it_settles(world, seed)
@@ -221,11 +264,17 @@ def check_that_it_settles(world: World, seed: int) -> None:
             world.save()
         # Nothing lost: once all is quiet, what runs (or crashed) is the last version.
         world.advance(world.now + 120)
-        if not supervisor.finished and worker.state is not WorkerState.DRAINING:
+        waits = worker.plan is Plan.WAITING and world.settings.stop_timeout is None
+        if not supervisor.finished and worker.goal is Goal.UP and not waits:
             assert world.loaded == world.version, f"seed {seed}: a change was lost"
-            assert worker.state in (WorkerState.READY, WorkerState.EXITED, WorkerState.STARTING) or (
+            assert worker.state in (Life.READY, Life.STARTING, Plan.HELD, Plan.EXITED) or (
                 world.settings.on_exit is OnExit.RESTART
             )
+            # What serves is the last version, unless that could not.
+            if worker.plan is Plan.RUNNING:
+                assert world.alive[worker.generation].version == world.version
+            if worker.plan is Plan.HELD:
+                assert worker.alive.at_work is not None
     if not supervisor.finished:
         world.quit(signal.SIGTERM)
         if world.settings.stop_timeout is None:
@@ -235,5 +284,5 @@ def check_that_it_settles(world: World, seed: int) -> None:
         limit = (world.settings.stop_timeout or 0) + world.settings.kill_timeout + PREPARE_TIMEOUT
         world.advance(world.now + limit + FORCED_FLUSH)
     assert supervisor.finished, f"seed {seed}: quitting takes too long ({worker.state})"
-    killed = world.killed_at is not None
-    assert killed or not world.running, f"seed {seed}: a worker is left"
+    left = [one for one in world.alive.values() if not one.killed]
+    assert not left, f"seed {seed}: a worker is left"

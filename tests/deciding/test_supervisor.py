@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 
-from reloader.deciding.states import WorkerState
+from reloader.deciding.lives import Life
 from reloader.deciding.supervisor import Supervisor
 from reloader.effects import (
     BeginWatching,
@@ -66,7 +66,7 @@ def at_work(**given: object) -> Supervisor:
     assert supervisor.start(0.0) == [StartWorker(1), BeginWatching()]
     supervisor.handle(WorkerStarted(1, 100), 0.1)
     supervisor.handle(WorkerReady(1), 1.0)
-    assert supervisor.worker.state is WorkerState.READY
+    assert supervisor.worker.state is Life.READY
     return supervisor
 
 
@@ -89,7 +89,7 @@ def test_hints_that_change_nothing_restart_nothing() -> None:
     supervisor.handle(TreeTouched(None), 2.0)
     assert supervisor.handle(DeadlinePassed(), 2.05) == [CompareTree(None)]
     assert supervisor.handle(TreeCompared(()), 2.06) == [Tell(NothingChanged())]
-    assert supervisor.worker.state is WorkerState.READY
+    assert supervisor.worker.state is Life.READY
 
 
 def test_every_hint_prolongs_the_quiet_period_up_to_the_cap() -> None:

@@ -7,7 +7,9 @@ import signal
 import pytest
 
 from reloader.deciding.drain import REMINDERS
-from reloader.deciding.states import TABLE, Goal, Happening, Impossible, WorkerState
+from reloader.deciding.generation import Generation
+from reloader.deciding.lives import LIVES, Impossible, Life, Turn
+from reloader.deciding.states import TABLE, Goal, Happening, Plan
 from reloader.deciding.worker import Worker
 from reloader.effects import Effect, KillWorker, ReapWorker, StartWorker, StopWorker, Tell
 from reloader.events import Change, ExitStatus, Kind, StartFailed
@@ -16,6 +18,7 @@ from reloader.notices import (
     CannotStart,
     Drained,
     Draining,
+    DrainOf,
     EndedItself,
     Killing,
     Ready,
@@ -25,7 +28,8 @@ from reloader.notices import (
 )
 from reloader.settings import OnExit, Settings
 
-S = WorkerState
+L = Life
+P = Plan
 CHANGES = (Change("/p/tasks.py", Kind.CHANGED),)
 OK = ExitStatus(code=0)
 BROKEN = ExitStatus(code=1)
@@ -35,59 +39,59 @@ def settings(**given: object) -> Settings:
     return Settings(command=("worker",), stop_signal=signal.SIGINT, **given)  # type: ignore[arg-type]
 
 
-def worker_in(state: WorkerState, **given: object) -> Worker:
-    """A worker that came into the state by the way of the table."""
+def worker_in(state: Plan | Life, **given: object) -> Worker:
+    """A worker that came into the state by the way of the tables."""
     worker = Worker(settings(ready="ready", **given))
-    if state is S.STOPPED:
+    if state is P.STOPPED:
         return worker
     worker.start(0.0)
     worker.started(0.0, 1, 100)
-    if state is S.STARTING:
+    if state is L.STARTING:
         return worker
-    if state in (S.EXITED, S.BACKOFF):
+    if state in (P.EXITED, P.BACKOFF):
         worker.settings = settings(
-            ready="ready", on_exit=OnExit.RESTART if state is S.BACKOFF else OnExit.WAIT, **given
+            ready="ready", on_exit=OnExit.RESTART if state is P.BACKOFF else OnExit.WAIT, **given
         )
         worker.exited(1.0, 1, BROKEN)
         return worker
     worker.ready(1.0, 1)
-    if state is S.READY:
+    if state is L.READY:
         return worker
     worker.restart(2.0, CHANGES)
-    if state is S.KILLING:
+    if state is L.KILLING:
         worker.deadline_passed(12.0)
-    if state is S.PREPARING:
+    if state is P.PREPARING:
         worker.exited(3.0, 1, OK)
     return worker
 
 
-def happen(worker: Worker, happening: Happening, now: float) -> list[Effect]:
+def happen(worker: Worker, happening: str, now: float) -> list[Effect]:
     match happening:
-        case Happening.RESTART:
+        case "restart":
             return worker.restart(now, CHANGES)
-        case Happening.ORPHANED:
-            return worker.orphaned(now)
-        case Happening.KILL:
+        case "orphaned":
+            return worker.orphaned(now, worker.generation)
+        case "kill":
             return worker.kill_now(now)
-        case Happening.STOP:
+        case "quit":
             return worker.stop(now, Goal.GONE)
-        case Happening.FORCE:
+        case "2nd-quit":
             return worker.force(now)
-        case Happening.PREPARED:
+        case "snapshot":
             return worker.prepared(now, worker.generation + 1)
-        case Happening.READY:
+        case "ready":
             return worker.ready(now, worker.generation)
-        case Happening.FAILED:
+        case "failed":
             return worker.start_failed(now, StartFailed(worker.generation, "no", "", 127))
-        case Happening.EXITED:
+        case "exited":
             return worker.exited(now, worker.generation, OK)
-        case Happening.DEADLINE:
-            return worker.deadline_passed(now)
+    assert happening == "deadline"
+    return worker.deadline_passed(max(now, worker.deadline or now))
 
 
 # What follows; "gone" is STOPPED with the run over, "!" is impossible.
 EXPECTED = """
-            restart    orphaned  kill       quit      2nd quit  snapshot  ready     failed  exited     deadline
+            restart    orphaned  kill       quit      2nd-quit  snapshot  ready     failed  exited     deadline
 STOPPED     PREPARING  STOPPED   STOPPED    gone      gone      STOPPED   STOPPED   !       !          STOPPED
 PREPARING   PREPARING  PREPARING PREPARING  gone      gone      STARTING  PREPARING !       !          STARTING
 STARTING    DRAINING   DRAINING  STARTING   DRAINING  KILLING   STARTING  READY     gone    EXITED     READY
@@ -97,18 +101,19 @@ KILLING     KILLING    KILLING   KILLING    KILLING   gone      KILLING   KILLIN
 EXITED      PREPARING  EXITED    EXITED     gone      gone      EXITED    EXITED    !       !          EXITED
 BACKOFF     PREPARING  BACKOFF   BACKOFF    gone      gone      BACKOFF   BACKOFF   !       !          PREPARING
 """
-ROWS = [line.split() for line in EXPECTED.strip().splitlines()[1:]]
+HEAD, *ROWS = [line.split() for line in EXPECTED.strip().splitlines()]
+STATES: dict[str, Plan | Life] = {one.name: one for one in (*Plan, *Life)}
 
 
 @pytest.mark.parametrize(
     ("state", "happening", "expected"),
     [
-        (WorkerState[row[0]], happening, word)
+        (STATES[row[0]], happening, word)
         for row in ROWS
-        for happening, word in zip(Happening, row[1:], strict=True)
+        for happening, word in zip(HEAD, row[1:], strict=True)
     ],
 )
-def test_every_happening_in_every_state(state: WorkerState, happening: Happening, expected: str) -> None:
+def test_every_happening_in_every_state(state: Plan | Life, happening: str, expected: str) -> None:
     worker = worker_in(state)
     assert worker.state is state
     if expected == "!":
@@ -121,17 +126,23 @@ def test_every_happening_in_every_state(state: WorkerState, happening: Happening
 
 
 def test_every_state_has_its_row() -> None:
-    assert [row[0] for row in ROWS] == [state.name for state in WorkerState]
+    # A worker that waits or runs is what its newest generation is; held it can only be with overlap.
+    assert {row[0] for row in ROWS} == STATES.keys() - {"WAITING", "RUNNING", "HELD", "ENDED"}
 
 
-def test_the_table_answers_everything_with_a_step_that_exists() -> None:
-    for row in TABLE.values():
-        assert set(row) == set(Happening)
-        assert all(step == "impossible" or hasattr(Worker, f"_{step}") for step in row.values())
+def test_the_tables_answer_everything_with_a_step_that_exists() -> None:
+    assert TABLE.keys() == set(Plan)
+    assert LIVES.keys() == set(Life)
+    for plans in TABLE.values():
+        assert plans.keys() == set(Happening)
+        assert all(step == "impossible" or hasattr(Worker, f"_{step}") for step in plans.values())
+    for turns in LIVES.values():
+        assert turns.keys() == set(Turn)
+        assert all(step == "impossible" or hasattr(Generation, f"_{step}") for step in turns.values())
 
 
 def test_a_restart_drains_takes_the_snapshot_and_starts() -> None:
-    worker = worker_in(S.READY)
+    worker = worker_in(L.READY)
     told = Draining(100, CHANGES, signal.SIGINT, 10.0, quitting=False)
     assert worker.restart(5.0, CHANGES) == [StopWorker(1), Tell(told)]
     assert worker.exited(5.5, 1, OK) == [ReapWorker(1)]
@@ -146,21 +157,21 @@ def test_a_worker_without_a_ready_line_is_told_when_it_starts_and_ready_after_a_
     assert worker.started(0.1, 1, 100) == [Tell(Started(100, 0.1, 0.0, None))]
     assert worker.deadline == 1.0
     assert worker.deadline_passed(1.0) == []
-    assert worker.state is S.READY
+    assert worker.state is L.READY
 
 
 def test_a_ready_line_that_never_comes_is_told() -> None:
-    worker = worker_in(S.STARTING)
+    worker = worker_in(L.STARTING)
     assert worker.deadline_passed(30.0) == [Tell(AssumedReady(30.0))]
 
 
 def test_a_drain_is_told_of_now_and_then_and_ends_in_a_kill() -> None:
-    worker = worker_in(S.READY)
+    worker = worker_in(L.READY)
     worker.restart(0.0, CHANGES)
     for second in range(1, 10):
         now = float(second)
         assert worker.deadline == now
-        told = StillDraining(100, now, 10.0 - now, now in REMINDERS)
+        told = StillDraining((DrainOf(100, now, 10.0 - now),), now in REMINDERS)
         assert worker.deadline_passed(now) == [Tell(told)]
     assert worker.deadline == 10.0
     assert worker.deadline_passed(10.0) == [Tell(Killing(100, 10.0)), KillWorker(1)]
@@ -168,25 +179,27 @@ def test_a_drain_is_told_of_now_and_then_and_ends_in_a_kill() -> None:
 
 
 def test_a_drain_without_a_limit_goes_on_for_ever() -> None:
-    worker = worker_in(S.READY, stop_timeout=None)
+    worker = worker_in(L.READY, stop_timeout=None)
     worker.restart(0.0, CHANGES)
     for second in range(1, 45):
         now = float(second)
         assert worker.deadline == pytest.approx(now)
-        told = StillDraining(100, now, None, now in (*REMINDERS, 20.0, 30.0, 40.0))
+        told = StillDraining((DrainOf(100, now, None),), now in (*REMINDERS, 20.0, 30.0, 40.0))
         assert worker.deadline_passed(now) == [Tell(told)]
-    assert worker.state is S.DRAINING
+    assert worker.state is L.DRAINING
 
 
 def test_quitting_during_a_drain_sends_no_second_signal() -> None:
-    worker = worker_in(S.DRAINING)
-    assert worker.stop(2.5, Goal.GONE) == []
+    worker = worker_in(L.DRAINING)
+    # Only that the wish was heard is told, once.
+    assert worker.stop(2.5, Goal.GONE) == [Tell(Draining(100, (), signal.SIGINT, 9.5, quitting=True))]
+    assert worker.stop(2.6, Goal.GONE) == []
     assert worker.exited(3.0, 1, OK) == [ReapWorker(1), Tell(Drained(1.0))]
     assert worker.finished
 
 
 def test_a_second_quit_kills_at_once() -> None:
-    worker = worker_in(S.READY)
+    worker = worker_in(L.READY)
     worker.stop(2.0, Goal.GONE)
     assert worker.force(2.1) == [Tell(Killing(100, None)), KillWorker(1)]
     assert worker.exited(2.2, 1, ExitStatus(signal=9)) == [ReapWorker(1)]
@@ -194,31 +207,31 @@ def test_a_second_quit_kills_at_once() -> None:
 
 
 def test_a_change_does_not_wake_a_worker_that_shall_be_gone() -> None:
-    worker = worker_in(S.READY)
+    worker = worker_in(L.READY)
     worker.stop(2.0, Goal.GONE)
     assert worker.restart(2.1, CHANGES) == []
     assert worker.exited(3.0, 1, OK) == [ReapWorker(1), Tell(Drained(1.0))]
-    assert worker.state is S.STOPPED
+    assert worker.state is P.STOPPED
 
 
 def test_what_survives_sigkill_is_told_and_killed_again() -> None:
-    worker = worker_in(S.KILLING)
+    worker = worker_in(L.KILLING)
     assert worker.deadline_passed(17.0) == [KillWorker(1), Tell(Unkillable(5.0))]
-    assert worker.state is S.KILLING
+    assert worker.state is L.KILLING
     worker.stop(18.0, Goal.GONE)
     assert worker.deadline_passed(22.0) == [KillWorker(1), Tell(Unkillable(10.0))]
     assert worker.finished
 
 
 def test_a_worker_that_was_given_up_may_end_after_all() -> None:
-    worker = worker_in(S.KILLING)
+    worker = worker_in(L.KILLING)
     assert worker.force(13.0) == []
     assert worker.finished
     assert worker.exited(13.1, 1, ExitStatus(signal=9)) == [ReapWorker(1)]
 
 
 def test_a_crash_at_the_start_waits_for_a_change() -> None:
-    worker = worker_in(S.STARTING)
+    worker = worker_in(L.STARTING)
     told = EndedItself(BROKEN, 1.0, crashed_at_start=True, retry_in=None, quitting=False)
     assert worker.exited(1.0, 1, BROKEN) == [ReapWorker(1), Tell(told)]
     assert worker.deadline is None
@@ -228,7 +241,7 @@ def test_a_crash_at_the_start_waits_for_a_change() -> None:
 
 
 def test_backoff_doubles_until_a_change_resets_it() -> None:
-    worker = worker_in(S.STARTING, on_exit=OnExit.RESTART)
+    worker = worker_in(L.STARTING, on_exit=OnExit.RESTART)
     now = 0.0
     for delay in (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0):
         worker.exited(now, worker.generation, BROKEN)
@@ -244,7 +257,7 @@ def test_backoff_doubles_until_a_change_resets_it() -> None:
 
 
 def test_a_worker_that_ran_for_long_begins_its_backoff_anew() -> None:
-    worker = worker_in(S.STARTING, on_exit=OnExit.RESTART)
+    worker = worker_in(L.STARTING, on_exit=OnExit.RESTART)
     worker.exited(0.1, 1, BROKEN)
     worker.deadline_passed(0.6)
     worker.prepared(0.6, 2)
@@ -254,35 +267,35 @@ def test_a_worker_that_ran_for_long_begins_its_backoff_anew() -> None:
 
 
 def test_on_exit_quit_ends_the_run_with_the_workers_status() -> None:
-    worker = worker_in(S.READY, on_exit=OnExit.QUIT)
+    worker = worker_in(L.READY, on_exit=OnExit.QUIT)
     worker.exited(3.0, 1, ExitStatus(code=7))
     assert worker.finished
     assert worker.status.code == 7
 
 
 def test_a_command_that_never_ran_ends_the_run_and_later_ones_wait() -> None:
-    worker = worker_in(S.STARTING)
+    worker = worker_in(L.STARTING)
     assert worker.start_failed(0.1, StartFailed(1, "no", "do", 127)) == []
     assert worker.finished
 
-    later = worker_in(S.PREPARING)
+    later = worker_in(P.PREPARING)
     later.prepared(4.0, 2)
     told = later.start_failed(4.0, StartFailed(2, "no", "do", 127))
     assert told == [Tell(CannotStart("no", "do", None))]
-    assert later.state is S.EXITED
+    assert later.state is P.EXITED
     assert not later.finished
 
 
 def test_a_failed_start_that_was_to_be_drained_is_tried_again() -> None:
-    worker = worker_in(S.PREPARING)
+    worker = worker_in(P.PREPARING)
     worker.prepared(4.0, 2)
     worker.restart(4.0, CHANGES)
     assert worker.start_failed(4.0, StartFailed(2, "no", "do", 127)) == [Tell(CannotStart("no", "do", None))]
-    assert worker.state is S.PREPARING
+    assert worker.state is P.PREPARING
 
 
 def test_late_news_of_an_older_generation_is_ignored_or_impossible() -> None:
-    worker = worker_in(S.READY)
+    worker = worker_in(L.READY)
     assert worker.ready(2.0, 0) == []
     assert worker.started(2.0, 0, 99) == []
     assert worker.prepared(2.0, 1) == []

@@ -18,6 +18,7 @@ from reloader.message import Message
 from reloader.notices import (
     AssumedReady,
     AwaitingPrompt,
+    AwaitingRoom,
     CannotPreload,
     CannotRead,
     CannotStart,
@@ -26,6 +27,7 @@ from reloader.notices import (
     Checking,
     Drained,
     Draining,
+    DrainOf,
     EndedItself,
     EndingLeftovers,
     GuardWasLost,
@@ -38,6 +40,7 @@ from reloader.notices import (
     NothingChanged,
     NothingNew,
     Notice,
+    NotReady,
     OurFault,
     Paused,
     Preloaded,
@@ -49,7 +52,9 @@ from reloader.notices import (
     SetAside,
     Started,
     StartingAgain,
+    StartingBeside,
     Status,
+    StatusOf,
     StillDraining,
     TaskKilled,
     Unkillable,
@@ -100,16 +105,72 @@ WORDS: list[tuple[Notice, str]] = [
         "h  this help        Enter  an empty line\n"
         "Ctrl-C drains and ends; at a prompt of the worker's, twice",
     ),
-    (Status("ready", 4711, 3, 61.0, False), "qcluster is ready, pid 4711, up for 1 min 1 s, generation 3"),
     (
-        Status("exited", None, 3, 61.0, True),
+        Status("ready", 3, (StatusOf("ready", 4711, 3, 61.0),), False),
+        "qcluster is ready, pid 4711, up for 1 min 1 s, generation 3",
+    ),
+    (
+        Status("starting", 4, (StatusOf("starting", 4712, 4, 1.0), StatusOf("ready", 4711, 3, 61.0)), False),
+        "qcluster is starting, pid 4712, up for 1.0 s, generation 4, "
+        "qcluster.3 is ready, pid 4711, up for 1 min 1 s",
+    ),
+    (
+        Status("held", 4, (StatusOf("ready", 4711, 3, 61.0),), False),
+        "qcluster is held, generation 4, qcluster.3 is ready, pid 4711, up for 1 min 1 s",
+    ),
+    (
+        Status("exited", 3, (), True),
         "qcluster is exited, generation 3, watching is paused (p resumes it)",
     ),
     (
-        Status("ready", 4711, 3, 1.0, False, EDIT),
+        Status("ready", 3, (StatusOf("ready", 4711, 3, 1.0),), False, EDIT),
         "qcluster is ready, pid 4711, up for 1.0 s, generation 3, "
         "tasks.py changed and held back: the code is broken",
     ),
+    (
+        StartingBeside((Change(os.path.abspath("tasks.py"), Kind.CHANGED),), 2),
+        "tasks.py changed → starting qcluster.2",
+    ),
+    (StartingBeside((), 2), "restart asked → starting qcluster.2"),
+    (
+        AwaitingRoom((1, 2), 2),
+        "2 generations may drain at once → waiting for qcluster.1 or qcluster.2 to end\n"
+        "hint: k kills what drains; --max-draining allows more",
+    ),
+    (Started(4711, 0.1, 0.0, None, "warm", 1), "qcluster.1 started (pid 4711)"),
+    (
+        Started(4711, 0.1, 0.06, None, "warm", 2),
+        "qcluster.2 started in 0.10 s (detect 0.06, pid 4711, warm)",
+    ),
+    (Ready(4711, 0.2, 0.06, 0.14, None, "warm", 1), "ready in 0.20 s"),
+    (
+        Ready(4711, 0.2, 0.06, 0.14, None, "warm", 2),
+        "qcluster.2 ready in 0.20 s (detect 0.06, start 0.14, warm)",
+    ),
+    (
+        NotReady(30.0, 2, 1),
+        "qcluster.2 was not ready within 30 s → draining it; "
+        "qcluster.1 goes on with the last good code\nhint: --start-timeout sets the limit",
+    ),
+    (
+        Draining(4711, (), signal.SIGINT, 10.0, False, 1, 2),
+        "qcluster.2 is at work → draining qcluster.1 (pid 4711)",
+    ),
+    (
+        StillDraining((DrainOf(4711, 5.0, 5.0, 1), DrainOf(4712, 2.0, None, 2)), True),
+        "still draining qcluster.1 after 5 s (SIGKILL in 5 s) and qcluster.2 after 2 s (no limit)",
+    ),
+    (Drained(0.5, 1), "qcluster.1 ended after 0.50 s"),
+    (Killing(4711, None, generation=1), "killing qcluster.1"),
+    (
+        EndedItself(ExitStatus(code=1), 0.3, True, None, False, 2, 1),
+        "qcluster.2 crashed at its start (exit status 1) → qcluster.1 goes on with the last good code",
+    ),
+    (
+        EndedItself(ExitStatus(code=0), 3.0, False, None, False, 1, 2),
+        "qcluster.1 ended by itself after 3.0 s (exit status 0) → qcluster.2 takes its place",
+    ),
+    (CannotStart("cannot run x: no", "", None, 1), "cannot run x: no → qcluster.1 goes on"),
     (Paused(), "watching is paused; p resumes it"),
     (Unpaused(), "watching goes on"),
     (GuardWasLost(), "the guard was killed; the next start makes another"),
@@ -136,10 +197,12 @@ WORDS: list[tuple[Notice, str]] = [
         Draining(4711, (), signal.SIGINT, None, True),
         "draining qcluster (pid 4711) for as long as it takes; Ctrl-C again kills it",
     ),
-    (StillDraining(4711, 5.0, 5.0, True), "still draining qcluster after 5 s (SIGKILL in 5 s)"),
+    (StillDraining((DrainOf(4711, 5.0, 5.0),), True), "still draining qcluster after 5 s (SIGKILL in 5 s)"),
     (
         StillDraining(
-            4711, 60.0, None, True, (ProcessUse(4711, "python", 97.6), ProcessUse(4712, "sh", 0.0))
+            (DrainOf(4711, 60.0, None),),
+            True,
+            (ProcessUse(4711, "python", 97.6), ProcessUse(4712, "sh", 0.0)),
         ),
         "still draining qcluster after 60 s (no limit): CPU of python (pid 4711) 98 %, sh (pid 4712) 0 %",
     ),
@@ -334,6 +397,7 @@ def test_notices_with_text_of_others_are_known() -> None:
             MatchesNothing,
             Ignoring,
             StillDraining,
+            StartingBeside,
             Killing,
             Caution,
             Status,
@@ -442,7 +506,10 @@ def test_what_is_told_depends_on_its_weight_and_the_verbosity(weight: Weight) ->
             (kind, Weight.STRONG)
             for kind in (Draining, Killing, Unkillable, EndedItself, CannotStart, OurFault)
         ),
-        *((kind, Weight.STRONG) for kind in (StartingAgain, CannotRead, WatchingByComparing)),
+        *(
+            (kind, Weight.STRONG)
+            for kind in (StartingAgain, StartingBeside, NotReady, CannotRead, WatchingByComparing)
+        ),
         *((kind, Weight.PLAIN) for kind in (Started, Ready, AssumedReady, StillDraining, EndingLeftovers)),
         *((kind, Weight.ROUTINE) for kind in (Watching, Drained, ChangesMeanwhile)),
         *((kind, Weight.ROUTINE) for kind in (WasUnchanged, WaitingForGit, Checking)),

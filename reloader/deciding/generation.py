@@ -1,0 +1,211 @@
+"""The life of one generation: the steps that the table of lives.py names.
+
+It knows nothing of what is wanted of the worker, nor of other generations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from reloader.deciding.drain import Drain, kill
+from reloader.deciding.lives import LIVES, Impossible, Life, Turn
+from reloader.effects import Effect, KillWorker, StopWorker, Tell
+from reloader.events import Change, ExitStatus, StartFailed
+from reloader.notices import AssumedReady, Draining, DrainOf, Ready, Started, Unkillable
+from reloader.settings import Settings
+
+
+@dataclass(frozen=True)
+class Asked:
+    """How a start came about. Times are as the main loop gives them, in seconds."""
+
+    noticed_at: float = 0.0
+    """When the first change was noticed, or the user asked."""
+    decided_at: float = 0.0
+    """When it was decided."""
+    drain_took: float | None = None
+    """How long the drain took that came before it; None where nothing had to be stopped first."""
+
+
+class Generation:
+    """One process of the worker, with its tree. Methods take the time and return what to do."""
+
+    def __init__(self, number: int, settings: Settings, now: float, asked: Asked) -> None:
+        self.number = number
+        self.settings = settings
+        self.state = Life.STARTING
+        self.deadline: float | None = now + settings.ready_within
+        self.started_at = now
+        self.pid: int | None = None
+        self.how: str | None = None
+        self.killed = False
+        """Whether SIGKILL was sent to it."""
+        self.unkillable = False
+        """Whether something of it has survived SIGKILL for the kill timeout."""
+        self.status: ExitStatus | None = None
+        """How its first process ended; None where there never was one."""
+        self.failure: StartFailed | None = None
+        self.ended_at_start = False
+        """Whether it ended, by itself or not, before it was ready."""
+        self.called = number if settings.overlap else None
+        """Its number, where it is told from others."""
+        self._asked = asked
+        self._stand_in = False
+        self._told_end = False
+        self._clock = Drain(now, None)
+        self._killed_at = now
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether nobody has asked it to end, and it has not."""
+        return self.state in (Life.STARTING, Life.READY)
+
+    def alive_for(self, now: float) -> float:
+        """Seconds since it was started."""
+        return now - self.started_at
+
+    # --- what can happen --------------------------------------------------------------------------
+
+    def started(self, now: float, pid: int, how: str | None) -> list[Effect]:
+        """The first process runs; only now its pid is known."""
+        self.pid, self.how = pid, how
+        if self.settings.ready or self.state is not Life.STARTING:
+            return []
+        asked = self._asked
+        detect = asked.decided_at - asked.noticed_at
+        return [Tell(Started(pid, now - asked.noticed_at, detect, asked.drain_took, how, self.called))]
+
+    def ready(self, now: float) -> list[Effect]:
+        """The ready line came."""
+        return self._meet(Turn.READY, now)
+
+    def stop(
+        self,
+        now: float,
+        changes: tuple[Change, ...] = (),
+        quitting: bool = False,
+        successor: int | None = None,
+    ) -> list[Effect]:
+        """End it, by the stop signal, because of these changes, the successor, or the user (none)."""
+        # Where it drains already, nothing else would tell that the wish to end was heard.
+        news = self.is_wanted or (quitting and self.state is Life.DRAINING and not self._told_end)
+        effects = self._meet(Turn.STOP, now)
+        if not news:
+            return effects
+        self._told_end = quitting
+        left = self._clock.left(now) if self.state is Life.DRAINING else self.settings.stop_timeout
+        told = Draining(
+            *(self.pid, changes, self.settings.stop_signal, left and round(left, 1), quitting),
+            *(self.called, successor),
+        )
+        return [*effects, Tell(told)]
+
+    def kill(self, now: float) -> list[Effect]:
+        """The user will not wait for its drain any longer."""
+        return self._meet(Turn.KILL, now)
+
+    def force(self, now: float) -> list[Effect]:
+        """End it at once."""
+        return self._meet(Turn.FORCE, now)
+
+    def failed(self, now: float, failure: StartFailed) -> list[Effect]:
+        """The command could not be run; no process exists."""
+        effects = self._meet(Turn.FAILED, now)
+        self.failure = failure
+        return effects
+
+    def exited(self, now: float, status: ExitStatus) -> list[Effect]:
+        """The first process has ended and its tree is empty."""
+        effects = self._meet(Turn.EXITED, now)
+        self.status = status
+        return effects
+
+    def deadline_passed(self, now: float, stand_in: bool) -> list[Effect]:
+        """`deadline` is over. A start of which nothing is known can be given up where there is a stand-in."""
+        self._stand_in = stand_in
+        return self._meet(Turn.DEADLINE, now)
+
+    def postpone(self, seconds: float) -> None:
+        """It and we were stopped for so long: no time has passed for it."""
+        self.started_at += seconds
+        self._killed_at += seconds
+        self._clock.postpone(seconds)
+        if self.deadline is not None:
+            self.deadline += seconds
+
+    # --- the drain --------------------------------------------------------------------------------
+
+    def drained_for(self, now: float) -> float:
+        """Seconds since the stop signal."""
+        return now - self._clock.began_at
+
+    def drain(self, now: float) -> DrainOf:
+        """The drain as it is told."""
+        return DrainOf(self.pid, self.drained_for(now), self._clock.left(now), self.called)
+
+    def is_reminder(self, now: float) -> bool:
+        """Whether the user is to be reminded of the drain, even where a line cannot be written over."""
+        return self._clock.is_reminder(now)
+
+    # --- steps, as LIVES names them ---------------------------------------------------------------
+
+    def _meet(self, turn: Turn, now: float) -> list[Effect]:
+        name = LIVES[self.state][turn]
+        if name == "impossible":
+            raise Impossible(f"{turn.value} while generation {self.number} is {self.state.value}")
+        step: Callable[[float], list[Effect]] = getattr(self, f"_{name}")
+        return step(now)
+
+    def _ignore(self, _now: float) -> list[Effect]:
+        return []
+
+    _stay = _ignore
+
+    def _be_ready(self, now: float) -> list[Effect]:
+        self._enter(Life.READY)
+        asked = self._asked
+        detect, start = asked.decided_at - asked.noticed_at, now - self.started_at
+        total = now - asked.noticed_at
+        return [Tell(Ready(self.pid, total, detect, start, asked.drain_took, self.how, self.called))]
+
+    def _assume_ready_or_give_up(self, now: float) -> list[Effect]:
+        if self.settings.ready is None:
+            self._enter(Life.READY)
+            return []
+        if self._stand_in:
+            return self._drain(now)
+        self._enter(Life.READY)
+        return [Tell(AssumedReady(self.settings.ready_within, self.called))]
+
+    def _drain(self, now: float) -> list[Effect]:
+        self._clock = Drain(now, self.settings.stop_timeout)
+        self._enter(Life.DRAINING, self._clock.next_word(now))
+        return [StopWorker(self.number)]
+
+    def _wait_or_kill(self, now: float) -> list[Effect]:
+        if self._clock.is_over(now):
+            return self._kill(now)
+        self.deadline = self._clock.next_word(now)
+        return []
+
+    def _kill(self, now: float) -> list[Effect]:
+        forced = self.state is not Life.DRAINING or not self._clock.is_over(now)
+        self.killed = True
+        self._killed_at = now
+        self._enter(Life.KILLING, now + self.settings.kill_timeout)
+        return kill(self.settings, self.number, self.pid, None if forced else self.settings.stop_timeout)
+
+    def _complain(self, now: float) -> list[Effect]:
+        self.unkillable = True
+        self.deadline = now + self.settings.kill_timeout
+        return [KillWorker(self.number), Tell(Unkillable(now - self._killed_at, self.called))]
+
+    def _end(self, _now: float) -> list[Effect]:
+        self.ended_at_start = self.state is Life.STARTING
+        self._enter(Life.ENDED)
+        return []
+
+    def _enter(self, state: Life, deadline: float | None = None) -> None:
+        self.state = state
+        self.deadline = deadline

@@ -1,0 +1,393 @@
+"""Generations side by side: what happens, line by line, and what must come out."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+
+from reloader.deciding.lives import Life
+from reloader.deciding.states import Goal, Plan
+from reloader.deciding.worker import Worker
+from reloader.effects import KillWorker, ReapWorker, StartWorker, StopWorker, Tell
+from reloader.events import Change, ExitStatus, Kind, StartFailed
+from reloader.notices import (
+    AssumedReady,
+    AwaitingRoom,
+    CannotStart,
+    Drained,
+    Draining,
+    DrainOf,
+    EndedItself,
+    Killing,
+    NotReady,
+    Ready,
+    StartingBeside,
+    StillDraining,
+    Unkillable,
+)
+from reloader.settings import OnExit, Settings
+
+A = (Change("/p/a.py", Kind.CHANGED),)
+B = (Change("/p/b.py", Kind.CHANGED),)
+OK = ExitStatus(code=0)
+BROKEN = ExitStatus(code=1)
+
+
+def at_work(**given: object) -> Worker:
+    """A worker with overlap whose first generation is ready at 1.0; pids are hundreds."""
+    wanted = {"ready": "ready", "overlap": True, "stop_signal": signal.SIGINT} | given
+    worker = Worker(Settings(command=("worker",), **wanted))  # type: ignore[arg-type]
+    worker.start(0.0)
+    worker.started(0.0, 1, 100)
+    if worker.settings.ready:
+        worker.ready(1.0, 1)
+    else:
+        worker.deadline_passed(1.0)
+    return worker
+
+
+def start_next(worker: Worker, now: float) -> int:
+    """Let the coming generation start; its number."""
+    number = worker.generation + 1
+    assert worker.prepared(now, number) == [StartWorker(number)]
+    worker.started(now, number, number * 100)
+    return number
+
+
+def reload(worker: Worker, now: float) -> int:
+    """A change, and the next generation ready at once; its number."""
+    worker.restart(now, A)
+    number = start_next(worker, now)
+    worker.ready(now, number)
+    return number
+
+
+def plan_of(worker: Worker) -> Plan:
+    return worker.plan
+
+
+def is_over(worker: Worker) -> bool:
+    return worker.finished
+
+
+def lives(worker: Worker) -> dict[int, Life]:
+    return {one.number: one.state for one in worker.alive}
+
+
+def handed_over(number: int, successor: int, timeout: float | None = 10.0) -> list[object]:
+    told = Draining(number * 100, (), signal.SIGINT, timeout, False, number, successor)
+    return [StopWorker(number), Tell(told)]
+
+
+def test_the_new_one_starts_beside_the_old_which_drains_once_the_new_one_is_ready() -> None:
+    worker = at_work()
+    assert worker.restart(5.0, A) == [Tell(StartingBeside(A, 2))]
+    assert plan_of(worker) is Plan.PREPARING
+    assert worker.prepared(5.25, 2) == [StartWorker(2)]
+    assert lives(worker) == {1: Life.READY, 2: Life.STARTING}
+    worker.started(5.25, 2, 200)
+    ready = Ready(200, 1.0, 0.0, 0.75, None, None, 2)
+    assert worker.ready(6.0, 2) == [Tell(ready), *handed_over(1, 2)]
+    assert lives(worker) == {1: Life.DRAINING, 2: Life.READY}
+    assert worker.exited(8.5, 1, OK) == [ReapWorker(1), Tell(Drained(2.5, 1))]
+    assert lives(worker) == {2: Life.READY}
+    assert plan_of(worker) is Plan.RUNNING
+
+
+def test_without_a_ready_line_it_is_ready_when_it_has_lived_for_the_start_timeout() -> None:
+    worker = at_work(ready=None)
+    worker.restart(5.0, A)
+    start_next(worker, 5.0)
+    assert worker.deadline == 6.0
+    assert worker.deadline_passed(6.0) == handed_over(1, 2)
+
+
+def test_a_new_one_that_crashes_leaves_the_old_untouched_and_the_next_change_tries_again() -> None:
+    worker = at_work()
+    worker.restart(5.0, A)
+    start_next(worker, 5.0)
+    told = EndedItself(BROKEN, 0.5, True, None, False, 2, 1)
+    assert worker.exited(5.5, 2, BROKEN) == [ReapWorker(2), Tell(told)]
+    assert (worker.plan, lives(worker)) == (Plan.HELD, {1: Life.READY})
+    assert worker.is_up
+    assert worker.deadline is None
+    assert worker.restart(9.0, B) == [Tell(StartingBeside(B, 3))]
+    assert start_next(worker, 9.0) == 3
+    assert handed_over(1, 3) == worker.ready(9.5, 3)[1:]
+
+
+def test_a_new_one_that_cannot_be_run_leaves_the_old_untouched() -> None:
+    worker = at_work()
+    worker.restart(5.0, A)
+    worker.prepared(5.0, 2)
+    told = worker.start_failed(5.0, StartFailed(2, "no", "do", 127))
+    assert told == [Tell(CannotStart("no", "do", None, 1))]
+    assert (worker.plan, lives(worker)) == (Plan.HELD, {1: Life.READY})
+
+
+def test_a_new_one_that_is_not_ready_in_time_is_drained_and_the_old_untouched() -> None:
+    worker = at_work(start_timeout=5.0)
+    worker.restart(5.0, A)
+    start_next(worker, 5.0)
+    assert worker.deadline == 10.0
+    assert worker.deadline_passed(10.0) == [StopWorker(2), Tell(NotReady(5.0, 2, 1))]
+    assert (worker.plan, lives(worker)) == (Plan.HELD, {1: Life.READY, 2: Life.DRAINING})
+    assert worker.ready(10.1, 2) == []
+    assert worker.exited(11.0, 2, OK) == [ReapWorker(2), Tell(Drained(1.0, 2))]
+    assert (worker.plan, lives(worker)) == (Plan.HELD, {1: Life.READY})
+
+
+def test_the_first_one_is_taken_as_ready_since_nobody_stands_in_for_it() -> None:
+    worker = Worker(Settings(command=("worker",), ready="ready", overlap=True))
+    worker.start(0.0)
+    assert worker.deadline_passed(30.0) == [Tell(AssumedReady(30.0, 1))]
+
+
+def test_a_further_change_replaces_the_unready_one_and_never_the_ready_one() -> None:
+    worker = at_work()
+    worker.restart(5.0, A)
+    start_next(worker, 5.0)
+    told = Draining(200, B, signal.SIGINT, 10.0, False, 2)
+    assert worker.restart(5.1, B) == [StopWorker(2), Tell(told)]
+    assert start_next(worker, 5.1) == 3
+    assert lives(worker) == {1: Life.READY, 2: Life.DRAINING, 3: Life.STARTING}
+    assert worker.ready(5.2, 2) == []
+    assert handed_over(1, 3) == worker.ready(6.0, 3)[1:]
+
+
+def test_as_many_as_allowed_drain_and_then_the_next_restart_waits() -> None:
+    worker = at_work(max_draining=2)
+    assert reload(worker, 5.0) == 2
+    assert reload(worker, 6.0) == 3
+    assert lives(worker) == {1: Life.DRAINING, 2: Life.DRAINING, 3: Life.READY}
+    assert worker.restart(7.0, B) == [Tell(StartingBeside(B, 4)), Tell(AwaitingRoom((1, 2), 2))]
+    assert (worker.plan, worker.is_due) == (Plan.WAITING, True)
+    assert worker.restart(7.1, A) == []
+    assert worker.exited(8.0, 2, OK) == [ReapWorker(2), Tell(Drained(2.0, 2))]
+    assert plan_of(worker) is Plan.PREPARING
+    assert start_next(worker, 8.0) == 4
+
+
+def test_every_old_one_has_its_own_stop_timeout_and_all_are_told_in_one_line() -> None:
+    worker = at_work()
+    reload(worker, 5.0)
+    reload(worker, 9.5)
+    for second in (6.0, 7.0, 8.0, 9.0):
+        worker.deadline_passed(second)
+    drains = (DrainOf(100, 5.0, 5.0, 1), DrainOf(200, 0.5, 9.5, 2))
+    assert worker.deadline_passed(10.0) == [Tell(StillDraining(drains, True))]
+    worker.deadline_passed(14.0)
+    assert worker.deadline_passed(15.0)[:2] == [Tell(Killing(100, 10.0, generation=1)), KillWorker(1)]
+    assert lives(worker) == {1: Life.KILLING, 2: Life.DRAINING, 3: Life.READY}
+    assert worker.exited(15.1, 1, ExitStatus(signal=9)) == [ReapWorker(1)]
+    assert plan_of(worker) is Plan.RUNNING
+    assert not worker.killed
+
+
+def test_k_kills_those_that_drain() -> None:
+    worker = at_work()
+    reload(worker, 5.0)
+    reload(worker, 6.0)
+    told = [
+        Tell(Killing(100, None, generation=1)),
+        KillWorker(1),
+        Tell(Killing(200, None, generation=2)),
+        KillWorker(2),
+    ]
+    assert worker.kill_now(7.0) == told
+    assert lives(worker) == {1: Life.KILLING, 2: Life.KILLING, 3: Life.READY}
+
+
+def test_quitting_drains_all_of_them_and_signals_none_twice() -> None:
+    worker = at_work()
+    reload(worker, 5.0)
+    worker.restart(6.0, A)
+    start_next(worker, 6.0)
+    assert lives(worker) == {1: Life.DRAINING, 2: Life.READY, 3: Life.STARTING}
+    effects = worker.stop(7.0, Goal.GONE)
+    assert [e for e in effects if isinstance(e, StopWorker)] == [StopWorker(2), StopWorker(3)]
+    worker.ready(7.1, 3)
+    worker.exited(7.2, 3, OK)
+    worker.exited(7.3, 1, OK)
+    assert not is_over(worker)
+    worker.exited(7.4, 2, OK)
+    assert is_over(worker)
+    assert not worker.killed
+
+
+def test_a_second_quit_kills_all_and_a_third_gives_up() -> None:
+    worker = at_work()
+    reload(worker, 5.0)
+    worker.stop(6.0, Goal.GONE)
+    effects = worker.force(6.1)
+    assert [e for e in effects if isinstance(e, KillWorker)] == [KillWorker(1), KillWorker(2)]
+    assert not is_over(worker)
+    worker.force(6.2)
+    assert is_over(worker)
+    assert worker.killed
+    assert worker.exited(6.3, 1, ExitStatus(signal=9)) == [ReapWorker(1)]
+
+
+def test_quitting_waits_for_those_that_can_still_be_killed() -> None:
+    worker = at_work()
+    reload(worker, 5.0)
+    worker.deadline_passed(15.0)
+    worker.stop(16.0, Goal.GONE)
+    assert worker.deadline_passed(20.0)[:2] == [KillWorker(1), Tell(Unkillable(5.0, 1))]
+    assert not is_over(worker)
+    worker.deadline_passed(26.0)
+    worker.deadline_passed(31.0)
+    assert is_over(worker)
+    assert worker.killed
+
+
+def test_one_that_is_killed_while_quitting_makes_the_end_a_killed_one() -> None:
+    worker = at_work()
+    reload(worker, 5.0)
+    worker.stop(6.0, Goal.GONE)
+    worker.deadline_passed(15.0)
+    worker.exited(15.1, 1, ExitStatus(signal=9))
+    worker.exited(15.2, 2, OK)
+    assert is_over(worker)
+    assert worker.killed
+
+
+def test_the_old_one_may_end_by_itself_while_the_new_one_starts() -> None:
+    worker = at_work()
+    worker.restart(5.0, A)
+    start_next(worker, 5.0)
+    told = EndedItself(BROKEN, 6.0, False, None, False, 1, 2)
+    assert worker.exited(6.0, 1, BROKEN) == [ReapWorker(1), Tell(told)]
+    assert (worker.plan, lives(worker)) == (Plan.RUNNING, {2: Life.STARTING})
+    # Now nobody stands in for it.
+    assert worker.deadline_passed(35.0) == [Tell(AssumedReady(30.0, 2))]
+
+
+def test_the_old_one_may_end_by_itself_before_the_new_one_is_started() -> None:
+    worker = at_work()
+    worker.restart(5.0, A)
+    told = EndedItself(BROKEN, 5.1, False, None, False, 1, 2)
+    assert worker.exited(5.1, 1, BROKEN) == [ReapWorker(1), Tell(told)]
+    assert start_next(worker, 5.2) == 2
+
+    waiting = at_work(max_draining=1)
+    reload(waiting, 5.0)
+    waiting.restart(6.0, A)
+    assert plan_of(waiting) is Plan.WAITING
+    waiting.exited(6.1, 2, BROKEN)
+    assert plan_of(waiting) is Plan.PREPARING
+
+
+def test_where_neither_is_left_the_worker_follows_on_exit() -> None:
+    worker = at_work()
+    worker.restart(5.0, A)
+    start_next(worker, 5.0)
+    worker.exited(5.5, 2, BROKEN)
+    told = EndedItself(BROKEN, 9.0, False, None, False, 1, None)
+    assert worker.exited(9.0, 1, BROKEN) == [ReapWorker(1), Tell(told)]
+    assert plan_of(worker) is Plan.EXITED
+
+    both = at_work(on_exit=OnExit.RESTART)
+    both.restart(5.0, A)
+    start_next(both, 5.0)
+    both.exited(5.5, 1, BROKEN)
+    both.exited(5.6, 2, BROKEN)
+    assert (both.plan, both.deadline) == (Plan.BACKOFF, 6.1)
+
+
+def test_on_exit_quit_follows_the_one_at_work_and_not_one_that_was_never_ready() -> None:
+    worker = at_work(on_exit=OnExit.QUIT)
+    worker.restart(5.0, A)
+    start_next(worker, 5.0)
+    worker.exited(5.5, 2, BROKEN)
+    assert plan_of(worker) is Plan.HELD
+    worker.restart(6.0, B)
+    start_next(worker, 6.0)
+    effects = worker.exited(6.5, 1, ExitStatus(code=7))
+    assert StopWorker(3) in effects
+    assert not is_over(worker)
+    worker.exited(7.0, 3, OK)
+    assert is_over(worker)
+    assert worker.status == ExitStatus(code=7)
+
+
+def test_one_that_loses_its_guard_drains_and_another_one_takes_its_place() -> None:
+    worker = at_work()
+    told = Draining(100, (), signal.SIGINT, 10.0, False, 1)
+    assert worker.orphaned(5.0, 1) == [StopWorker(1), Tell(told)]
+    assert plan_of(worker) is Plan.PREPARING
+    assert start_next(worker, 5.1) == 2
+    # The draining one may lose it too; and the one at work while another is on its way.
+    assert worker.orphaned(5.2, 1) == []
+    worker.ready(5.3, 2)
+    worker.restart(6.0, A)
+    start_next(worker, 6.0)
+    assert StopWorker(2) in worker.orphaned(6.1, 2)
+    assert (worker.plan, lives(worker)[3]) == (Plan.RUNNING, Life.STARTING)
+    assert worker.orphaned(7.0, 99) == []
+
+
+def test_a_held_worker_that_loses_its_guard_is_started_anew() -> None:
+    worker = at_work()
+    worker.restart(5.0, A)
+    start_next(worker, 5.0)
+    worker.exited(5.5, 2, BROKEN)
+    worker.orphaned(6.0, 1)
+    assert plan_of(worker) is Plan.PREPARING
+
+
+def test_while_we_stood_still_no_time_has_passed_for_anybody() -> None:
+    worker = at_work()
+    reload(worker, 5.0)
+    assert worker.deadline == 6.0
+    worker.postpone(100.0)
+    assert worker.deadline == 106.0
+
+
+# What follows by the plan of a worker with one generation ready, and one draining or starting beside it.
+@pytest.mark.parametrize(
+    ("plan", "happening", "expected"),
+    [
+        (Plan.HELD, "quit", Plan.STOPPED),
+        (Plan.HELD, "2nd quit", Plan.STOPPED),
+        (Plan.HELD, "snapshot", Plan.HELD),
+        (Plan.HELD, "deadline", Plan.HELD),
+        (Plan.HELD, "kill", Plan.HELD),
+        (Plan.WAITING, "quit", Plan.STOPPED),
+        (Plan.WAITING, "2nd quit", Plan.STOPPED),
+        (Plan.WAITING, "snapshot", Plan.WAITING),
+        (Plan.WAITING, "guard lost", Plan.WAITING),
+        (Plan.PREPARING, "quit", Plan.STOPPED),
+        (Plan.PREPARING, "2nd quit", Plan.STOPPED),
+        (Plan.PREPARING, "guard lost", Plan.PREPARING),
+        (Plan.PREPARING, "deadline", Plan.RUNNING),
+        (Plan.RUNNING, "snapshot", Plan.RUNNING),
+        (Plan.RUNNING, "guard lost", Plan.RUNNING),
+    ],
+)
+def test_what_follows_beside_a_ready_one(plan: Plan, happening: str, expected: Plan) -> None:
+    worker = at_work(max_draining=1)
+    if plan is Plan.WAITING:
+        reload(worker, 2.0)
+    ready = worker.generation
+    worker.restart(3.0, A)
+    if plan in (Plan.RUNNING, Plan.HELD):
+        start_next(worker, 3.0)
+    if plan is Plan.HELD:
+        worker.exited(3.5, 2, BROKEN)
+    assert plan_of(worker) is plan
+    match happening:
+        case "quit":
+            worker.stop(10.0, Goal.GONE)
+        case "2nd quit":
+            worker.force(10.0)
+        case "snapshot":
+            worker.prepared(10.0, 99)
+        case "deadline":
+            worker.deadline_passed(10.0)
+        case "kill":
+            worker.kill_now(10.0)
+        case "guard lost":
+            worker.orphaned(10.0, ready)
+    assert plan_of(worker) is expected
