@@ -253,7 +253,7 @@ class Stage:
                 except Lost:
                     self._forget_template("the template has ended")
                     # The guard may have been killed behind the worker's start.
-                    leftovers.end_all()
+                    leftovers.end_all(process.leaders)
                     continue
                 if self._modes is not None:
                     worker.remember(self._modes)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Set
+from collections.abc import Container, Set
 
 from reloader.running.system import Handle, children_of
 
@@ -31,13 +31,17 @@ class Leftover:
 
 
 class Tree:
-    """The tree as it is found now, without the leader. `close` gives the handles back."""
+    """The tree as it is found now, without the leader. `close` gives the handles back.
 
-    def __init__(self, leader: int) -> None:
+    What is `spared`, and what hangs below it, is somebody else's.
+    """
+
+    def __init__(self, leader: int, spared: Container[int] = ()) -> None:
         self.live: list[Leftover] = []
         self.groups: set[int] = set()
         """Their process groups, those of zombies included."""
         self._leader = leader
+        self._spared = spared
         self._session = os.getsid(0)
         if children_of(os.getpid()) is None:
             self._ask_psutil()
@@ -50,6 +54,8 @@ class Tree:
         while todo:
             parent = todo.pop()
             for pid in children_of(parent) or ():
+                if pid in self._spared:
+                    continue
                 try:
                     handle = Handle(pid)
                 except OSError:
@@ -73,7 +79,11 @@ class Tree:
 
         for process in psutil.Process().children(recursive=True):
             try:
-                if process.pid == self._leader or os.getsid(process.pid) == self._session:
+                if (
+                    process.pid == self._leader
+                    or process.pid in self._spared
+                    or os.getsid(process.pid) == self._session
+                ):
                     continue
                 handle = Handle(process.pid)
             except OSError:
@@ -103,12 +113,12 @@ def _status_of(pid: int) -> tuple[str, str, int, int, int] | None:
     return before.partition("(")[2], fields[0], int(fields[1]), int(fields[2]), int(fields[3])
 
 
-def end_gently(met: Set[int] = frozenset()) -> list[tuple[int, str]]:
+def end_gently(met: Set[int] = frozenset(), spared: Container[int] = ()) -> list[tuple[int, str]]:
     """SIGTERM to all that is left and not yet `met`, and SIGCONT for those that are stopped.
 
     Returns their pids and names.
     """
-    tree = Tree(0)
+    tree = Tree(0, spared)
     new = [leftover for leftover in tree.live if leftover.pid not in met]
     for leftover in new:
         leftover.handle.send(signal.SIGTERM)
@@ -117,12 +127,15 @@ def end_gently(met: Set[int] = frozenset()) -> list[tuple[int, str]]:
     return [(leftover.pid, leftover.name) for leftover in new]
 
 
-def kill_all(leader: int) -> None:
-    """SIGKILL to everything but the leader. Stops all of it first, so that nothing forks meanwhile."""
+def kill_all(leader: int, spared: Container[int] = ()) -> None:
+    """SIGKILL to everything but the leader and what is spared.
+
+    Stops all of it first, so that nothing forks meanwhile.
+    """
     stopped: dict[int, Leftover] = {}
     groups: set[int] = set()
     while True:
-        tree = Tree(leader)
+        tree = Tree(leader, spared)
         groups |= tree.groups
         new = [leftover for leftover in tree.live if leftover.pid not in stopped]
         for leftover in tree.live:
@@ -160,17 +173,17 @@ def stop_all() -> list[Handle]:
             return list(stopped.values())
 
 
-def end_all() -> None:
-    """End whatever is left, by force after a moment; blocks for as long as that takes."""
+def end_all(spared: Container[int] = ()) -> None:
+    """End whatever is left and not spared, by force after a moment; blocks for as long as that takes."""
     deadline = time.monotonic() + MOMENT
     met: set[int] = set()
     while True:
-        tree = Tree(0)
+        tree = Tree(0, spared)
         tree.close()
         if not tree.live:
             return
         if time.monotonic() >= deadline:
-            kill_all(0)
+            kill_all(0, spared)
         else:
-            met |= {pid for pid, _ in end_gently(met)}
+            met |= {pid for pid, _ in end_gently(met, spared)}
         time.sleep(PAUSE)

@@ -38,6 +38,11 @@ class CannotRun(Exception):  # noqa: N818 - it is told, never shown as an error'
         self.exit_code = exit_code
 
 
+# First processes of generations that have not ended. Where guards are killed all of them fall to us, and
+# what hangs below another one is no leftover.
+leaders: set[int] = set()
+
+
 class WorkerProcess:
     """A running worker behind its guard. Raises CannotRun when there will be none, and Lost.
 
@@ -69,6 +74,7 @@ class WorkerProcess:
             error = OSError(failure.number, os.strerror(failure.number), path)
             raise explain(settings.command[0], folder, error) from failure
         self.pid = self._guard.worker
+        leaders.add(self.pid)
         self.guard = self._guard.pid
         """The guard's pid."""
 
@@ -100,7 +106,7 @@ class WorkerProcess:
             self._guard.kill()
         except Lost:
             self._guard.handle.send(signal.SIGSTOP)
-            leftovers.kill_all(self.pid)
+            leftovers.kill_all(self.pid, leaders - {self.pid})
             self._guard.handle.send(signal.SIGKILL)
 
     def remember(self, modes: Sequence[Any]) -> None:
@@ -122,7 +128,9 @@ class WorkerProcess:
             # Told first: whoever hears of the worker's end then takes it for what it is.
             post(GuardLost(self.generation))
             ended = system.wait_for_adopted(self._guard.handle)
-            leftovers.end_all()
+            leaders.discard(self.pid)
+            leftovers.end_all(leaders)
+        leaders.discard(self.pid)
         return ExitStatus(*ended)
 
     def await_gone(self) -> None:

@@ -178,8 +178,8 @@ def parent_of(pid: int) -> int:
 
 def kill_all() -> None:
     """End every process that carries the mark; whoever was its parent collects it."""
-    while marked := _marked():
-        for pid in marked:
+    while alive := marked():
+        for pid in alive:
             try:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
@@ -187,7 +187,8 @@ def kill_all() -> None:
         time.sleep(0.01)
 
 
-def _marked() -> list[int]:
+def marked() -> list[int]:
+    """The processes that carry the mark."""
     found = []
     for entry in os.listdir("/proc"):
         try:

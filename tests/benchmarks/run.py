@@ -15,6 +15,7 @@ from flood import Flood, floods
 from measure import memory, reloads, starts
 from peers import kill_all, tools
 from playground import Late, Playground
+from queue_reloads import queue_reloads, queue_section, queue_tools
 from report import Results, log_path, page
 from scale import contents, idle_saves, large_trees
 
@@ -25,7 +26,11 @@ def main() -> int:
     """Measure; the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a short try; the page is shown, not written")
-    parser.add_argument("--only", choices=["log"], help="measure the log path alone, and renew its section")
+    parser.add_argument(
+        "--only",
+        choices=["log", "queue"],
+        help="measure the log path alone, and renew its section; or reloads of a django-q2 cluster, which are shown",
+    )
     given = parser.parse_args()
     quick = given.quick
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -33,6 +38,9 @@ def main() -> int:
     try:
         with tempfile.TemporaryDirectory(prefix="benchmark-") as base:
             try:
+                if given.only == "queue":
+                    print(_queue(Path(base), quick))
+                    return 0
                 text = _renewed(Path(base), quick) if given.only else page(_measure(Path(base), quick))
             finally:
                 kill_all()
@@ -58,6 +66,14 @@ def _renewed(base: Path, quick: bool) -> str:
     head, title, _ = PAGE.read_text().partition(section.split("\n", 1)[0])
     assert title, "the page has no such section"
     return head + section
+
+
+def _queue(base: Path, quick: bool) -> str:
+    """Reloads of a real cluster, idle and at a long task."""
+    found, saves, long = queue_tools(tools()), 2 if quick else 10, 4.0 if quick else 10.0
+    idle = queue_reloads(found, base, saves, 0.0, _say)
+    busy = queue_reloads(found, base, saves, long, _say)
+    return queue_section(idle, busy, long)
 
 
 def _floods(base: Path, quick: bool) -> list[Flood]:

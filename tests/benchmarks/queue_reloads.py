@@ -1,0 +1,206 @@
+"""From a save to the first task done by the new code, with a real django-q2 cluster, idle and at a long task.
+
+A process of the project queues a numbered task every 50 ms all the while, so that whoever runs the new code
+gets one at once. Tasks that have begun and never ended were cut; processes that outlive the tool are counted.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import statistics
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from peers import PYTHON, Tool, environment, kill_all, marked
+from playground import Late
+
+EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "qcluster"
+LIMIT = 90.0
+COMMAND = (PYTHON, "manage.py", "qcluster")
+
+TASKS = """\
+import time
+
+VERSION = {version}
+
+
+def note(number, seconds):
+    with open("notes", "a") as file:
+        file.write(f"began {{number}} {{VERSION}} {{time.monotonic_ns()}}\\n")
+    time.sleep(seconds)
+    with open("notes", "a") as file:
+        file.write(f"ended {{number}} {{VERSION}} {{time.monotonic_ns()}}\\n")
+"""
+FEEDER = """
+import os, time
+from django_q.tasks import async_task
+number = 0
+while not os.path.exists("enough"):
+    if os.path.exists("long"):
+        seconds = float(open("long").read())
+        os.unlink("long")
+        async_task("work.note", -1 - number, seconds)
+    async_task("work.note", number, 0.0)
+    number += 1
+    time.sleep(0.05)
+"""
+
+
+@dataclass
+class Queue:
+    """What came of one tool. Times are in milliseconds."""
+
+    name: str
+    times: list[float] = field(default_factory=list)
+    cut: int = 0
+    """Tasks that began and never ended."""
+    left: int = 0
+    """Processes that outlived the tool."""
+    gave_up: str = ""
+
+
+def queue_tools(found: Sequence[Tool]) -> list[Tool]:
+    """The tools as they are called around a qcluster; reloader both ways."""
+    tools = []
+    for tool in found:
+        words = list(tool.command)
+        joined = " ".join(COMMAND)
+        if tool.name == "hupper":
+            words = [*words[: words.index("-m")], "-m", "manage", "qcluster"]
+        else:
+            words = [word.replace(f"{PYTHON} worker.py", joined) for word in words]
+            if words[-2:] == [PYTHON, "worker.py"]:
+                words[-2:] = COMMAND
+        tools.append(Tool(tool.name, tool.version, tuple(words)))
+        if tool.name == "reloader":
+            at = words.index("--")
+            tools.append(Tool("reloader --overlap", tool.version, (*words[:at], "--overlap", *words[at:])))
+    return tools
+
+
+def queue_reloads(
+    tools: Sequence[Tool], base: Path, saves: int, long: float, say: Callable[[str], None]
+) -> list[Queue]:
+    """Reload each tool's cluster so often; `long` is how many seconds a task takes that is in flight, 0 for none."""
+    results = []
+    for tool in tools:
+        say(f"{tool.name}, {f'a task of {long:g} s' if long else 'idle'}")
+        results.append(_measure(tool, base / f"queue-{len(os.listdir(base))}", saves, long))
+    return results
+
+
+def _measure(tool: Tool, folder: Path, saves: int, long: float) -> Queue:
+    result = Queue(tool.name)
+    shutil.copytree(EXAMPLE, folder, ignore=shutil.ignore_patterns("*.sqlite3*", "__pycache__"))
+    site = _Site(folder)
+    site.save(0)
+    subprocess.run([PYTHON, "manage.py", "migrate", "--verbosity", "0"], cwd=folder, check=True)
+    with (folder.parent / f"{folder.name}.log").open("wb") as log:
+        process = subprocess.Popen(
+            tool.command,
+            cwd=folder,
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+        feeder = subprocess.Popen([PYTHON, "manage.py", "shell", "-c", FEEDER], cwd=folder, stdout=log)
+    try:
+        site.first_of(0)
+        # Once more, since a tool may not watch yet, and what is warm is warm only after a while.
+        for version in (1, 2):
+            time.sleep(3.0)
+            site.save(version)
+            site.first_of(version)
+        for version in range(3, 3 + saves):
+            time.sleep(2.0)
+            if long:
+                (folder / "long.new").write_text(str(long))
+                (folder / "long.new").rename(folder / "long")
+                site.long_one_begins()
+            began = site.save(version)
+            result.times.append((site.first_of(version) - began) / 1e6)
+    except Late as late:
+        result.gave_up = str(late)
+    finally:
+        (folder / "enough").touch()
+        feeder.wait(LIMIT)
+    process.send_signal(2)
+    try:
+        process.wait(LIMIT)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    result.left = len(marked())
+    kill_all()
+    words = [line.split() for line in site.notes.read_text().splitlines()]
+    begun = [word[1] for word in words if word[0] == "began"]
+    ended = [word[1] for word in words if word[0] == "ended"]
+    result.cut = len(begun) - len(ended)
+    return result
+
+
+class _Site:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.notes = folder / "notes"
+        self.notes.touch()
+
+    def save(self, version: int) -> int:
+        """Save this version; when, in nanoseconds. Every one has another size: see Playground.save."""
+        began = time.monotonic_ns()
+        (self.folder / "work.py").write_text(TASKS.format(version=version) + "#" * version)
+        return began
+
+    def first_of(self, version: int) -> int:
+        """When the first task was done by this version. Raises Late."""
+        return self._wait(
+            lambda words: words[0] == "ended" and words[2] == str(version), f"version {version}"
+        )
+
+    def long_one_begins(self) -> None:
+        """Wait until one more long task is in flight. Raises Late."""
+        before = self._count()
+        deadline = time.monotonic() + LIMIT
+        while self._count() <= before:
+            if time.monotonic() > deadline:
+                raise Late("the long task does not begin")
+            time.sleep(0.01)
+
+    def _count(self) -> int:
+        return self.notes.read_text().count("began -")
+
+    def _wait(self, wanted: Callable[[list[str]], bool], what: str) -> int:
+        deadline = time.monotonic() + LIMIT
+        while time.monotonic() < deadline:
+            for line in self.notes.read_text().splitlines():
+                words = line.split()
+                if len(words) == 4 and wanted(words):
+                    return int(words[3])
+            time.sleep(0.005)
+        raise Late(f"no task was done by {what}")
+
+
+def queue_section(idle: Sequence[Queue], busy: Sequence[Queue], long: float) -> str:
+    """Both as one table."""
+    lines = [
+        "## From a save to the first task done by the new code (django-q2)",
+        "",
+        f"| median, slowest of {len(idle[0].times)} | idle | at a task of {long:g} s | tasks cut | processes left |",
+        "| --- | ---: | ---: | ---: | ---: |",
+    ]
+    for one, other in zip(idle, busy, strict=True):
+        cells = [_times(one), _times(other), str(one.cut + other.cut), str(one.left + other.left)]
+        lines.append(f"| {one.name} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _times(queue: Queue) -> str:
+    if queue.gave_up:
+        return f"given up: {queue.gave_up}"
+    return f"{statistics.median(queue.times):.0f}, {max(queue.times):.0f} ms"
