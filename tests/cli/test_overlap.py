@@ -386,7 +386,8 @@ def at_terminal(queue: Path) -> Iterator[Callable[..., Terminal]]:
     def run(*options: str) -> Terminal:
         command = ("--overlap", *READY, *options, "--", PYTHON, "worker.py")
         terminals.append(Terminal(queue, *command, columns=200))
-        terminals[-1].screen.wait_for("watching")
+        screen = terminals[-1].screen
+        eventually(lambda: "watching" in screen.text and "ready 1" in screen.text, "the first one is at work")
         return terminals[-1]
 
     yield run

@@ -394,7 +394,7 @@ def test_ipdb(at_terminal: Callable[..., Screen], tmp_path: Path) -> None:
     )
     for version in (1, 2):
         screen.wait_for(f"begin {version}")
-        eventually(lambda: screen.lines and "ipdb>" in screen.lines[-1], "the debugger waits")
+        eventually(lambda: any(line.endswith("ipdb>") for line in screen.lines[-4:]), "the debugger waits")
         press(screen, f"p task.VERSION + {100 * version}\r")
         screen.wait_for(f"| {100 * version + version}")
         if version == 1:
@@ -418,7 +418,7 @@ def test_ipython(at_terminal: Callable[..., Screen], tmp_path: Path) -> None:
     screen = at_terminal(code + FOREVER)
     for version in (1, 2):
         screen.wait_for(f"begin {version}")
-        eventually(lambda: re.search(r"In .*1.*:", "\n".join(screen.lines[-1:])), "the shell waits")
+        eventually(lambda: re.search(r"In .*1.*:", "\n".join(screen.lines[-4:])), "the shell waits")
         press(screen, f"1 + task.VERSIONX\x7f + {100 * version}\r")
         eventually(
             lambda version=version: any(  # type: ignore[misc]
@@ -442,7 +442,8 @@ def test_a_shell_with_job_control(at_terminal: Callable[..., Screen], shell: str
     options = {"sh": ["-i"], "bash": ["--norc", "--noprofile", "-i"]}[shell]
     screen = at_terminal("", "-n", "shell", command=["env", "PS1=ready> ", "ENV=", shell, *options])
     for generation in (1, 2):
-        eventually(lambda: screen.lines and screen.lines[-1].endswith("| ready>"), "the shell waits")
+        # Our own lines may come behind the prompt.
+        eventually(lambda: any(line.endswith("| ready>") for line in screen.lines[-4:]), "the shell waits")
         assert "no job control" not in screen.terminal.screen.text
         press(screen, f"echo a$((20 + {generation}))b $RELOADER_GENERATIONx\x7f\n")
         screen.wait_for(f"| a{20 + generation}b {generation}")
