@@ -6,16 +6,23 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 NEEDED := --group test --group lint --group bench
 
-.PHONY: help demo test lint bench
+.PHONY: help demo test test-quick workers lint bench queues
 
 help:  ## show this
-	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile
+	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile
 
 demo: $(INSTALLED)  ## a django-q2 worker, edited while it works; to edit it yourself: ARGS=--interactive
 	@$(BIN)/python docs/demo.py $(ARGS)
 
-test: $(INSTALLED)  ## the tests; some of them: ARGS="-k NAME"
-	$(BIN)/pytest -n 4 $(ARGS)
+test: $(INSTALLED) queues  ## the tests; some of them: ARGS="-k NAME"
+	$(BIN)/pytest -n 4 --dist worksteal $(ARGS)
+
+test-quick: $(INSTALLED)  ## the tests without those that drive real task queues
+	$(BIN)/pytest -n 4 --dist worksteal -m "not integration" $(ARGS)
+
+workers: $(INSTALLED) queues  ## reload every task queue 20 times under a stream of tasks: the table of the README
+	PYTHONPATH=tests $(BIN)/python tests/integration/stream.py $(ARGS)
+	$(BIN)/python docs/refresh.py
 
 lint: $(INSTALLED)  ## style, format and types
 	$(BIN)/ruff check
@@ -27,20 +34,40 @@ bench: $(INSTALLED)  ## measure reloader beside its peers; a short try: ARGS=--q
 	$(BIN)/python docs/refresh.py
 
 $(INSTALLED): pyproject.toml
-	@test -x $(BIN)/python || $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || { \
+	$(call install,.venv,$(NEEDED) --editable .)
+
+# The queues that the integration tests drive: most get along with each other, two need older libraries.
+queues: .venv-queues/.installed .venv-older/.installed $(if $(shell command -v npm),.node-queues/.installed)
+
+.venv-queues/.installed: pyproject.toml
+	$(call install,.venv-queues,--group queues)
+
+.venv-older/.installed: pyproject.toml
+	$(call install,.venv-older,--group older)
+
+.node-queues/.installed: tests/integration/projects/bullmq/package.json
+	@echo "installing into .node-queues"
+	@mkdir -p .node-queues && cp $< .node-queues/
+	@cd .node-queues && npm install --silent --no-audit --no-fund --no-package-lock
+	@touch $@
+
+# Make the environment $(1) and install $(2) into it.
+define install
+	@test -x $(1)/bin/python || $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || { \
 		found=$$($(PYTHON) --version 2>&1); \
 		echo "Python 3.10 or later is needed ($$found); name one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; \
 		exit 1; }
-	@echo "installing into .venv"
+	@echo "installing into $(1)"
 	@set -e; \
-	test -x $(BIN)/python || rm -rf .venv; \
+	test -x $(1)/bin/python || rm -rf $(1); \
 	if command -v uv >/dev/null; then \
-		test -x $(BIN)/python || uv venv --quiet --python "$(PYTHON)" .venv; \
-		uv pip install --quiet --python $(BIN)/python $(NEEDED) --editable .; \
+		test -x $(1)/bin/python || uv venv --quiet --python "$(PYTHON)" $(1); \
+		uv pip install --quiet --compile-bytecode --python $(1)/bin/python $(2); \
 	else \
-		test -x $(BIN)/python || $(PYTHON) -m venv .venv; \
-		$(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip >/dev/null; \
-		$(BIN)/python -m pip install --quiet --disable-pip-version-check 'pip>=25.1'; \
-		$(BIN)/python -m pip install --quiet --disable-pip-version-check $(NEEDED) --editable .; \
+		test -x $(1)/bin/python || $(PYTHON) -m venv $(1); \
+		$(1)/bin/python -m pip --version >/dev/null 2>&1 || $(1)/bin/python -m ensurepip >/dev/null; \
+		$(1)/bin/python -m pip install --quiet --disable-pip-version-check 'pip>=25.1'; \
+		$(1)/bin/python -m pip install --quiet --disable-pip-version-check $(2); \
 	fi
 	@touch $@
+endef

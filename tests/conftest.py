@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from families import STUBBORN
+from fixtures import servers, workshop  # noqa: F401
 from harness import SLOWDOWN, Run
 
 WORKER = """

@@ -74,6 +74,11 @@ PRESETS = (
         cases=(
             Case(has=("--without-scheduler",), overlap=True),
             Case(
+                lacks=("--without-scheduler",),
+                caution="stopped while idle, it loses the job that comes before its scheduler has ended",
+                hint="scheduler_worker --without-scheduler, or SCHEDULER_INTERVAL=1 in SCHEDULER_CONFIG",
+            ),
+            Case(
                 has=("--name",),
                 overlap=False,
                 caution="a worker that is killed keeps its --name for a while, and the next one ends",
@@ -229,7 +234,8 @@ PRESETS = (
                 hint="leave --reload out",
             ),
         ),
-        notes="With ListQueueBroker an idle worker ends only after the next message: --stop-timeout 5s.",
+        notes="Without uvloop (pip install 'taskiq[uv]') an idle worker ends only after its next message: "
+        "with ListQueueBroker always, with RedisStreamBroker on Python 3.11.",
     ),
     # 0.13.
     Preset(

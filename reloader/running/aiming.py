@@ -15,6 +15,7 @@ import os
 import select
 
 SHELLS = frozenset({"sh", "dash", "bash", "zsh", "ksh", "ash", "busybox"})
+# The first line as tried, or relatives of those; the second by what their documentation says.
 RUNNERS = frozenset(
     {"uv", "pdm", "hatch", "pipenv", "poetry", "rye", "pixi", "npm", "npx", "yarn", "pnpm", "time"}
     | {"dotenv", "dotenvx", "doppler", "op", "infisical", "aws-vault", "chamber", "teller", "direnv"}

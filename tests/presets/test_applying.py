@@ -64,6 +64,8 @@ def test_what_the_options_change(line: str, ready: str | None, overlap: bool) ->
         ("huey_consumer app.huey", {}, signal.SIGTERM, "SIGTERM cuts huey's tasks"),
         ("taskiq worker app:broker -r", {}, signal.SIGINT, "restarts itself as well"),
         ("arq app.W --watch src", {}, signal.SIGINT, "--watch"),
+        ("manage.py scheduler_worker", {}, signal.SIGINT, "stopped while idle"),
+        ("manage.py scheduler_worker --without-scheduler", {}, signal.SIGINT, None),
         ("manage.py db_worker", {}, signal.SIGINT, "while DEBUG is on"),
         ("manage.py db_worker --no-reload", {}, signal.SIGINT, None),
     ],

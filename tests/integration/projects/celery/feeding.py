@@ -1,0 +1,6 @@
+import proj  # noqa: F401
+from jobs.tasks import task
+
+
+def queue(number, seconds):
+    task.delay(number, seconds)

@@ -1,0 +1,4 @@
+from base import *
+
+CELERY_BROKER_URL = REDIS
+CELERY_TASK_IGNORE_RESULT = True

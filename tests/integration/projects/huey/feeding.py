@@ -1,0 +1,5 @@
+from app import task
+
+
+def queue(number, seconds):
+    task(number, seconds)

@@ -1,0 +1,8 @@
+from django.apps import AppConfig
+
+
+class Jobs(AppConfig):
+    name = "jobs"
+
+    def ready(self):
+        from jobs import tasks  # noqa: F401

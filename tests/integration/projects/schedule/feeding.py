@@ -1,0 +1,1 @@
+from inbox import queue  # noqa: F401

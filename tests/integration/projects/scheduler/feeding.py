@@ -1,0 +1,5 @@
+from jobs.tasks import task
+
+
+def queue(number, seconds):
+    task.delay(number, seconds)

@@ -1,0 +1,36 @@
+"""What every task does: it says when it began and ended, in lines that are written whole."""
+
+import asyncio
+import os
+import time
+
+
+def note(number, what, version):
+    line = f"{number} {what} {version} {os.getpid()}\n"
+    fd = os.open(os.environ["NOTES"], os.O_APPEND | os.O_CREAT | os.O_WRONLY, 0o644)
+    try:
+        os.write(fd, line.encode())
+    finally:
+        os.close(fd)
+
+
+def work(number, seconds, version):
+    """Take so many seconds. What cuts it is noted too, where it can be."""
+    note(number, "began", version)
+    try:
+        time.sleep(seconds)
+    except BaseException as cut:
+        note(number, type(cut).__name__, version)
+        raise
+    note(number, "ended", version)
+
+
+async def work_async(number, seconds, version):
+    """The same for a task that is a coroutine."""
+    note(number, "began", version)
+    try:
+        await asyncio.sleep(seconds)
+    except BaseException as cut:
+        note(number, type(cut).__name__, version)
+        raise
+    note(number, "ended", version)

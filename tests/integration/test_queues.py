@@ -1,0 +1,104 @@
+"""Every system: no reload loses, cuts or doubles a task that it can keep, and nothing of the old worker is left."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+
+import pytest
+from harness import Run
+from systems import SYSTEMS, Fate
+from workshop import LONG, READY, Process, Workshop, stream
+
+pytestmark = pytest.mark.integration
+SetUp = Callable[[str], Workshop]
+THOSE = {fate: [name for name, system in SYSTEMS.items() if system.fate is fate] for fate in Fate}
+
+
+def begin(shop: Workshop, seconds: float) -> Run:
+    """A worker that is ready, with task 1 in flight.
+
+    It has done another one before: some say that they are ready before they handle signals.
+    """
+    run = shop.start()
+    run.err.wait_for(READY, LONG)
+    shop.queue(0)
+    shop.await_end(0)
+    shop.queue(1, seconds)
+    shop.await_begin(1)
+    return run
+
+
+def save_and_wait(shop: Workshop, run: Run) -> None:
+    """Save the second version while task 1 runs; nothing of the old worker may be left once it is ready."""
+    old = Process.all_of(run.workers())
+    shop.save(2)
+    run.err.wait_for(r"^reloader +\| \S+ changed → draining \S+ \(pid \d+\)$")
+    run.err.wait_for(READY, LONG)
+    shop.queue(2)
+    assert not old & Process.all_of(run.workers()), "something of the old worker is left"
+    shop.await_end(2)
+    assert shop.of(2) == [("began", 2), ("ended", 2)], "what is queued as it is ready is done by the new code"
+
+
+@pytest.mark.parametrize("name", THOSE[Fate.ENDS])
+def test_a_task_in_flight_ends_on_the_old_code_and_the_next_runs_the_new(name: str, workshop: SetUp) -> None:
+    shop = workshop(name)
+    run = begin(shop, 1.5)
+    save_and_wait(shop, run)
+    assert run.stop() == 0
+    assert shop.of(1) == [("began", 1), ("ended", 1)]
+    assert not run.survivors()
+
+
+@pytest.mark.parametrize("name", THOSE[Fate.AGAIN])
+def test_a_task_that_the_system_cuts_is_run_again_by_the_new_code(name: str, workshop: SetUp) -> None:
+    shop = workshop(name)
+    run = begin(shop, 1.5)
+    save_and_wait(shop, run)
+    shop.await_end(1)
+    assert run.stop() == 0
+    told = shop.of(1)
+    assert told[0] == ("began", 1)
+    assert told[-2:] == [("began", 2), ("ended", 2)]
+    assert ("ended", 1) not in told
+    assert not run.survivors()
+
+
+@pytest.mark.parametrize("name", THOSE[Fate.LOST])
+def test_a_task_that_the_system_cannot_let_end_is_cut(name: str, workshop: SetUp) -> None:
+    shop = workshop(name)
+    run = begin(shop, 20.0)
+    save_and_wait(shop, run)
+    assert run.stop() == 0
+    told = shop.of(1)
+    assert told[0] == ("began", 1)
+    assert "ended" not in dict(told)
+    assert [what for what, _ in told].count("began") == 1
+    assert not run.survivors()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize("name", THOSE[Fate.ENDS])
+def test_quitting_lets_the_task_in_flight_end(name: str, number: int, workshop: SetUp) -> None:
+    shop = workshop(name)
+    run = begin(shop, 1.0)
+    run.send(number)
+    assert run.wait(LONG) == 0
+    assert shop.of(1) == [("began", 1), ("ended", 1)]
+    assert not run.survivors()
+
+
+@pytest.mark.parametrize("name", [name for name, system in SYSTEMS.items() if system.reloads])
+def test_many_reloads_under_a_stream_of_tasks(name: str, workshop: SetUp) -> None:
+    shop = workshop(name)
+    run = shop.start()
+    run.err.wait_for(READY, LONG)
+    outcome = stream(shop, run, shop.system.reloads)
+    assert (outcome.lost, outcome.left) == ([], [])
+    if shop.system.fate is Fate.ENDS:
+        assert outcome.doubled == []
+    assert outcome.tasks >= outcome.reloads
+    assert outcome.versions > 1
+    assert run.stop() == 0
+    assert not run.survivors()

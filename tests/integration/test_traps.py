@@ -1,0 +1,276 @@
+"""What a reload can run into with one system or another: each has caught somebody."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from harness import LIMIT, Run, eventually
+from systems import BEAT, SYSTEMS, System
+from workshop import LONG, READY, Process, Workshop
+
+pytestmark = pytest.mark.integration
+SetUp = Callable[[str | System], Workshop]
+
+
+def ready(shop: Workshop, *options: str) -> Run:
+    """The worker at work."""
+    run = shop.start(*options)
+    run.err.wait_for(READY, LONG)
+    return run
+
+
+def reload(shop: Workshop, run: Run, version: int) -> None:
+    """Save, and wait until the worker is ready again."""
+    shop.save(version)
+    run.err.wait_for(r"→ draining", LONG)
+    run.err.wait_for(READY, LONG)
+
+
+def leader(run: Run) -> int:
+    """The first process of the worker: the child of the guard."""
+    guard = run.guard()
+    for pid in run.workers():
+        if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1] == str(guard):
+            return pid
+    raise AssertionError("no worker")
+
+
+# --- the stop signal ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "celery (prefork)",
+        "rqworker",
+        "django-dramatiq",
+        "huey (threads)",
+        "procrastinate",
+        "arq, with job_completion_wait",
+    ],
+)
+def test_saving_again_during_a_drain_sends_no_second_signal(name: str, workshop: SetUp) -> None:
+    """To most of them a second one means: cut the task."""
+    shop = workshop(name)
+    run = ready(shop)
+    shop.queue(1, 2.5)
+    shop.await_begin(1)
+    shop.save(2)
+    run.err.wait_for(r"→ draining")
+    shop.save(3)
+    (shop.folder / "other.py").write_text("")
+    run.err.wait_for(r"other\.py added as well; the restart under way takes it along")
+    run.err.wait_for(READY, LONG)
+    shop.queue(2)
+    shop.await_end(2)
+    assert run.stop() == 0
+    assert shop.of(1) == [("began", 1), ("ended", 1)]
+    assert shop.of(2) == [("began", 3), ("ended", 3)]
+
+
+@pytest.mark.parametrize("name", ["celery (prefork)", "rqworker", "django-q2 (SQLite)", "huey (processes)"])
+def test_a_second_ctrl_c_kills_all_of_it(name: str, workshop: SetUp) -> None:
+    shop = workshop(name)
+    run = ready(shop)
+    shop.queue(1, 30.0)
+    shop.await_begin(1)
+    run.send(signal.SIGINT)
+    run.err.wait_for(r"→|draining")
+    run.send(signal.SIGINT)
+    assert run.wait(LONG) == -signal.SIGINT
+    assert shop.of(1) == [("began", 1)]
+    assert not run.survivors()
+
+
+@pytest.mark.parametrize(
+    ("name", "fate"),
+    [
+        ("celery (prefork)", "the task is lost unless acks_late is on"),
+        ("huey (threads)", "the task is lost"),
+        ("procrastinate", "the job stays in the state `doing`"),
+        ("wakaq", "the task is lost"),
+    ],
+)
+def test_a_task_longer_than_the_stop_timeout_is_killed_and_its_fate_is_told(
+    name: str, fate: str, workshop: SetUp
+) -> None:
+    shop = workshop(name)
+    run = ready(shop, "--stop-timeout", "4s")
+    shop.queue(1, 30.0)
+    shop.await_begin(1)
+    shop.save(2)
+    run.err.wait_for(
+        r"did not end within 4 s → SIGKILL to its whole process tree; still there: \S+ \(pid \d+\)"
+    )
+    run.err.wait_for(re.escape(fate), LONG)
+    run.err.wait_for(READY, LONG)
+    shop.queue(2)
+    shop.await_end(2)
+    assert shop.of(1) == [("began", 1)], "as it was told: it is not run again"
+    assert shop.of(2) == [("began", 2), ("ended", 2)]
+    assert run.stop() == 0
+    assert not run.survivors()
+
+
+# --- children that outlive the leader -------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("django-q2 (SQLite)", "django-dramatiq", "celery (prefork)", "rqworker-pool", "huey (processes)"),
+        *("taskiq (stream)", "django-pgpubsub", "wakaq"),
+    ],
+)
+def test_what_a_killed_leader_leaves_behind_is_ended(name: str, workshop: SetUp) -> None:
+    """Most of them would go on working, without a master, beside the next generation."""
+    shop = workshop(name)
+    run = ready(shop)
+    old = Process.all_of(run.workers())
+    os.kill(leader(run), signal.SIGKILL)
+    run.err.wait_for(r"crashed after .* → waiting for a change", LONG)
+    assert not old & Process.all_of(run.workers())
+    shop.save(2)
+    run.err.wait_for(READY, LONG)
+    shop.queue(1)
+    shop.await_end(1)
+    assert shop.of(1) == [("began", 2), ("ended", 2)]
+    assert run.stop() == 0
+    assert not run.survivors()
+
+
+# --- names, records and locks ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [
+        ("rqworker", ("--name", "w1")),
+        ("django-tasks-scheduler --without-scheduler", ("--name", "w1")),
+        ("celery (threads)", ("-n", "w1@here")),
+        ("django-tasks", ("--worker-id", "w1")),
+    ],
+)
+def test_a_fixed_name_is_free_again_after_a_reload(name: str, more: tuple[str, ...], workshop: SetUp) -> None:
+    shop = workshop(name)
+    run = shop.start(command=(*shop.system.command, *more))
+    run.err.wait_for(READY, LONG)
+    for version in (2, 3):
+        reload(shop, run, version)
+        shop.queue(version)
+        shop.await_end(version)
+        assert shop.of(version) == [("began", version), ("ended", version)]
+    assert run.stop() == 0
+    assert "crashed" not in run.err.text
+
+
+@pytest.mark.parametrize("name", ["rqworker", "rqworker-pool", "django-q2 (Redis)"])
+def test_no_record_of_an_old_worker_stays(name: str, workshop: SetUp) -> None:
+    shop = workshop(name)
+    run = ready(shop)
+    for version in (2, 3):
+        reload(shop, run, version)
+        shop.queue(version)
+        shop.await_end(version)
+    there = "2" if name == "rqworker-pool" else "1"
+    # A cluster of django-q2 is on record a few seconds longer than it lives.
+    eventually(lambda: shop.run("python", "workers.py").split()[-1] == there, "only the live ones are there")
+    assert run.stop() == 0
+
+
+def test_the_next_worker_gets_the_scheduler_of_rq(workshop: SetUp) -> None:
+    """Started beside the old one, it would have none for as long as it lives."""
+    shop = workshop("rqworker --with-scheduler")
+    run = ready(shop)
+    run.out.wait_for("Acquired scheduler lock for default")
+    for version in (2, 3):
+        # It says that it listens before it handles signals.
+        shop.queue(version)
+        shop.await_end(version)
+        reload(shop, run, version)
+        run.out.wait_for("Acquired scheduler lock for default")
+    shop.queue(4)
+    shop.await_end(4)
+    assert run.stop() == 0
+
+
+# --- clocks ---------------------------------------------------------------------------------------
+
+
+def test_beat_keeps_its_schedule_and_ticks_no_more_often_for_being_reloaded(workshop: SetUp) -> None:
+    shop = workshop(replace(BEAT, env={"EVERY": "600"}))
+    run = ready(shop)
+
+    def schedules() -> list[str]:
+        return [path.name for path in shop.folder.iterdir() if path.name.startswith("celerybeat")]
+
+    eventually(schedules, "it has written its schedule")
+    for version in (2, 3, 4):
+        reload(shop, run, version)
+        assert schedules(), "the schedule outlives the reload"
+        assert len(Process.all_of(run.workers())) == 1, "two would share the file"
+    assert run.stop() == 0
+    assert shop.run("python", "length.py", "celery").strip() == "0", "ten minutes have not passed"
+    assert run.err.text.count("→ draining") == 3, "what it writes restarts nothing"
+
+
+def test_beat_ticks_on_after_reloads(workshop: SetUp) -> None:
+    shop = workshop(replace(BEAT, env={"EVERY": "1"}))
+    run = ready(shop)
+    reload(shop, run, 2)
+    before = int(shop.run("python", "length.py", "celery"))
+    eventually(lambda: int(shop.run("python", "length.py", "celery")) > before, "it ticks", 2 * LIMIT)
+    assert run.stop() == 0
+
+
+# --- what only some of them do --------------------------------------------------------------------
+
+
+def test_without_lock_and_recover_pgpubsub_loses_nothing_that_is_not_in_flight(workshop: SetUp) -> None:
+    """Each notification is handled once, also by a listener that would have outlived its leader."""
+    shop = workshop(replace(SYSTEMS["django-pgpubsub"], env={"UNLOCKED": "1"}))
+    run = ready(shop)
+    for version in (2, 3):
+        reload(shop, run, version)
+        shop.queue(version)
+        shop.await_end(version)
+        assert shop.of(version) == [("began", version), ("ended", version)]
+    assert run.stop() == 0
+    assert not run.survivors()
+
+
+def test_sigterm_cuts_the_tasks_of_rocketry_and_that_is_told(workshop: SetUp) -> None:
+    """Why INT is the signal for a Python program that nothing is known of."""
+    shop = workshop("rocketry")
+    run = ready(shop, "--preset", "rocketry", "--stop-signal", "TERM")
+    assert "SIGTERM cuts rocketry's tasks" in run.err.text
+    shop.queue(1, 20.0)
+    shop.await_begin(1)
+    shop.save(2)
+    run.err.wait_for(READY, LONG)
+    shop.queue(2)
+    shop.await_end(2)
+    assert shop.of(1) == [("began", 1)]
+    assert run.stop() == 0
+
+
+def test_an_idle_django_tasks_scheduler_drops_what_comes_while_it_stops(workshop: SetUp) -> None:
+    """Its handler waits for its scheduler while the broker already hands over the next job. See docs/workers.md."""
+    shop = workshop("django-tasks-scheduler")
+    run = ready(shop)
+    eventually(lambda: shop.run("python", "waiting.py").strip() == "1", "it waits for its first job")
+    run.send(signal.SIGINT)
+    run.err.wait_for("draining")
+    shop.queue(1)
+    assert run.wait(LONG) == 0
+    again = ready(shop)
+    shop.queue(2)
+    shop.await_end(2)
+    assert shop.of(1) == []
+    assert again.stop() == 0
