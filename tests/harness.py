@@ -178,9 +178,10 @@ class Run:
         return next(iter(self._called("reloader-nurse")), None)
 
     def workers(self) -> list[int]:
-        """The processes of the worker that are alive."""
-        ours = (self.process.pid, *self._called("reloader-guard"), *self._called("reloader-nurse"))
-        return [pid for pid in self.survivors() if pid not in ours]
+        """The processes of the worker that are alive: unlike ours they are in sessions of their own."""
+        ours = os.getsid(self.process.pid)
+        found = ((pid, status_of(pid)) for pid in self.survivors())
+        return [pid for pid, status in found if status is not None and status.session != ours]
 
     def close(self) -> None:
         """Kill whatever a failed test has left."""
