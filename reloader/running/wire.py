@@ -8,8 +8,8 @@ stdout and stderr, and the reading ends of its pipes. To a guard: (STOP, signal)
 (RESUME,); (FORGET,) once all is told of the worker; (MODES, descriptor, what tcgetattr gave) to be put back.
 From a guard: (HERE, its pid); (STARTED, pid) with a pidfd where there are such; (FAILED, errno, whether it
 was the folder); (LEFT, leftovers' pids and names); (ENDED, exit code, signal) once the tree is empty.
-A template is a nursery that takes (PRELOAD, names, names to refuse, the program's folders) first, (HOLD,)
-and (GO,) during it, and tells (LOADED, number, {name: why it must be left out}). In the place of a guard that
+A template is a nursery that takes (PRELOAD, what is known of the program, files) first, (HOLD,) and (GO,)
+during it, and tells (LOADED, number, {name: why it must be left out}). In the place of a guard that
 it does not make it answers (STALE, why).
 """
 

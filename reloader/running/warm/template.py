@@ -9,7 +9,6 @@ import _socket
 import marshal
 import os
 import pty
-import select
 import signal
 import threading
 import time
@@ -22,6 +21,7 @@ from reloader.running import system, wire
 from reloader.running.booting import Booted
 from reloader.running.nursery import Nursery
 from reloader.running.warm import modules
+from reloader.running.warm.modules import Record
 from reloader.running.warm.seed import ORDER
 from reloader.settings import Settings
 
@@ -30,11 +30,12 @@ HOOK = os.path.join(_HERE, "hook")
 PACKAGE = os.path.dirname(os.path.dirname(os.path.dirname(_HERE)))
 # What must be left out shows in a fresh process only after what was left out before is refused there.
 PASSES = 8
-# An import that takes longer than this hangs.
-PATIENCE = 60.0
+# At the end, the thread that builds gets this long, in seconds.
+PATIENCE = 5.0
 # So many new modules, or a tenth of those that are preloaded, are worth a new template.
 WORTH = 20
 
+Places = dict[str, tuple[str, ...]]
 Spawn = Callable[[str, Callable[[], None]], threading.Thread]
 
 
@@ -57,8 +58,10 @@ class Template:
         self._post = post
         self._path = modules.path_for(settings.program, folder, environment)
         self._record = -1
-        self._known: set[str] = set()
-        """The names that the last template was built from, or is."""
+        self._learned = Record()
+        """What all generations have told since the last template was discarded."""
+        self._known: Places = {}
+        """The names that the last template was built from, or is, and their places."""
         self._built: SimpleQueue[Nursery] = SimpleQueue()
         self._nursery: Nursery | None = None
         self._thread: threading.Thread | None = None
@@ -93,8 +96,11 @@ class Template:
         """What it has loaded is not what a worker would load now, or it is gone."""
         self._end(self._nursery)
         self._nursery = None
-        self._known = set()
+        self._known = {}
+        self._learned = Record()
         self.why_cold = why
+        with suppress(OSError):
+            os.unlink(self._path)
 
     def hold(self) -> None:
         """Somebody else needs the machine: building it waits."""
@@ -107,31 +113,36 @@ class Template:
         self._tell(wire.GO)
         if self._thread is not None and self._thread.is_alive():
             return
-        record = modules.read(self._recorded())
-        never = modules.why_never(record)
+        self._learned = self._learned.grown_by(modules.read(self._recorded()))
+        never = modules.why_never(self._learned)
         if never is not None:
             self.discard(never)
             return
-        names = modules.preloadable(record, self._settings.program)
-        new = [name for name in names if name not in self._known]
-        if not record.places and not self._known:
+        if not self._learned.places and not self._known:
             self.why_cold = "its interpreter cannot be looked into"
+        names = self._preloadable(self._learned)
+        new = [name for name, places in names.items() if self._known.get(name) != places]
         if len(new) > (max(WORTH, len(self._known) / 10) if self._known else 0):
-            old = [name for name in self._known if name not in new]
-            self._begin([*old, *new], spawn)
+            self._begin(self._learned, spawn)
 
     def begin_from_cache(self, spawn: Spawn) -> None:
         """Before anything is known of this run: build what the last one would have built."""
-        kept = modules.load(self._path)
-        if kept.names and not self._known and (os.cpu_count() or 1) > 1:
+        record = modules.load(self._path).record
+        if record.imported and not self._known and (os.cpu_count() or 1) > 1:
             self._may_build.set()
-            self._begin(list(kept.names), spawn)
+            self._begin(record, spawn)
 
-    def _begin(self, names: list[str], spawn: Spawn) -> None:
+    def _begin(self, record: Record, spawn: Spawn) -> None:
         if self._nursery is None:
             self.why_cold = "no template yet"
-        self._known = set(names)
-        self._thread = spawn("template", lambda: self._build(names))
+        self._known = self._preloadable(record)
+        self._thread = spawn("template", lambda: self._build(record))
+
+    def _preloadable(self, record: Record) -> Places:
+        return modules.preloadable(record, self._settings.program, self._tree())
+
+    def _tree(self) -> list[str]:
+        return sorted({self._folder, *map(os.path.abspath, self._settings.watch)})
 
     def close(self) -> None:
         """End every template."""
@@ -182,9 +193,14 @@ class Template:
 
     # --- the thread that builds -------------------------------------------------------------------
 
-    def _build(self, names: list[str]) -> None:
+    def _build(self, record: Record) -> None:
         began = time.monotonic()
-        refused = dict(modules.load(self._path).left_out)
+        kept = modules.load(self._path)
+        refused = {
+            name: why
+            for name, why in kept.left_out.items()
+            if kept.record.places.get(name) == record.places.get(name)
+        }
         why = "modules to leave out are found again and again"
         for _ in range(PASSES):
             self._may_build.wait()
@@ -192,7 +208,7 @@ class Template:
                 return
             progress = os.memfd_create("reloader-progress")
             try:
-                nursery, answer = self._try(names, refused, progress)
+                nursery, answer = self._try(record, refused, progress)
                 if answer is None:
                     _end_group(nursery)
                     last = os.pread(progress, 1 << 20, 0).decode(errors="replace").splitlines()
@@ -207,7 +223,7 @@ class Template:
                 os.close(progress)
             _, count, left_out = answer
             if not left_out:
-                modules.save(self._path, modules.Kept(tuple(names), refused))
+                modules.save(self._path, modules.Kept(record, refused))
                 self._built.put(nursery)
                 self._post(TemplateBuilt(count, time.monotonic() - began))
                 return
@@ -217,29 +233,26 @@ class Template:
         self._post(TemplateFailed(why))
 
     def _try(
-        self, names: list[str], refused: Mapping[str, str], progress: int
+        self, record: Record, refused: Mapping[str, str], progress: int
     ) -> tuple[Nursery, tuple[int, int, dict[str, str]] | None]:
         """Boot a template; what it answers, None when it does not."""
         nursery = self._boot(progress)
-        folders = sorted({self._folder, *map(os.path.abspath, self._settings.watch), *self._script_folder()})
         self._control = nursery.control
+        tree = self._tree()
+        request = (
+            *(list(self._preloadable(record)), {name: list(record.places[name]) for name in record.places}),
+            *(list(record.missing), list(record.changed), list(refused), tree),
+            modules.program_folders(record, self._folder),
+        )
+        files = modules.deciding_files(self._settings.command, self._settings.program, self._folder)
         try:
-            wire.send(nursery.control, (wire.PRELOAD, names, list(refused), folders))
-            size = -1
-            while not select.select([nursery.control], [], [], PATIENCE)[0]:
-                last, size = size, os.fstat(progress).st_size
-                if self._may_build.is_set() and last == size:
-                    return nursery, None
+            wire.send(nursery.control, (wire.PRELOAD, request, files))
             received = wire.receive(nursery.control)
         except OSError:
             received = None
         finally:
             self._control = None
         return nursery, None if received is None else received[0]
-
-    def _script_folder(self) -> list[str]:
-        scripts = [word for word in self._settings.program if word.endswith(".py")]
-        return [os.path.dirname(os.path.abspath(scripts[0]))] if scripts else []
 
     def _boot(self, progress: int) -> Nursery:
         """Start the worker's own command, which becomes a template on its way to the program."""
