@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -105,3 +106,77 @@ def differences(one: Any, other: Any, where: str = "") -> list[str]:
 
 def _short(anything: Any) -> str:
     return re.sub(r"\s+", " ", repr(anything))[:400]
+
+
+# --- a program in an environment of its own -------------------------------------------------------
+
+WORKER = """
+import os, sys, time
+{imports}
+import work
+
+print("ready", os.environ["RELOADER_GENERATION"], *work.tell(sys.modules), flush=True)
+while True:
+    time.sleep(60)
+"""
+# So that there is always something to preload.
+TELL = "import json\ndef tell(modules):\n    return [m.VERSION for m in modules.values() if hasattr(m, 'VERSION')]\n"
+
+
+class Environment:
+    """An environment in the program's folder, with modules that are written there."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        subprocess.run([PYTHON, "-m", "venv", "--without-pip", folder / ".venv"], check=True)
+        self.python = str(folder / ".venv" / "bin" / "python")
+        self.site = next((folder / ".venv" / "lib").glob("python*")) / "site-packages"
+        self.work = folder / "work.py"
+        self.cache = folder / ".cache"
+
+    def install(self, **modules: str) -> None:
+        """Put modules or packages there."""
+        for name, text in modules.items():
+            write(self.site / f"{name}.py", text)
+
+    def begin(
+        self,
+        start: Start,
+        imports: str,
+        *options: str,
+        env: dict[str, str] | None = None,
+        command: Sequence[str] = (),
+        **others: Any,
+    ) -> Run:
+        """Start a program that has these lines first."""
+        write(self.folder / "worker.py", WORKER.format(imports=imports))
+        write(self.work, TELL)
+        words = ["-v", "--ready", "^ready", *options, "--", *(command or (self.python, "worker.py"))]
+        variables = {"XDG_CACHE_HOME": str(self.cache)} | (env or {})
+        run = start(*words, folder=self.folder, env=variables, **others)
+        run.err.wait_for("watching")
+        return run
+
+    def again(self, run: Run) -> str:
+        """Save, and wait for the next generation to be ready; how it was started."""
+        return next_start(
+            run, self.work, f"{TELL}# {os.urandom(4).hex()}\nUNUSED = {os.urandom(4).hex()!r}\n"
+        )
+
+    def left_out(self) -> dict[str, str]:
+        """What is not preloaded, and why, as it is kept between runs."""
+        (kept,) = (self.cache / "reloader").glob("preload-*.json")
+        found: dict[str, str] = json.loads(kept.read_text())["left_out"]
+        return found
+
+    def preloaded(self, run: Run) -> set[str]:
+        """What the last worker had at its first line, as its template was kept."""
+        (kept,) = (self.cache / "reloader").glob("preload-*.json")
+        found = json.loads(kept.read_text())
+        return set(found["record"][0]) - set(found["left_out"])
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file, with the folders above it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)

@@ -1,4 +1,5 @@
 # mypy: ignore-errors
+# ruff: noqa: UP031
 """A worker that tells all that it can see of itself. Python 3.8 and newer; copied into projects by tests."""
 
 import sys

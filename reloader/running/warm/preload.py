@@ -56,9 +56,6 @@ class Preload:
         self._tell = tell
         self._may_go_on = may_go_on
         self._printed = -1
-        self._asked = ""
-        """What was asked for last, and who was being imported then."""
-        self._askers: list[str] = []
         self._left: tuple[set[str], set[str], bool, int] = (set(), set(), False, 0)
         self._libraries: set[str] = set()
 
@@ -67,6 +64,9 @@ class Preload:
         before = [os.dup(fd) for fd in (1, 2)]
         self._printed = os.memfd_create("printed")
         read, iterate = os._Environ.__getitem__, os._Environ.__iter__
+        # Which the import statement comes to for every module that is found.
+        bootstrap: Any = sys.modules["_frozen_importlib"]
+        load = bootstrap._load_unlocked
 
         def note_read(environment: Any, name: Any) -> Any:
             self._reads((os.fsdecode(name),))
@@ -76,18 +76,25 @@ class Preload:
             self._reads(self.changed)
             return iterate(environment)
 
+        def load_and_look(spec: Any) -> Any:
+            module = load(spec)
+            self._look([spec.name, *_importing_now()])
+            return module
+
         try:
             for fd in (1, 2):
                 os.dup2(self._printed, fd)
             self._left = self._leaves()
             self._libraries = _libraries()
             sys.meta_path.insert(0, self)
+            bootstrap._load_unlocked = load_and_look
             os._Environ.__getitem__, os._Environ.__iter__ = note_read, note_all  # type: ignore[method-assign]
             for name in self.names:
                 if name not in self.refused and name not in self.left_out and name not in sys.modules:
                     self._import(name)
         finally:
             os._Environ.__getitem__, os._Environ.__iter__ = read, iterate  # type: ignore[method-assign]
+            bootstrap._load_unlocked = load
             sys.meta_path.remove(self)
             for fd, saved in zip((1, 2), before):  # noqa: B905 - Python 3.8 knows no strictness
                 os.dup2(saved, fd)
@@ -101,7 +108,6 @@ class Preload:
             __import__(name)
         except BaseException as error:
             self._leave_out([name, *_importing(error)], f"{type(error).__name__}: {error}")
-        self._look(name)
         if name not in self.left_out:
             self.loaded.append(name)
 
@@ -116,29 +122,28 @@ class Preload:
 
     # --- what an import leaves behind -------------------------------------------------------------
 
-    def _look(self, asked: str) -> None:
-        """See what came since somebody asked for something the last time."""
-        askers = _importing_now()
-        recent = [self._asked, *self._askers, *askers]
-        self._asked, self._askers = asked, askers
+    def _look(self, importing: list[str]) -> None:
+        """See what came since the last look: by the first of these, which the others were waiting for."""
         threads, files, child, printed = before = self._left
         after = self._leaves()
+        if not importing:
+            return
         if after != before:
             self._left = after
             if after[3] > printed:
-                self._leave_out(recent, "prints")
-            if after[0] - threads and recent[0].partition(".")[0] not in RETHREAD:
-                self._leave_out(recent, "leaves a thread running")
+                self._leave_out(importing, "prints")
+            if after[0] - threads and importing[0].partition(".")[0] not in RETHREAD:
+                self._leave_out(importing, "leaves a thread running")
             if after[1] - files:
-                self._leave_out(recent, "leaves a descriptor open")
+                self._leave_out(importing, "leaves a descriptor open")
             if after[2] and not child:
-                self._leave_out(recent, "leaves a child running")
-        if self.changed and recent[0] in self.places and ".so" in "".join(self.places[recent[0]]):
+                self._leave_out(importing, "leaves a child running")
+        if self.changed and any(".so" in place for place in self.places.get(importing[0], ())):
             new = _libraries() - self._libraries
             self._libraries |= new
             for name in self.changed:
                 if any(_names(path, name.encode()) for path in new):
-                    self._leave_out(recent, f"loads a library that knows {name}, which the program sets")
+                    self._leave_out(importing, f"loads a library that knows {name}, which the program sets")
 
     def _leaves(self) -> tuple[set[str], set[str], bool, int]:
         """Threads, descriptors, whether there is a child, and how much was printed."""
@@ -159,7 +164,7 @@ class Preload:
     def find_spec(self, name: str, path: object = None, target: object = None) -> Any:
         """As a finder before all others: see what is asked for, and refuse what must not be loaded."""
         self._may_go_on()
-        self._look(name)
+        self._look(_importing_now())
         if name in self.refused or name in self.left_out:
             self._refuse(name)
         for finder in sys.meta_path:
