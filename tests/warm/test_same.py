@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from generations import PYTHON, Start, Two, differences, run_twice, write_project
+from harness import LIMIT, save
+from terminal import Terminal
 
 COMMANDS = {
     "script": [PYTHON, "probe.py", "one", "--two"],
@@ -58,3 +64,130 @@ def test_a_warm_worker_is_like_a_cold_one(tmp_path: Path, start: Start, case: st
     write_project(tmp_path)
     methods = "fork spawn forkserver" if case in ("script", "package", "module") else ""
     compared(start, tmp_path, COMMANDS[case], env={"METHODS": methods, "ANY": "thing"})
+
+
+def interpreter(minor: int) -> str:
+    """A Python of this version; skips the test where there is none."""
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    for path in (shutil.which(f"python3.{minor}"), *map(str, pyenv.glob(f"versions/3.{minor}.*/bin/python"))):
+        if path and subprocess.run([path, "-c", ""], capture_output=True).returncode == 0:
+            return path
+    pytest.skip(f"there is no Python 3.{minor} here")
+
+
+@pytest.mark.parametrize("option", ["", "-Xdev"])
+@pytest.mark.parametrize("minor", range(8, 15))
+def test_every_version_of_python_is_started_warm(
+    tmp_path: Path, start: Start, minor: int, option: str
+) -> None:
+    """In an environment of its own, which is another than ours."""
+    subprocess.run([interpreter(minor), "-m", "venv", "--without-pip", tmp_path / ".venv"], check=True)
+    write_project(tmp_path)
+    python = str(tmp_path / ".venv" / "bin" / "python")
+    command = [python, *filter(None, [option]), "-m", "pkg", "one"]
+    compared(start, tmp_path, command, env={"METHODS": "fork spawn"})
+
+
+def script(folder: Path, name: str, first: str) -> Path:
+    """A script that the system runs by its first line."""
+    path = folder / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(
+        f"#!{first}\nimport sys\nsys.path.insert(0, {str(folder)!r})\nfrom pkg.mod import main\nsys.exit(main())\n"
+    )
+    path.chmod(0o755)
+    return path
+
+
+@pytest.mark.parametrize("first", [PYTHON, f"{PYTHON} -B", "/usr/bin/env python3"])
+def test_a_script_by_its_first_line_is_started_warm(tmp_path: Path, start: Start, first: str) -> None:
+    write_project(tmp_path)
+    script(tmp_path, "bin/tool", first)
+    compared(start, tmp_path, ["bin/tool", "run", "--fast"])
+
+
+def test_a_script_on_the_path_is_started_warm(tmp_path: Path, start: Start) -> None:
+    write_project(tmp_path)
+    script(tmp_path, "bin/tool", PYTHON)
+    path = f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    compared(start, tmp_path, ["tool", "run"], env={"PATH": path})
+
+
+def test_a_script_in_the_folder_is_started_warm(tmp_path: Path, start: Start) -> None:
+    write_project(tmp_path)
+    script(tmp_path, "manage.py", "/usr/bin/env python3")
+    compared(start, tmp_path, ["./manage.py", "work"])
+
+
+@pytest.mark.parametrize("stdin", ["pipe", "file"])
+def test_any_standard_input_is_the_same(tmp_path: Path, start: Start, stdin: str) -> None:
+    write_project(tmp_path)
+    if stdin == "file":
+        with (tmp_path / "pkg" / "mod.py").open() as file:
+            compared(start, tmp_path, COMMANDS["script"], stdin=file.fileno())
+    else:
+        reading, writing = os.pipe()
+        compared(start, tmp_path, COMMANDS["script"], stdin=reading)
+        os.close(reading)
+        os.close(writing)
+
+
+def test_customisations_of_the_interpreter_run_as_ever(tmp_path: Path, start: Start) -> None:
+    """And whatever stands in PYTHONPATH already, and variables that a runner sets."""
+    subprocess.run([PYTHON, "-m", "venv", "--without-pip", tmp_path / ".venv"], check=True)
+    python = str(tmp_path / ".venv" / "bin" / "python")
+    write_project(tmp_path)
+    for folder, name in (("lib", "sitecustomize"), ("lib", "usercustomize")):
+        path = tmp_path / folder / f"{name}.py"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(
+            f"import os, sys\nos.environ[{name.upper()!r}] = os.environ.get('PYTHONPATH', '')\nsys.{name} = 1\n"
+        )
+    config = tmp_path / ".venv" / "pyvenv.cfg"
+    config.write_text(config.read_text().replace("false", "true"))
+    paths = f"lib{os.pathsep}{os.pathsep}other"
+    warm = compared(start, tmp_path, [python, "probe.py"], env={"PYTHONPATH": paths})
+    assert warm.second["environment"]["theirs"]["SITECUSTOMIZE"] == paths
+    assert warm.second["environment"]["theirs"]["USERCUSTOMIZE"] == paths
+    assert warm.second["environment"]["theirs"]["PYTHONPATH"] == paths
+
+
+def test_one_pipe_for_both_streams_is_the_same(tmp_path: Path, start: Start) -> None:
+    write_project(tmp_path)
+    compared(start, tmp_path, COMMANDS["script"], merged=True)
+
+
+def test_buffered_streams_are_the_same(tmp_path: Path, start: Start) -> None:
+    write_project(tmp_path)
+    compared(start, tmp_path, COMMANDS["script"], env={"PYTHONUNBUFFERED": ""})
+
+
+def test_at_a_terminal_a_warm_worker_has_one_of_its_own(tmp_path: Path, start: Start) -> None:
+    write_project(tmp_path)
+    told = []
+    for option in ("--cold", "--warm"):
+        dump = tmp_path / "dumps" / "dump"
+        dump.parent.mkdir(exist_ok=True)
+        environment = {"DUMP": str(dump), "XDG_CACHE_HOME": str(tmp_path / ".cache")}
+        words = ["-v", option, "--ready", "^ready", "--ignore", "dumps/", "--", PYTHON, "probe.py"]
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in environment.items():
+                patch.setenv(name, value)
+            terminal = Terminal(tmp_path, *words)
+        try:
+            terminal.screen.wait_for("ready 1")
+            terminal.screen.wait_for("preloaded in" if option == "--warm" else "is known")
+            save(tmp_path / "work.py", f"VERSION = {option!r}\n")
+            terminal.screen.wait_for(r"ready in .*(, warm|start \d\.\d\d)\)")
+            os.write(terminal.fd, b"\x03")
+            terminal.process.wait(LIMIT)
+            terminal.nothing_is_left()
+        finally:
+            terminal.close()
+            terminal.hang_up()
+        assert ("warm)" in terminal.screen.text) == (option == "--warm")
+        found = [json.loads(Path(f"{dump}.{number}").read_text()) for number in (1, 2)]
+        told.append(Two(*found, option, None))  # type: ignore[arg-type]
+    check(*told)
+    assert told[1].second["process"]["terminal"]
+    assert told[1].second["streams"][0]["isatty"]
