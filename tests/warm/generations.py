@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import Run, save
+from harness import Run, Stream, eventually, save
 
 PROBE = Path(__file__).with_name("probe.py")
 PYTHON = sys.executable
@@ -27,7 +27,6 @@ class Two:
     first: Dump
     second: Dump
     how: str
-    run: Run
 
 
 def write_project(folder: Path) -> None:
@@ -38,6 +37,11 @@ def write_project(folder: Path) -> None:
         path.write_text(PROBE.read_text().replace("USED = (", "import work; USED = (work, "))
     (folder / "pkg" / "__init__.py").write_text("")
     (folder / "work.py").write_text("VERSION = 1\n")
+
+
+def comes(stream: Stream, text: str) -> None:
+    """Wait until the text is somewhere in what has come; unlike a match, it may have been passed over."""
+    eventually(lambda: text in stream.text, f"{text!r} comes in:\n{stream.text}")
 
 
 def warmed(run: Run) -> None:
@@ -80,15 +84,14 @@ def run_twice(
         "dumps/",
     ]
     run = start(*arguments, "--", *command, folder=folder, env=environment, **options)
-    run.out.wait_for("ready 1")
-    run.err.wait_for("watching")
-    if warm:
-        warmed(run)
+    # In any order, since both streams may be one.
+    for text in ("ready 1", "watching", "ready in", *(["preloaded in"] if warm else [])):
+        comes(run.out if text == "ready 1" else run.err, text)
     how = next_start(run, folder / "work.py")
-    run.out.wait_for("ready 2")
+    comes(run.out, "ready 2")
     run.stop()
     first, second = (json.loads(Path(f"{dump}.{number}").read_text()) for number in (1, 2))
-    return Two(first, second, how, run)
+    return Two(first, second, how)
 
 
 def differences(one: Any, other: Any, where: str = "") -> list[str]:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from generations import PYTHON, Start, Two, differences, run_twice, write_project
+from generations import PYTHON, Start, Two, comes, differences, run_twice, write_project
 from harness import LIMIT, save
 from terminal import Terminal
 
@@ -52,6 +52,9 @@ def check(cold: Two, warm: Two) -> None:
     # Whatever is there earlier is what the program imports itself.
     assert at_first[1] <= set(plain["modules"]) | {"__main__", "__mp_main__", "sitecustomize"}
     assert len(at_first[1]) > len(at_first[2]) + 50
+    # What is preloaded is not looked for in the program's own folder as well.
+    caches = [set(one["interpreter"].pop("cache")) for one in (recorded, second, plain)]
+    assert caches[0] == caches[2] >= caches[1]
     recorded["environment"]["ours"]["RELOADER_GENERATION"] = "2"
     recorded["environment"]["theirs"]["RELOADER_GENERATION"] = "2"
     assert "\n".join(differences(plain, recorded)) == ""
@@ -175,8 +178,13 @@ def test_at_a_terminal_a_warm_worker_has_one_of_its_own(tmp_path: Path, start: S
                 patch.setenv(name, value)
             terminal = Terminal(tmp_path, *words)
         try:
-            terminal.screen.wait_for("ready 1")
-            terminal.screen.wait_for("preloaded in" if option == "--warm" else "is known")
+            for text in (
+                "ready 1",
+                "watching",
+                "ready in",
+                "preloaded in" if option == "--warm" else "is known",
+            ):
+                comes(terminal.screen, text)
             save(tmp_path / "work.py", f"VERSION = {option!r}\n")
             terminal.screen.wait_for(r"ready in .*(, warm|start \d\.\d\d)\)")
             os.write(terminal.fd, b"\x03")
@@ -186,8 +194,8 @@ def test_at_a_terminal_a_warm_worker_has_one_of_its_own(tmp_path: Path, start: S
             terminal.close()
             terminal.hang_up()
         assert ("warm)" in terminal.screen.text) == (option == "--warm")
-        found = [json.loads(Path(f"{dump}.{number}").read_text()) for number in (1, 2)]
-        told.append(Two(*found, option, None))  # type: ignore[arg-type]
+        first, second = (json.loads(Path(f"{dump}.{number}").read_text()) for number in (1, 2))
+        told.append(Two(first, second, option))
     check(*told)
     assert told[1].second["process"]["terminal"]
     assert told[1].second["streams"][0]["isatty"]

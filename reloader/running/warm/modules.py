@@ -30,6 +30,8 @@ class Record(NamedTuple):
     """Where modules were looked for."""
     changed: tuple[str, ...] = ()
     """The variables of the environment that were set or changed."""
+    standard: tuple[str, ...] = ()
+    """Where the standard library lies."""
 
     def grown_by(self, other: Record) -> Record:
         """This and what another generation has told later."""
@@ -40,6 +42,7 @@ class Record(NamedTuple):
             tuple(name for name in _both(self.missing, other.missing) if name not in places),
             _both(self.path, other.path),
             _both(self.changed, other.changed),
+            _both(self.standard, other.standard),
         )
 
 
@@ -49,7 +52,7 @@ def _both(old: Iterable[str], new: Iterable[str]) -> tuple[str, ...]:
 
 def read(data: bytes) -> Record:
     """Understand the recorder's lines; an unfinished last one does not count."""
-    told: dict[str, dict[str, None]] = {kind: {} for kind in "impe"}
+    told: dict[str, dict[str, None]] = {kind: {} for kind in "impes"}
     places: dict[str, tuple[str, ...]] = {}
     for line in data.decode("utf-8", "surrogateescape").split("\n")[:-1]:
         kind, _, rest = line.partition(" ")
@@ -59,7 +62,7 @@ def read(data: bytes) -> Record:
         elif kind in told:
             told[kind][rest] = None
     missing = tuple(name for name in told["m"] if name not in places)
-    return Record(tuple(told["i"]), places, missing, tuple(told["p"]), tuple(told["e"]))
+    return Record(tuple(told["i"]), places, missing, *(tuple(told[kind]) for kind in "pes"))
 
 
 def preloadable(record: Record, program: Sequence[str], folders: Sequence[str]) -> dict[str, tuple[str, ...]]:
@@ -73,7 +76,7 @@ def preloadable(record: Record, program: Sequence[str], folders: Sequence[str]) 
         for name in record.imported
         if name != runs
         and not name.endswith("__main__")
-        and is_installed(record.places.get(name, ()), folders)
+        and is_installed(record.places.get(name, ()), folders, record.standard)
     }
 
 
@@ -89,7 +92,7 @@ def _run_as_main(program: Sequence[str]) -> str | None:
 def program_folders(record: Record, folder: str) -> list[str]:
     """Where the program looks for modules that are its own; it runs in the folder."""
     places = [os.path.join(folder, place) for place in record.path]
-    return [place for place in places if not is_installed((place,), ())]
+    return [place for place in places if not is_installed((place,), (), record.standard)]
 
 
 def why_never(record: Record) -> str | None:
@@ -134,11 +137,11 @@ def load(path: str) -> Kept:
     try:
         with open(path, encoding="utf-8", errors="surrogateescape") as file:
             found = json.load(file)
-        imported, places, missing, folders, changed = found["record"]
+        imported, places, *others = found["record"]
         record = Record(
             tuple(imported),
             {name: tuple(places[name]) for name in places},
-            *map(tuple, (missing, folders, changed)),
+            *map(tuple, others),
         )
         return Kept(record, dict(found["left_out"]))
     except (OSError, ValueError, KeyError, TypeError):

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 # Their threads are made anew in a forked child (OpenBLAS does so by pthread_atfork).
 RETHREAD = ("numpy", "scipy")
+STANDARD = (os.path.dirname(os.__file__),)
 
 
 class Preload:
@@ -183,7 +184,7 @@ class Preload:
         if spec.origin in ("built-in", "frozen"):
             return
         places = places_of(spec)
-        if places != self.places.get(name) or not is_installed(places, self.folders):
+        if places != self.places.get(name) or not is_installed(places, self.folders, STANDARD):
             self._refuse(name)
         if "." not in name:
             self._stamps.names[name] = spec.origin is None

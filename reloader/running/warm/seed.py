@@ -113,17 +113,18 @@ class _Package:
 class Recorder:
     """A finder that asks the others and tells a file what they say, in lines.
 
-    `f name places` for what was found, `m name` for what was not, both at once; `i name` when it turns out
-    that it was really imported and not just looked for; `p folder` for what is new in sys.path, `e name` for
-    a variable of the environment that has changed. A forked child goes on telling. The file is opened for
-    each line, so that no descriptor stays open in the worker.
+    `s folder` is the standard library's; `f name places` for what was found, `m name` for what was not, both
+    at once; `i name` when it turns out that it was really imported and not just looked for; `p folder` for
+    what is new in sys.path, `e name` for a variable of the environment that has changed. A forked child goes
+    on telling. The file is opened for each line, so that no descriptor stays open in the worker.
     """
 
     def __init__(self, path: str) -> None:
         self.path: str | None = path
         self.found: list[str] = []
         self.folders: list[str] = []
-        self.variables = dict(os.environ)
+        # What lies below os.environ is compared, since that is done for every import.
+        self.variables: dict[bytes, bytes] = dict(os.environ._data)  # type: ignore[attr-defined]
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
         """What the other finders say."""
@@ -136,16 +137,18 @@ class Recorder:
             spec = find(name, path, target)
             if spec is not None:
                 break
-        lines = ["i " + one for one in self.found if one in sys.modules]
+        lines = [] if self.folders else ["s " + os.path.dirname(os.__file__)]
+        lines += ["i " + one for one in self.found if one in sys.modules]
         del self.found[:]
         if sys.path != self.folders:
             lines += ["p " + str(one) for one in sys.path if one not in self.folders]
             self.folders = list(sys.path)
-        variables = dict(os.environ)
+        variables: Any = os.environ._data  # type: ignore[attr-defined]
         if variables != self.variables:
             both = {**variables, **self.variables}
-            lines += ["e " + one for one in both if variables.get(one) != self.variables.get(one)]
-            self.variables = variables
+            changed = [one for one in both if variables.get(one) != self.variables.get(one)]
+            lines += ["e " + os.fsdecode(one) for one in changed]
+            self.variables = dict(variables)
         if spec is None:
             lines.append("m " + name)
         elif spec.origin not in ("built-in", "frozen"):

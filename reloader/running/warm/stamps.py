@@ -80,24 +80,26 @@ def _stamp(path: str) -> tuple[int, int, int] | None:
             return status.st_mtime_ns, status.st_size, status.st_ino
 
 
-def is_installed(places: Iterable[str], folders: Iterable[str]) -> bool:
-    """Whether a module is of the interpreter, or installed for it, and does not belong to these folders."""
-    found = list(places)
-    return bool(found) and all(map(_is_installed, found, [list(folders)] * len(found)))
+def is_installed(places: Iterable[str], folders: Iterable[str], standard: Iterable[str]) -> bool:
+    """Whether a module is of the interpreter, or installed for it, and does not belong to these folders.
+
+    `standard` is where the interpreter's library lies.
+    """
+    found, libraries, own = list(places), list(standard), list(folders)
+    return bool(found) and all(_is_installed(place, own, libraries) for place in found)
 
 
-def _is_installed(place: str, folders: list[str]) -> bool:
-    if not _lies_with_installed(place):
+def _is_installed(place: str, folders: list[str], standard: list[str]) -> bool:
+    if not _lies_with_installed(place, standard):
         return False
     for folder in folders:
-        if place.startswith(folder.rstrip(os.sep) + os.sep) and _lies_with_installed(folder):
+        if place.startswith(folder.rstrip(os.sep) + os.sep) and _lies_with_installed(folder, standard):
             # A package that is worked on where it is installed is no less the program's own.
             return any(part in INSTALLED for part in place[len(folder) :].split(os.sep))
     return True
 
 
-def _lies_with_installed(path: str) -> bool:
-    standard = os.path.dirname(os.__file__)
-    return (path + os.sep).startswith(standard + os.sep) or any(
-        part in INSTALLED for part in path.split(os.sep)
-    )
+def _lies_with_installed(path: str, standard: list[str]) -> bool:
+    if any((path + os.sep).startswith(folder + os.sep) for folder in standard):
+        return True
+    return any(part in INSTALLED for part in path.split(os.sep))
