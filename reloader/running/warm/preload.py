@@ -114,7 +114,7 @@ class Preload:
 
     def _leave_out(self, names: Iterable[str], why: str) -> None:
         for name in names:
-            if name in self.wanted:
+            if name in self.wanted and name not in self.refused:
                 self.left_out.setdefault(name, why)
 
     def _reads(self, names: Iterable[str]) -> None:

@@ -6,7 +6,7 @@ does not return: it imports modules, then forks. It is the forked worker in whic
 
 What to do stands in the environment (ORDER), marshalled: `words`, the program and its arguments, by which the
 worker is told from what stands in front of it; `path`, PYTHONPATH as it was; `record`, the file to tell
-imports to; `control`, the descriptor of a template's socket; `package`, the folder that holds reloader.
+imports to; `control`, the name of a template's socket; `package`, the folder that holds reloader.
 """
 
 from __future__ import annotations
@@ -30,12 +30,16 @@ def begin() -> None:
         error = _import_the_other()
     else:
         take_away(order)
-        template: Any = None
-        if order["control"] is not None:
-            template, hidden = _template(order["package"])
-        error = _import_the_other()
-        if template is not None:
-            order = template.serve(order, hidden)
+        if order["control"] is None:
+            error = _import_the_other()
+        else:
+            try:
+                template, hidden = _template(order["package"])
+                error = _import_the_other()
+                order = template.serve(order, hidden)
+            except BaseException:
+                # Whoever went on from here would be one more worker, of whom nobody knows.
+                os._exit(1)
         recorder: Any = Recorder(order["record"])
         sys.meta_path.insert(0, recorder)
     if error is not None:

@@ -8,8 +8,6 @@ from __future__ import annotations
 import _socket
 import marshal
 import os
-import pty
-import signal
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -17,10 +15,10 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 
 from reloader.events import Event, TemplateBuilt, TemplateFailed
-from reloader.running import system, wire
-from reloader.running.booting import Booted
+from reloader.running import wire
 from reloader.running.nursery import Nursery
 from reloader.running.warm import modules
+from reloader.running.warm.boot import Boot, end_group
 from reloader.running.warm.modules import Record
 from reloader.running.warm.seed import ORDER
 from reloader.settings import Settings
@@ -34,6 +32,9 @@ PASSES = 8
 PATIENCE = 5.0
 # So many new modules, or a tenth of those that are preloaded, are worth a new template.
 WORTH = 20
+
+# The first line of a record is looked for this often, in seconds.
+LOOK = 0.05
 
 Places = dict[str, tuple[str, ...]]
 Spawn = Callable[[str, Callable[[], None]], threading.Thread]
@@ -75,9 +76,9 @@ class Template:
 
     def environment(self, base: Mapping[str, str]) -> dict[str, str]:
         """The environment in which the coming start is recorded."""
-        if self._record >= 0:
-            os.close(self._record)
-        self._record = os.memfd_create("reloader-record")
+        before, self._record = self._record, os.memfd_create("reloader-record")
+        if before >= 0:
+            os.close(before)
         return self._with_order(base, self._record, None)
 
     def nursery(self) -> Nursery | None:
@@ -86,7 +87,7 @@ class Template:
         with suppress(Empty):
             while True:
                 new = self._built.get_nowait()
-                self._end(self._nursery)
+                _end(self._nursery)
                 self._nursery = new
         if self._nursery is not None and not self._nursery.is_alive():
             self.discard("the template has ended")
@@ -94,7 +95,7 @@ class Template:
 
     def discard(self, why: str) -> None:
         """What it has loaded is not what a worker would load now, or it is gone."""
-        self._end(self._nursery)
+        _end(self._nursery)
         self._nursery = None
         self._known = {}
         self._learned = Record()
@@ -148,13 +149,17 @@ class Template:
         """End every template."""
         self._closing = True
         self._may_build.set()
-        if self._control is not None:
-            with suppress(OSError):
-                self._control.shutdown(_socket.SHUT_RDWR)
+        self._hang_up()
         if self._thread is not None:
             self._thread.join(PATIENCE)
         self.nursery()
-        self._end(self._nursery)
+        _end(self._nursery)
+
+    def _hang_up(self) -> None:
+        control = self._control
+        if control is not None:
+            with suppress(OSError):
+                control.shutdown(_socket.SHUT_RDWR)
 
     def _tell(self, word: int) -> None:
         control = self._control
@@ -163,11 +168,12 @@ class Template:
                 wire.send(control, (word,))
 
     def _recorded(self) -> bytes:
-        if self._record < 0:
-            return b""
-        return os.pread(self._record, os.fstat(self._record).st_size, 0)
+        try:
+            return os.pread(self._record, os.fstat(self._record).st_size, 0)
+        except OSError:
+            return b""  # there is none yet, or the thread that builds meets a new one
 
-    def _with_order(self, base: Mapping[str, str], record: int, control: int | None) -> dict[str, str]:
+    def _with_order(self, base: Mapping[str, str], record: int, control: str | None) -> dict[str, str]:
         path = base.get("PYTHONPATH")
         order = {
             "words": list(self._settings.program),
@@ -182,11 +188,6 @@ class Template:
             "PYTHONPATH": os.pathsep.join(filter(None, (HOOK, path))),
             ORDER: marshal.dumps(order, 2).hex(),
         }
-
-    @staticmethod
-    def _end(nursery: Nursery | None) -> None:
-        if nursery is not None:
-            _end_group(nursery)
 
     def _is_closing(self) -> bool:
         return self._closing
@@ -204,13 +205,16 @@ class Template:
         why = "modules to leave out are found again and again"
         for _ in range(PASSES):
             self._may_build.wait()
+            while not self._recorded() and not self._is_closing():
+                # A way in that is closed would make the template another worker.
+                time.sleep(LOOK)
             if self._is_closing():
                 return
             progress = os.memfd_create("reloader-progress")
             try:
                 nursery, answer = self._try(record, refused, progress)
-                if answer is None:
-                    _end_group(nursery)
+                if nursery is None or answer is None:
+                    _end(nursery)
                     last = os.pread(progress, 1 << 20, 0).decode(errors="replace").splitlines()
                     if self._is_closing():
                         return
@@ -228,73 +232,46 @@ class Template:
                 self._post(TemplateBuilt(count, time.monotonic() - began))
                 return
             refused.update(left_out)
-            _end_group(nursery)
+            _end(nursery)
         self.why_cold = why
         self._post(TemplateFailed(why))
 
     def _try(
         self, record: Record, refused: Mapping[str, str], progress: int
-    ) -> tuple[Nursery, tuple[int, int, dict[str, str]] | None]:
+    ) -> tuple[Nursery | None, tuple[int, int, dict[str, str]] | None]:
         """Boot a template; what it answers, None when it does not."""
-        nursery = self._boot(progress)
+        name = f"reloader-{os.urandom(16).hex()}"
+        environment = self._with_order(self._environment, progress, name)
+        boot = Boot(self._settings.command, environment, name, self._terminal)
+        self._control = boot.listener
+        if self._is_closing():
+            self._hang_up()
+        nursery = boot.nursery()
+        if nursery is None:
+            return None, None
         self._control = nursery.control
-        tree = self._tree()
+        if self._is_closing():
+            self._hang_up()
         request = (
             *(list(self._preloadable(record)), {name: list(record.places[name]) for name in record.places}),
-            *(list(record.missing), list(record.changed), list(refused), tree),
+            *(list(record.missing), list(record.changed), list(refused), self._tree()),
             modules.program_folders(record, self._folder),
         )
         files = modules.deciding_files(self._settings.command, self._settings.program, self._folder)
-        try:
+        received = None
+        with suppress(OSError):
             wire.send(nursery.control, (wire.PRELOAD, request, files))
+            # Whoever wanted to hold it before may not have reached it.
+            if not self._may_build.is_set():
+                self._tell(wire.HOLD)
             received = wire.receive(nursery.control)
-        except OSError:
-            received = None
-        finally:
-            self._control = None
+        self._control = None
         return nursery, None if received is None else received[0]
 
-    def _boot(self, progress: int) -> Nursery:
-        """Start the worker's own command, which becomes a template on its way to the program."""
-        ours, theirs = _socket.socketpair()
-        files, kept = self._files()
-        try:
-            os.set_inheritable(theirs.fileno(), True)
-            pid = os.posix_spawnp(
-                self._settings.command[0],
-                list(self._settings.command),
-                self._with_order(self._environment, progress, theirs.fileno()),
-                file_actions=[(os.POSIX_SPAWN_DUP2, fd, target) for target, fd in enumerate(files)],
-                setpgroup=0,
-                setsigmask=(),
-                setsigdef=signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP},
-            )
-        except BaseException:
-            ours.close()
-            os.close(kept)
-            raise
-        finally:
-            theirs.close()
-            for fd in set(files) - {0}:
-                os.close(fd)
-        return Nursery(Booted(ours, pid), (kept,))
 
-    def _files(self) -> tuple[list[int], int]:
-        """Descriptors like those that a worker gets: what Python makes of them depends on their kind.
-
-        Nobody reads what is written there, but the other end, which comes beside them, is open.
-        """
-        if self._terminal:
-            ours, theirs = pty.openpty()
-            return [theirs, theirs, theirs], ours
-        stdin = os.open(os.devnull, os.O_RDONLY) if os.isatty(0) else 0
-        reading, writing = system.make_pipe()
-        return [stdin, writing, writing], reading
-
-
-def _end_group(nursery: Nursery) -> None:
-    """End a template, with what stands in front of it; the guards that it has made go on."""
-    if nursery.is_alive():
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(nursery.pid, signal.SIGKILL)
-    nursery.close()
+def _end(nursery: Nursery | None) -> None:
+    """End a template; the guards that it has made go on."""
+    if nursery is not None:
+        if nursery.is_alive():
+            end_group(nursery.pid)
+        nursery.close()

@@ -38,8 +38,8 @@ def serve(order: dict, hidden: dict[str, ModuleType]) -> dict:  # type: ignore[t
 
     `hidden` are the modules that a guard needs, and nobody else.
     """
-    control = _socket.socket(fileno=order["control"])
-    os.set_inheritable(control.fileno(), False)
+    control = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
+    control.connect("\0" + order["control"])
     request = _receive(control)
     while request[0] != wire.PRELOAD:
         request = _receive(control)
