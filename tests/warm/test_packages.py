@@ -12,7 +12,13 @@ from generations import Environment, Start, next_start, warmed, write
 PACKAGES = {
     "numpy": ("import numpy", "numpy.linalg.norm(numpy.ones((900, 900)) @ numpy.ones((900, 900)))"),
     "pandas": ("import pandas", "pandas.Series(range(9)).groupby(lambda one: one % 2).sum().tolist()"),
-    "pyarrow": ("import pyarrow, pyarrow.compute", "pyarrow.compute.sum(pyarrow.array(range(1000))).as_py()"),
+    # Its threads for computing, and those for files.
+    "pyarrow": (
+        "import pyarrow, pyarrow.parquet",
+        "(lambda one: (pyarrow.parquet.write_table(one, 'a.parquet'),"
+        " pyarrow.parquet.read_table('a.parquet').group_by('a').aggregate([('b', 'sum')]).sort_by('a').to_pylist()))"
+        "(pyarrow.table({'a': [1, 2] * 9999, 'b': range(19998)}))",
+    ),
     "grpc": ("import grpc, rpc", "rpc.call()"),
     "psycopg": ("import psycopg", "psycopg.pq.version() > 0"),
     "cryptography": (
@@ -94,6 +100,10 @@ def test_a_package_gives_the_same_results_in_a_warm_worker(tmp_path: Path, start
     assert first[1] == first[2]
     run.err.wait_for("ready in")
     warmed(run)
+    if name != "rest_framework":
+        one = object.__new__(Environment)
+        one.cache = tmp_path / ".cache"
+        assert name in one.preloaded(run)
     for generation in (2, 3):
         assert next_start(run, tmp_path / "work.py") == "warm"
         again = run.out.wait_for(rf"ready {generation} (\[.*\]) (\[.*\])")

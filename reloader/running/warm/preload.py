@@ -6,7 +6,7 @@ out, and with it every module that was being imported at that moment, when its i
 - reads a variable of the environment that the program changes, or loads a native library that names one;
 - prints, since that would be seen once and not at every start;
 - leaves a thread, an open descriptor or a child: threads do not survive a fork, the others would be shared
-  (numpy's threads are known to come back in the child);
+  (those of numpy and pyarrow are known to come back in the child);
 - ends the interpreter, or does not end.
 What was left out once is refused the next time, in a fresh process: a failed import may have left traces.
 """
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any
 
-# Their threads are made anew in a forked child (OpenBLAS does so by pthread_atfork).
-RETHREAD = ("numpy", "scipy")
+# Their threads are made anew in a forked child: OpenBLAS and Arrow do so by pthread_atfork.
+RETHREAD = ("numpy", "scipy", "pyarrow")
 STANDARD = (os.path.dirname(os.__file__),)
 
 
@@ -52,7 +52,6 @@ class Preload:
         self.changed = frozenset(changed)
         self.refused = frozenset(refused)
         self.left_out: dict[str, str] = {}
-        self.loaded: list[str] = []
         self._stamps = stamps
         self._tell = tell
         self._may_go_on = may_go_on
@@ -109,8 +108,6 @@ class Preload:
             __import__(name)
         except BaseException as error:
             self._leave_out([name, *_importing(error)], f"{type(error).__name__}: {error}")
-        if name not in self.left_out:
-            self.loaded.append(name)
 
     def _leave_out(self, names: Iterable[str], why: str) -> None:
         for name in names:

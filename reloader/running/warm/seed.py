@@ -142,8 +142,13 @@ class Recorder:
             if spec is not None:
                 break
         lines = [] if self.folders else ["s " + os.path.dirname(os.__file__)]
-        lines += ["i " + one for one in self.found if one in sys.modules]
-        del self.found[:]
+        found, self.found = self.found, []
+        for one in found:
+            module = sys.modules.get(one)
+            if getattr(getattr(module, "__spec__", None), "_initializing", False):
+                self.found.append(one)
+            elif module is not None:
+                lines.append("i " + one)
         if sys.path != self.folders:
             lines += ["p " + str(one) for one in sys.path if one not in self.folders]
             self.folders = list(sys.path)

@@ -51,7 +51,7 @@ def serve(order: dict, hidden: dict[str, ModuleType]) -> dict:  # type: ignore[t
     left_out = preload.run()
     signal.alarm(0)
     os.sched_setscheduler(0, before, os.sched_param(0))
-    wire.send(control, (LOADED, len(preload.loaded), left_out))
+    wire.send(control, (LOADED, sum(name in sys.modules for name in preload.names), left_out))
     gc.collect()
     gc.freeze()
     # Guards that end are collected by the system.
