@@ -33,6 +33,9 @@ _WRAPPERS: dict[tuple[str, ...], frozenset[str]] = {
     ("pipenv", "run"): frozenset(),
     ("rye", "run"): frozenset(),
 }
+_SHELLS = frozenset({"sh", "bash", "dash", "zsh", "ksh"})
+# What a shell gives a meaning of its own; quotes and backslashes are understood as it does.
+_SPECIAL = frozenset("$`;&|<>(){}*?[]~#!\n")
 # Options of the interpreter that take a value of their own.
 _PYTHON_VALUES = frozenset({"-W", "-X", "--check-hash-based-pycs"})
 # Runners of one kind that set up nothing but a Python environment: what they run is Python unless told.
@@ -89,7 +92,11 @@ def _unwrap(words: list[str]) -> tuple[list[str], bool, bool]:
         name = os.path.basename(words[0])
         wrapper = next((w for w in _WRAPPERS if (name, *words[1 : len(w)]) == w), None)
         if wrapper is None:
-            break
+            inner = _executed_by_shell(words)
+            if inner is None:
+                break
+            words = inner
+            continue
         values = _WRAPPERS[wrapper]
         project = project or wrapper[0] in _OF_PYTHON
         rest = words[len(wrapper) :]
@@ -111,6 +118,21 @@ def _unwrap(words: list[str]) -> tuple[list[str], bool, bool]:
         words = ["python", "-m", *rest] if module else rest
         python = python or module or (wrapper[0] in _OF_PYTHON and bool(rest) and rest[0].endswith(".py"))
     return words, python, project
+
+
+def _executed_by_shell(words: Sequence[str]) -> list[str] | None:
+    """The one command that the shell becomes; None where it is no shell, stays, or does anything else."""
+    if len(words) != 3 or os.path.basename(words[0]) not in _SHELLS or words[1] != "-c":
+        return None
+    if _SPECIAL.intersection(words[2]):
+        return None
+    import shlex
+
+    try:
+        inner = shlex.split(words[2])
+    except ValueError:
+        return None
+    return inner[1:] if inner[:1] == ["exec"] and inner[1:] else None
 
 
 def _python_target(arguments: Sequence[str]) -> tuple[str, list[str]]:

@@ -27,6 +27,7 @@ COMMANDS = {
     "no bytecode": [PYTHON, "-B", "probe.py"],
     "no user site": [PYTHON, "-s", "-X", "utf8", "probe.py"],
     "env": ["env", "GREETING=hello", PYTHON, "probe.py"],
+    "shell": ["sh", "-c", f"exec env GREETING=hello {PYTHON} probe.py 'one two'"],
     "bare": ["python3", "probe.py"],
 }
 

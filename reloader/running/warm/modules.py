@@ -120,7 +120,7 @@ def deciding_files(command: Sequence[str], program: Sequence[str], folder: str) 
         lists = [one for one in os.listdir(folder) if one.startswith("requirements") and one.endswith(".txt")]
     except OSError:
         lists = []
-    in_front = command[: len(command) - len(program)]
+    in_front = command[: max(0, len(command) - len(program))]
     return [*found, *(os.path.join(folder, one) for one in (*sorted(lists), *in_front))]
 
 

@@ -137,7 +137,7 @@ class Template:
         if self._nursery is None:
             self.why_cold = "no template yet"
         self._known = self._preloadable(record)
-        self._thread = spawn("template", lambda: self._build(record))
+        self._thread = spawn("template", lambda: self._build_or_tell(record))
 
     def _preloadable(self, record: Record) -> Places:
         return modules.preloadable(record, self._settings.program, self._tree())
@@ -194,7 +194,17 @@ class Template:
 
     # --- the thread that builds -------------------------------------------------------------------
 
-    def _build(self, record: Record) -> None:
+    def _build_or_tell(self, record: Record) -> None:
+        try:
+            why = self._build(record)
+        except OSError as error:
+            why = (error.strerror or str(error)).lower()
+        if why is not None:
+            self.why_cold = why
+            self._post(TemplateFailed(why))
+
+    def _build(self, record: Record) -> str | None:
+        """Why there is none; None where there is one, or nobody wants it any more."""
         began = time.monotonic()
         kept = modules.load(self._path)
         refused = {
@@ -202,14 +212,13 @@ class Template:
             for name, why in kept.left_out.items()
             if kept.record.places.get(name) == record.places.get(name)
         }
-        why = "modules to leave out are found again and again"
         for _ in range(PASSES):
             self._may_build.wait()
             while not self._recorded() and not self._is_closing():
                 # A way in that is closed would make the template another worker.
                 time.sleep(LOOK)
             if self._is_closing():
-                return
+                return None
             progress = os.memfd_create("reloader-progress")
             try:
                 nursery, answer = self._try(record, refused, progress)
@@ -217,10 +226,9 @@ class Template:
                     _end(nursery)
                     last = os.pread(progress, 1 << 20, 0).decode(errors="replace").splitlines()
                     if self._is_closing():
-                        return
+                        return None
                     if not last or last[-1] in refused:
-                        why = "the template ended before it was built"
-                        break
+                        return "the template ended before it was built"
                     refused[last[-1]] = "its import does not end, or ends the interpreter"
                     continue
             finally:
@@ -230,11 +238,10 @@ class Template:
                 modules.save(self._path, modules.Kept(record, refused))
                 self._built.put(nursery)
                 self._post(TemplateBuilt(count, time.monotonic() - began))
-                return
+                return None
             refused.update(left_out)
             _end(nursery)
-        self.why_cold = why
-        self._post(TemplateFailed(why))
+        return "modules to leave out are found again and again"
 
     def _try(
         self, record: Record, refused: Mapping[str, str], progress: int

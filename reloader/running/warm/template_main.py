@@ -155,8 +155,9 @@ def _renew() -> None:
     if logging is not None and hasattr(logging, "_startTime"):
         import time
 
-        now = time.time_ns()
-        logging._startTime = now if isinstance(logging._startTime, int) else now / 1e9
+        # In nanoseconds from Python 3.13 on.
+        unit = 1e9 if isinstance(logging._startTime, int) else 1
+        logging._startTime = type(logging._startTime)(time.time() * unit)
     threading: Any = sys.modules.get("threading")
     if threading is not None:
         threading.main_thread()._set_native_id()
