@@ -8,7 +8,10 @@ from typing import Any
 
 import pytest
 from families import STUBBORN
-from harness import SLOWDOWN, Run
+from harness import COLD, SLOWDOWN, Run
+
+# Nothing of warm starts is tried where all starts are cold.
+collect_ignore_glob = ["warm/test_*.py"] if COLD else []
 
 WORKER = """
 import os, signal, sys, time
