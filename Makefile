@@ -6,7 +6,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 NEEDED := --group test --group lint --group bench
 
-.PHONY: help demo test test-quick workers lint bench queues
+.PHONY: help demo test test-quick workers lint bench queues environments
 
 help:  ## show this
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile
@@ -32,6 +32,16 @@ lint: $(INSTALLED)  ## style, format and types
 bench: $(INSTALLED)  ## measure reloader beside its peers; a short try: ARGS=--quick
 	$(BIN)/python tests/benchmarks/run.py $(ARGS)
 	$(BIN)/python docs/refresh.py
+
+environments: $(INSTALLED)  ## heavy packages and runners, for those tests that are skipped without
+	@for name in uv poetry pdm hatch packages; do \
+		test -x .venv/environments/$$name/bin/python || $(BIN)/python -m venv .venv/environments/$$name; \
+	done
+	@for name in uv poetry pdm hatch; do \
+		.venv/environments/$$name/bin/python -m pip install --quiet --disable-pip-version-check $$name; \
+	done
+	.venv/environments/packages/bin/python -m pip install --quiet --disable-pip-version-check 'pip>=25.1'
+	.venv/environments/packages/bin/python -m pip install --quiet --disable-pip-version-check --group packages
 
 $(INSTALLED): pyproject.toml
 	$(call install,.venv,$(NEEDED) --editable .)

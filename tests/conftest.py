@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 from families import STUBBORN
 from fixtures import servers, workshop  # noqa: F401
-from harness import SLOWDOWN, Run
+from harness import COLD, SLOWDOWN, Run
+
+# Nothing of warm starts is tried where all starts are cold.
+collect_ignore_glob = ["warm/test_*.py"] if COLD else []
 
 WORKER = """
 import os, signal, sys, time

@@ -18,6 +18,8 @@ from processes import ProcessTable, status_of
 
 RELOADER = str(Path(sys.executable).with_name("reloader"))
 SLOWDOWN = float(os.environ.get("RELOADER_TEST_SLOWDOWN", "1"))
+# With it the whole suite runs as where no worker can be started warm.
+COLD = {"RELOADER_WARM": "0"} if os.environ.get("RELOADER_TEST_COLD") else {}
 # Every wait for something that must come ends here, in seconds; only a bug takes this long.
 LIMIT = 15.0 * SLOWDOWN
 
@@ -103,6 +105,7 @@ class Run:
     ) -> None:
         self.mark = uuid.uuid4().hex
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("RELOADER", "FORCE_COLOR"))}
+        environment |= COLD
         environment |= {"MARK": self.mark, "PYTHONUNBUFFERED": "1"} | (env or {})
         self.process = subprocess.Popen(
             [*launcher, RELOADER, *arguments],

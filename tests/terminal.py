@@ -14,7 +14,7 @@ import threading
 import uuid
 from pathlib import Path
 
-from harness import LIMIT, RELOADER, Stream, nothing_is_left
+from harness import COLD, LIMIT, RELOADER, Stream, nothing_is_left
 from processes import ProcessTable
 
 
@@ -25,7 +25,7 @@ class Terminal:
         mark = uuid.uuid4().hex
         self.table = ProcessTable(mark)
         """Who belongs to it: looked at whenever something has come on the screen."""
-        environment = dict(os.environ) | {"MARK": mark, "TERM": "xterm-256color"}
+        environment = dict(os.environ) | {"MARK": mark, "TERM": "xterm-256color"} | COLD
         environment.pop("NO_COLOR", None)
         ours, theirs = pty.openpty()
         if columns:

@@ -9,8 +9,8 @@ stderr, the worker's stdin, stdout and stderr, and the reading ends of its pipes
 gave) to be put back.
 From a guard: (HERE, its pid); (STARTED, pid) with a pidfd where there are such; (FAILED, errno, whether it
 was the folder); (LEFT, leftovers' pids and names); (ENDED, exit code, signal) once the tree is empty.
-A template is a nursery that takes (PRELOAD, names, names to refuse, the program's folders) first, (HOLD,)
-and (GO,) during it, and tells (LOADED, number, {name: why it must be left out}). In the place of a guard that
+A template is a nursery that takes (PRELOAD, what is known of the program, files) first, (HOLD,) and (GO,)
+during it, and tells (LOADED, number, {name: why it must be left out}). In the place of a guard that
 it does not make it answers (STALE, why).
 """
 

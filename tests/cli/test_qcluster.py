@@ -77,7 +77,7 @@ def test_a_task_in_flight_ends_on_the_old_code_and_the_next_runs_on_the_new(site
     assert notes(site) == ["1 began 1"], "the file was saved while the task ran"
     queue(site, 2, 0.0)
     run.err.wait_for(
-        r"^reloader \| ready in \d+\.\d\d s \(detect \d\.\d\d, drain \d\.\d\d, start \d\.\d\d, (warm|cold: .*)\)$",
+        r"^reloader \| ready in \d+\.\d\d s \(detect \d\.\d\d, drain \d\.\d\d, start \d\.\d\d(, warm|, cold: .*)?\)$",
         2 * LIMIT,
     )
     eventually(lambda: len(notes(site)) == 4, "both tasks have ended", 2 * LIMIT)

@@ -1,7 +1,7 @@
 """What a worker has imported, and what of it can be preloaded; pure, but for the list that is kept on disk.
 
 The list is kept between runs as names alone, in the user's cache folder, so that even the first start of a
-day can preload while the worker boots.
+day can preload while the worker boots. No value of any variable is kept.
 """
 
 from __future__ import annotations
@@ -9,53 +9,75 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from reloader.running.warm.preload import is_installed
+from reloader.running.warm.stamps import is_installed
 
 # Whoever imports one of these replaces parts of the standard library before anything else uses them.
 PATCHING = ("gevent.monkey", "eventlet.patcher")
 
 
 class Record(NamedTuple):
-    """What the recorder has told, in its order."""
+    """What the recorder has told, each in its order."""
 
-    imported: tuple[str, ...]
-    places: Mapping[str, tuple[str, ...]]
+    imported: tuple[str, ...] = ()
+    places: Mapping[str, tuple[str, ...]] = {}
     """Where each module was found."""
-    missing: frozenset[str]
+    missing: tuple[str, ...] = ()
     """What was looked for and not found."""
+    path: tuple[str, ...] = ()
+    """Where modules were looked for."""
+    changed: tuple[str, ...] = ()
+    """The variables of the environment that were set or changed."""
+    standard: tuple[str, ...] = ()
+    """Where the standard library lies."""
+
+    def grown_by(self, other: Record) -> Record:
+        """This and what another generation has told later."""
+        places = {**self.places, **other.places}
+        return Record(
+            _both(self.imported, other.imported),
+            places,
+            tuple(name for name in _both(self.missing, other.missing) if name not in places),
+            _both(self.path, other.path),
+            _both(self.changed, other.changed),
+            _both(self.standard, other.standard),
+        )
+
+
+def _both(old: Iterable[str], new: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*old, *new)))
 
 
 def read(data: bytes) -> Record:
     """Understand the recorder's lines; an unfinished last one does not count."""
-    imported: dict[str, None] = {}
+    told: dict[str, dict[str, None]] = {kind: {} for kind in "impes"}
     places: dict[str, tuple[str, ...]] = {}
-    missing: set[str] = set()
     for line in data.decode("utf-8", "surrogateescape").split("\n")[:-1]:
         kind, _, rest = line.partition(" ")
-        if kind == "i":
-            imported[rest] = None
-        elif kind == "m":
-            missing.add(rest)
-        elif kind == "f":
+        if kind == "f":
             name, *found = rest.split("\t")
             places[name] = tuple(found)
-    return Record(tuple(imported), places, frozenset(missing - places.keys()))
+        elif kind in told:
+            told[kind][rest] = None
+    missing = tuple(name for name in told["m"] if name not in places)
+    return Record(tuple(told["i"]), places, missing, *(tuple(told[kind]) for kind in "pes"))
 
 
-def preloadable(record: Record, program: Sequence[str]) -> list[str]:
-    """The installed modules that were imported, but what is run itself: that must not be there before."""
+def preloadable(record: Record, program: Sequence[str], folders: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """The installed modules that were imported, and where they were found; the folders are the tree's.
+
+    What is run itself must not be there before.
+    """
     runs = _run_as_main(program)
-    return [
-        name
+    return {
+        name: record.places[name]
         for name in record.imported
         if name != runs
         and not name.endswith("__main__")
-        and (found := record.places.get(name)) is not None
-        and is_installed(None, found)
-    ]
+        and is_installed(record.places.get(name, ()), folders, record.standard)
+    }
 
 
 def _run_as_main(program: Sequence[str]) -> str | None:
@@ -67,9 +89,17 @@ def _run_as_main(program: Sequence[str]) -> str | None:
     return None
 
 
+def program_folders(record: Record, folder: str) -> list[str]:
+    """Where the program looks for modules that are its own; it runs in the folder."""
+    places = [os.path.join(folder, place) for place in record.path]
+    return [place for place in places if not is_installed((place,), (), record.standard)]
+
+
 def own_places(record: Record) -> dict[str, tuple[str, ...]]:
     """Where those modules were found that are not installed, but of somebody's own."""
-    return {name: found for name, found in record.places.items() if not is_installed(None, found)}
+    return {
+        name: found for name, found in record.places.items() if not is_installed(found, (), record.standard)
+    }
 
 
 def why_never(record: Record) -> str | None:
@@ -80,10 +110,31 @@ def why_never(record: Record) -> str | None:
     return None
 
 
+# What says which packages are to be installed, for whom a runner in front of the worker may look first.
+_LOCKS = ("uv.lock", "poetry.lock", "pdm.lock", "Pipfile.lock", "pyproject.toml", ".python-version")
+
+
+def deciding_files(command: Sequence[str], program: Sequence[str], folder: str) -> list[str]:
+    """The files by which it is decided what runs the worker and with which packages, there or not."""
+    found = []
+    parent = folder
+    while True:
+        found += [os.path.join(parent, name) for name in _LOCKS]
+        if parent == os.path.dirname(parent):
+            break
+        parent = os.path.dirname(parent)
+    try:
+        lists = [one for one in os.listdir(folder) if one.startswith("requirements") and one.endswith(".txt")]
+    except OSError:
+        lists = []
+    in_front = command[: max(0, len(command) - len(program))]
+    return [*found, *(os.path.join(folder, one) for one in (*sorted(lists), *in_front))]
+
+
 class Kept(NamedTuple):
     """What is kept between runs."""
 
-    names: tuple[str, ...] = ()
+    record: Record = Record()
     left_out: Mapping[str, str] = {}
     """Why each of these is not preloaded."""
 
@@ -91,16 +142,22 @@ class Kept(NamedTuple):
 def load(path: str) -> Kept:
     """What was kept in the file; nothing where there is none, or none that can be read."""
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:
             found = json.load(file)
-        return Kept(tuple(map(str, found["names"])), dict(found["left_out"]))
+        imported, places, *others = found["record"]
+        record = Record(
+            tuple(imported),
+            {name: tuple(places[name]) for name in places},
+            *map(tuple, others),
+        )
+        return Kept(record, dict(found["left_out"]))
     except (OSError, ValueError, KeyError, TypeError):
         return Kept()
 
 
 def save(path: str, kept: Kept) -> None:
     """Keep it in the file, for its owner alone; it is no fault where that cannot be."""
-    _write(path, {"names": kept.names, "left_out": dict(kept.left_out)})
+    _write(path, {"record": kept.record, "left_out": dict(kept.left_out)})
 
 
 def _write(path: str, value: object) -> None:
@@ -122,12 +179,12 @@ def save_own(path: str, record: Record) -> None:
 def load_own(path: str) -> Record:
     """What `save_own` has kept; nothing where there is none, or none that can be read."""
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:
             found = json.load(file)
         places = {str(name): tuple(map(str, where)) for name, where in found["places"].items()}
-        return Record((), places, frozenset(map(str, found["missing"])))
+        return Record(places=places, missing=tuple(map(str, found["missing"])))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return Record((), {}, frozenset())
+        return Record()
 
 
 def path_for(

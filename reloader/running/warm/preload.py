@@ -1,17 +1,24 @@
 """Importing modules before the program that needs them, so that it cannot tell. Python 3.8 and newer.
 
-A module is left out, and with it every module that was being imported at that moment, when its import
-- raises, or catches that a module which the program did import cannot be imported yet;
-- asks for a module of the tree, or for Django's settings, which are one;
+Only what the program itself has imported is loaded, and only from where it was found then. A module is left
+out, and with it every module that was being imported at that moment, when its import
+- raises, or asks for what the program has found elsewhere (a module of the tree), or has not asked for;
+- reads a variable of the environment that the program changes, or loads a native library that names one;
 - prints, since that would be seen once and not at every start;
-- leaves a thread running, since threads do not survive a fork (numpy's are known to come back in the child).
+- leaves a thread, an open descriptor or a child: threads do not survive a fork, the others would be shared
+  (those of numpy and pyarrow are known to come back in the child);
+- ends the interpreter, or does not end.
 What was left out once is refused the next time, in a fresh process: a failed import may have left traces.
 """
 
 from __future__ import annotations
 
+import mmap
 import os
 import sys
+
+from reloader.running.warm.seed import places_of
+from reloader.running.warm.stamps import Stamps, is_installed
 
 # For type checkers alone: what a program finds imported should be its own.
 TYPE_CHECKING = False
@@ -19,96 +26,156 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any
 
-# No module has this name: whoever asks for Django's settings asks for it, and is found out.
-SETTINGS = "reloader_refuses_settings"
-# Their threads are made anew in a forked child (OpenBLAS does so by pthread_atfork).
-RETHREAD = ("numpy", "scipy")
-_INSTALLED = ("site-packages", "dist-packages")
+# Their threads are made anew in a forked child: OpenBLAS and Arrow do so by pthread_atfork.
+RETHREAD = ("numpy", "scipy", "pyarrow")
+STANDARD = (os.path.dirname(os.__file__),)
 
 
 class Preload:
-    """One pass over names, in their order. `tell` hears of each before its import.
+    """One pass over what a program has recorded: the names to import in their order, the places of what it
+    has found, what it has not, the variables that it changes; and the names to refuse.
 
-    `may_go_on` is called now and then, and may block.
+    `folders` are the tree's. `tell` hears of each name before its import; `may_go_on` is called now and then,
+    and may block.
     """
 
     def __init__(
         self,
-        names: Iterable[str],
-        refused: Iterable[str],
+        request: tuple,  # type: ignore[type-arg]
+        stamps: Stamps,
         tell: Callable[[str], None],
         may_go_on: Callable[[], None],
     ) -> None:
-        self.names = list(names)
+        self.names, self.places, missing, changed, refused, self.folders, stamps.folders = request
         self.wanted = frozenset(self.names)
+        self.missing = frozenset(missing)
+        self.changed = frozenset(changed)
         self.refused = frozenset(refused)
         self.left_out: dict[str, str] = {}
-        self.loaded: list[str] = []
+        self._stamps = stamps
         self._tell = tell
         self._may_go_on = may_go_on
-        self._asked: list[str] = []
+        self._printed = -1  # what is printed can be read here
+        self._count = 0
+        self._left: tuple[set[str], set[str], bool, int] = (set(), set(), False, 0)
+        self._libraries: set[str] = set()
 
     def run(self) -> dict[str, str]:
         """Import what can be; returns what must be left out, and why."""
-        had_settings = os.environ.get("DJANGO_SETTINGS_MODULE")
-        os.environ["DJANGO_SETTINGS_MODULE"] = SETTINGS
-        sys.meta_path.insert(0, self)
         before = [os.dup(fd) for fd in (1, 2)]
         # Of the same kind: a module may ask at its import whether it prints to a terminal.
-        printed, printing = os.openpty() if os.isatty(1) else os.pipe()
-        os.set_blocking(printed, False)
+        self._printed, printing = os.openpty() if os.isatty(1) else os.pipe()
+        os.set_blocking(self._printed, False)
+        read, iterate = os._Environ.__getitem__, os._Environ.__iter__
+        # Which the import statement comes to for every module that is found.
+        bootstrap: Any = sys.modules["_frozen_importlib"]
+        load = bootstrap._load_unlocked
+
+        def note_read(environment: Any, name: Any) -> Any:
+            self._reads((os.fsdecode(name),))
+            return read(environment, name)
+
+        def note_all(environment: Any) -> Any:
+            self._reads(self.changed)
+            return iterate(environment)
+
+        def load_and_look(spec: Any) -> Any:
+            module = load(spec)
+            self._look([spec.name, *_importing_now()])
+            return module
+
         try:
             for fd in (1, 2):
                 os.dup2(printing, fd)
+            self._left = self._leaves()
+            self._libraries = _libraries()
+            sys.meta_path.insert(0, self)
+            bootstrap._load_unlocked = load_and_look
+            os._Environ.__getitem__, os._Environ.__iter__ = note_read, note_all  # type: ignore[method-assign]
             for name in self.names:
                 if name not in self.refused and name not in self.left_out and name not in sys.modules:
-                    self._import(name, printed)
+                    self._import(name)
         finally:
+            os._Environ.__getitem__, os._Environ.__iter__ = read, iterate  # type: ignore[method-assign]
+            bootstrap._load_unlocked = load
+            sys.meta_path.remove(self)
             for fd, saved in zip((1, 2), before):  # noqa: B905 - Python 3.8 knows no strictness
                 os.dup2(saved, fd)
                 os.close(saved)
             os.close(printing)
-            os.close(printed)
-            sys.meta_path.remove(self)
-            if had_settings is None:
-                del os.environ["DJANGO_SETTINGS_MODULE"]
-            else:
-                os.environ["DJANGO_SETTINGS_MODULE"] = had_settings
+            os.close(self._printed)
         return self.left_out
 
-    def _import(self, name: str, printed: int) -> None:
+    def _import(self, name: str) -> None:
         self._tell(name + "\n")
-        _take(printed)
-        threads = _threads()
-        self._asked = []
         try:
             __import__(name)
         except BaseException as error:
             self._leave_out([name, *_importing(error)], f"{type(error).__name__}: {error}")
-            return
-        for asked in self._asked:
-            if asked in self.wanted and asked not in sys.modules:
-                self._leave_out([name], f"goes on without {asked}")
-        for stream in (sys.stdout, sys.stderr):
-            if stream is not None:
-                stream.flush()
-        if _take(printed):
-            self._leave_out([name], "prints")
-        elif _threads() > threads and name.partition(".")[0] not in RETHREAD:
-            self._leave_out([name], "leaves a thread running")
-        else:
-            self.loaded.append(name)
 
     def _leave_out(self, names: Iterable[str], why: str) -> None:
         for name in names:
-            if name in self.wanted:
+            if name in self.wanted and name not in self.refused:
                 self.left_out.setdefault(name, why)
+
+    def _reads(self, names: Iterable[str]) -> None:
+        for name in self.changed.intersection(names):
+            self._leave_out(_importing_now(), f"reads {name}, which the program sets")
+
+    # --- what an import leaves behind -------------------------------------------------------------
+
+    def _look(self, importing: list[str]) -> None:
+        """See what came since the last look: by the first of these, which the others were waiting for."""
+        threads, files, child, printed = before = self._left
+        after = self._leaves()
+        if not importing:
+            return
+        if after != before:
+            self._left = after
+            if after[3] > printed:
+                self._leave_out(importing, "prints")
+            if after[0] - threads and importing[0].partition(".")[0] not in RETHREAD:
+                self._leave_out(importing, "leaves a thread running")
+            if after[1] - files:
+                self._leave_out(importing, "leaves a descriptor open")
+            if after[2] and not child:
+                self._leave_out(importing, "leaves a child running")
+        if self.changed and any(".so" in place for place in self.places.get(importing[0], ())):
+            new = _libraries() - self._libraries
+            self._libraries |= new
+            for name in self.changed:
+                if any(_names(path, name.encode()) for path in new):
+                    self._leave_out(importing, f"loads a library that knows {name}, which the program sets")
+
+    def _leaves(self) -> tuple[set[str], set[str], bool, int]:
+        """Threads, descriptors, whether there is a child, and how much was printed."""
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                stream.flush()
+        try:
+            os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            child = True
+        except ChildProcessError:
+            child = False
+        # But that by which we look.
+        files = {name for name in os.listdir("/proc/self/fd") if os.path.exists("/proc/self/fdinfo/" + name)}
+        return set(os.listdir("/proc/self/task")), files, child, self._count_printed()
+
+    def _count_printed(self) -> int:
+        """How many bytes were printed so far."""
+        try:
+            self._count += len(os.read(self._printed, 1 << 20))
+        except BlockingIOError:
+            pass
+        return self._count
+
+    # --- what an import asks for ------------------------------------------------------------------
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> Any:
         """As a finder before all others: see what is asked for, and refuse what must not be loaded."""
         self._may_go_on()
-        self._asked.append(name)
-        if name == SETTINGS or name in self.refused or name in self.left_out:
+        self._look(_importing_now())
+        if name in self.refused or name in self.left_out:
             self._refuse(name)
         for finder in sys.meta_path:
             find = getattr(finder, "find_spec", None)
@@ -116,38 +183,44 @@ class Preload:
                 continue
             spec = find(name, path, target)
             if spec is not None:
-                if not is_installed(spec.origin, spec.submodule_search_locations):
-                    self._refuse(name)
+                self._check(name, spec)
                 return spec
+        if name not in self.missing:
+            self._refuse(name)
         return None
+
+    def _check(self, name: str, spec: Any) -> None:
+        if spec.origin in ("built-in", "frozen"):
+            return
+        places = places_of(spec)
+        if places != self.places.get(name) or not is_installed(places, self.folders, STANDARD):
+            self._refuse(name)
+        if "." not in name:
+            self._stamps.names[name] = spec.origin is None
+            if self._stamps.shadow_of([name]) is not None:
+                self._refuse(name)
+        for place in places:
+            self._stamps.see(place)
 
     def _refuse(self, name: str) -> None:
         self._leave_out([name, *_importing_now()], f"asks for {name}")
         raise ModuleNotFoundError(f"{name} is not loaded here", name=name)
 
 
-def is_installed(origin: str | None, locations: Iterable[str] | None) -> bool:
-    """Whether a module belongs to the interpreter or to what is installed for it, and to no project."""
-    if origin in ("built-in", "frozen"):
-        return True
-    places = [origin] if origin else list(locations or ())
-    standard = os.path.dirname(os.__file__)
-    return bool(places) and all(
-        (place.startswith(standard + os.sep) or any(part in _INSTALLED for part in place.split(os.sep)))
-        for place in places
-    )
+def _libraries() -> set[str]:
+    """The files whose code is mapped."""
+    with open("/proc/self/maps", "rb") as file:
+        lines = [line.split(None, 5) for line in file]
+    return {os.fsdecode(words[5].rstrip(b"\n")) for words in lines if len(words) > 5 and b"x" in words[1]}
 
 
-def _take(printed: int) -> bytes:
-    """What was printed since the last call."""
+def _names(path: str, word: bytes) -> bool:
+    """Whether the file has the word in it, with an end behind it."""
     try:
-        return os.read(printed, 1 << 20)
-    except BlockingIOError:
-        return b""
-
-
-def _threads() -> int:
-    return len(os.listdir("/proc/self/task"))
+        with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            return data.find(word + b"\0") >= 0
+    except (OSError, ValueError):
+        return False
 
 
 def _importing_now() -> list[str]:
@@ -169,50 +242,3 @@ def _importing(error: BaseException) -> list[str]:
             found.append(str(traceback.tb_frame.f_globals.get("__name__")))
         traceback = traceback.tb_next
     return found
-
-
-class Stamps:
-    """What all loaded modules came from, as it was. `folders` are those in which a program's own lie."""
-
-    def __init__(self, folders: Iterable[str]) -> None:
-        self._folders = list(folders)
-        self._files = {}
-        self._names = {name.partition(".")[0] for name in sys.modules}
-        for module in list(sys.modules.values()):
-            file = getattr(module, "__file__", None)
-            if isinstance(file, str):
-                self._files[file] = _stamp(file)
-        for place in (*self._places(), sys.executable, os.path.join(sys.prefix, "pyvenv.cfg")):
-            self._files[place] = _stamp(place)
-        self._shadows = self._find_shadows()
-
-    def _places(self) -> list[str]:
-        return [entry for entry in sys.path if os.path.basename(entry) in _INSTALLED]
-
-    def _find_shadows(self) -> set[str]:
-        """What lies in the program's folders and has the name of something that is loaded."""
-        found = set()
-        for folder in self._folders:
-            try:
-                entries = os.listdir(folder)
-            except OSError:
-                continue
-            found |= {os.path.join(folder, one) for one in entries if one.partition(".")[0] in self._names}
-        return found
-
-    def why_stale(self) -> str | None:
-        """What has changed since; None when nothing has."""
-        for file, stamp in self._files.items():
-            if _stamp(file) != stamp:
-                return f"{file} has changed"
-        for shadow in self._find_shadows() - self._shadows:
-            return f"{shadow} has come"
-        return None
-
-
-def _stamp(path: str) -> tuple[int, int, int] | None:
-    try:
-        status = os.stat(path)
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_size, status.st_ino

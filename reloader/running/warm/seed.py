@@ -6,7 +6,7 @@ does not return: it imports modules, then forks. It is the forked worker in whic
 
 What to do stands in the environment (ORDER), marshalled: `words`, the program and its arguments, by which the
 worker is told from what stands in front of it; `path`, PYTHONPATH as it was; `record`, the file to tell
-imports to; `control`, the descriptor of a template's socket; `package`, the folder that holds reloader.
+imports to; `control`, the name of a template's socket; `package`, the folder that holds reloader.
 """
 
 from __future__ import annotations
@@ -30,14 +30,16 @@ def begin() -> None:
         error = _import_the_other()
     else:
         take_away(order)
-        template: Any = None
-        if order["control"] is not None:
-            template = _template(order["package"])
-        error = _import_the_other()
-        if template is not None:
-            order = template.serve(order)
-            for name in [name for name in sys.modules if name.partition(".")[0] == "reloader"]:
-                del sys.modules[name]
+        if order["control"] is None:
+            error = _import_the_other()
+        else:
+            try:
+                template, hidden = _template(order["package"])
+                error = _import_the_other()
+                order = template.serve(order, hidden)
+            except BaseException:
+                # Whoever went on from here would be one more worker, of whom nobody knows.
+                os._exit(1)
         recorder: Any = Recorder(order["record"])
         sys.meta_path.insert(0, recorder)
     if error is not None:
@@ -66,13 +68,19 @@ def _is_worker(words: list[str]) -> bool:
 
 
 def _template(package: str) -> Any:
-    """The template's program, from where reloader is; not what the worker may have by that name."""
+    """The template's program, and the modules that it needs, which nobody else is to find imported.
+
+    It comes from where reloader is; it is not what the worker may have by that name.
+    """
+    before, looked_at = set(sys.modules), set(sys.path_importer_cache)
     finder: Any = _Package(package)
     sys.meta_path.insert(0, finder)
     from reloader.running.warm import template_main
 
     sys.meta_path.remove(finder)
-    return template_main
+    for place in set(sys.path_importer_cache) - looked_at:
+        del sys.path_importer_cache[place]
+    return template_main, {name: sys.modules.pop(name) for name in set(sys.modules) - before}
 
 
 def _import_the_other() -> BaseException | None:
@@ -101,7 +109,7 @@ class _Package:
         """The spec of a module of reloader."""
         if name.partition(".")[0] != "reloader":
             return None
-        from importlib.machinery import PathFinder
+        from _frozen_importlib_external import PathFinder
 
         return PathFinder.find_spec(name, path or [self.folder])
 
@@ -109,14 +117,18 @@ class _Package:
 class Recorder:
     """A finder that asks the others and tells a file what they say, in lines.
 
-    `f name origin` for what was found, `m name` for what was not, both at once; `i name` when it turns out
-    that it was really imported and not just looked for. A forked child goes on telling. The file is opened
-    for each line, so that no descriptor stays open in the worker.
+    `s folder` is the standard library's; `f name places` for what was found, `m name` for what was not, both
+    at once; `i name` when it turns out that it was really imported and not just looked for; `p folder` for
+    what is new in sys.path, `e name` for a variable of the environment that has changed. A forked child goes
+    on telling. The file is opened for each line, so that no descriptor stays open in the worker.
     """
 
     def __init__(self, path: str) -> None:
         self.path: str | None = path
         self.found: list[str] = []
+        self.folders: list[str] = []
+        # What lies below os.environ is compared, since that is done for every import.
+        self.variables: dict[bytes, bytes] = dict(os.environ._data)  # type: ignore[attr-defined]
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
         """What the other finders say."""
@@ -129,16 +141,30 @@ class Recorder:
             spec = find(name, path, target)
             if spec is not None:
                 break
-        lines = ["i " + one for one in self.found if one in sys.modules]
-        del self.found[:]
+        lines = [] if self.folders else ["s " + os.path.dirname(os.__file__)]
+        found, self.found = self.found, []
+        for one in found:
+            module = sys.modules.get(one)
+            if getattr(getattr(module, "__spec__", None), "_initializing", False):
+                self.found.append(one)
+            elif module is not None:
+                lines.append("i " + one)
+        if sys.path != self.folders:
+            lines += ["p " + str(one) for one in sys.path if one not in self.folders]
+            self.folders = list(sys.path)
+        variables: Any = os.environ._data  # type: ignore[attr-defined]
+        if variables != self.variables:
+            both = {**variables, **self.variables}
+            changed = [one for one in both if variables.get(one) != self.variables.get(one)]
+            lines += ["e " + os.fsdecode(one) for one in changed]
+            self.variables = dict(variables)
         if spec is None:
             lines.append("m " + name)
         elif spec.origin not in ("built-in", "frozen"):
             self.found.append(name)
-            places = [spec.origin] if spec.origin else list(spec.submodule_search_locations or ())
-            lines.append("\t".join(["f " + name, *places]))
+            lines.append("\t".join(["f " + name, *places_of(spec)]))
         if lines:
-            self.tell("\n".join(lines) + "\n")
+            self.tell("".join(line.replace("\n", "?") + "\n" for line in lines))
         return spec
 
     def tell(self, text: str) -> None:
@@ -156,3 +182,13 @@ class Recorder:
             self.path = None
         finally:
             os.close(file)
+
+
+def places_of(spec: Any) -> list[str]:
+    """Where a module is found: its file, the folders of a package without one, or who makes it up."""
+    if spec.origin:
+        return [str(spec.origin)]
+    if spec.submodule_search_locations:
+        return [str(one) for one in spec.submodule_search_locations]
+    maker = sys.modules.get(type(spec.loader).__module__)
+    return [file] if isinstance(file := getattr(maker, "__file__", None), str) else []

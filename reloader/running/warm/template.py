@@ -8,9 +8,6 @@ from __future__ import annotations
 import _socket
 import marshal
 import os
-import pty
-import select
-import signal
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -19,10 +16,11 @@ from io import BufferedReader
 from queue import Empty, SimpleQueue
 
 from reloader.events import Event, TemplateBuilt, TemplateFailed
-from reloader.running import system, wire
-from reloader.running.booting import Booted
+from reloader.running import wire
 from reloader.running.nursery import Nursery
 from reloader.running.warm import modules
+from reloader.running.warm.boot import Boot, end_group
+from reloader.running.warm.modules import Record
 from reloader.running.warm.seed import ORDER
 from reloader.settings import Settings, Trigger
 
@@ -31,11 +29,15 @@ HOOK = os.path.join(_HERE, "hook")
 PACKAGE = os.path.dirname(os.path.dirname(os.path.dirname(_HERE)))
 # What must be left out shows in a fresh process only after what was left out before is refused there.
 PASSES = 8
-# An import that takes longer than this hangs.
-PATIENCE = 60.0
+# At the end, the thread that builds gets this long, in seconds.
+PATIENCE = 5.0
 # So many new modules, or a tenth of those that are preloaded, are worth a new template.
 WORTH = 20
 
+# The first line of a record is looked for this often, in seconds.
+LOOK = 0.05
+
+Places = dict[str, tuple[str, ...]]
 Spawn = Callable[[str, Callable[[], None]], threading.Thread]
 
 
@@ -58,8 +60,10 @@ class Template:
         self._post = post
         self._path = modules.path_for(settings.program, folder, environment)
         self._record: BufferedReader | None = None
-        self._known: set[str] = set()
-        """The names that the last template was built from, or is."""
+        self._learned = Record()
+        """What all generations have told since the last template was discarded."""
+        self._known: Places = {}
+        """The names that the last template was built from, or is, and their places."""
         self._built: SimpleQueue[Nursery] = SimpleQueue()
         self._nursery: Nursery | None = None
         self._thread: threading.Thread | None = None
@@ -83,7 +87,7 @@ class Template:
         with suppress(Empty):
             while True:
                 new = self._built.get_nowait()
-                self._end(self._nursery)
+                _end(self._nursery)
                 self._nursery = new
         if self._nursery is not None and not self._nursery.is_alive():
             self.discard("the template has ended")
@@ -91,10 +95,13 @@ class Template:
 
     def discard(self, why: str) -> None:
         """What it has loaded is not what a worker would load now, or it is gone."""
-        self._end(self._nursery)
+        _end(self._nursery)
         self._nursery = None
-        self._known = set()
+        self._known = {}
+        self._learned = Record()
         self.why_cold = why
+        with suppress(OSError):
+            os.unlink(self._path)
 
     def hold(self) -> None:
         """Somebody else needs the machine: building it waits."""
@@ -107,31 +114,36 @@ class Template:
         self._tell(wire.GO)
         if self._thread is not None and self._thread.is_alive():
             return
-        record = modules.read(self.recorded())
-        never = modules.why_never(record)
+        self._learned = self._learned.grown_by(modules.read(self.recorded()))
+        never = modules.why_never(self._learned)
         if never is not None:
             self.discard(never)
             return
-        names = modules.preloadable(record, self._settings.program)
-        new = [name for name in names if name not in self._known]
-        if not record.places and not self._known:
+        if not self._learned.places and not self._known:
             self.why_cold = "its interpreter cannot be looked into"
+        names = self._preloadable(self._learned)
+        new = [name for name, places in names.items() if self._known.get(name) != places]
         if len(new) > (max(WORTH, len(self._known) / 10) if self._known else 0):
-            old = [name for name in self._known if name not in new]
-            self._begin([*old, *new], spawn)
+            self._begin(self._learned, spawn)
 
     def begin_from_cache(self, spawn: Spawn) -> None:
         """Before anything is known of this run: build what the last one would have built."""
-        kept = modules.load(self._path)
-        if kept.names and not self._known and (os.cpu_count() or 1) > 1:
+        record = modules.load(self._path).record
+        if record.imported and not self._known and (os.cpu_count() or 1) > 1:
             self._may_build.set()
-            self._begin(list(kept.names), spawn)
+            self._begin(record, spawn)
 
-    def _begin(self, names: list[str], spawn: Spawn) -> None:
+    def _begin(self, record: Record, spawn: Spawn) -> None:
         if self._nursery is None:
             self.why_cold = "no template yet"
-        self._known = set(names)
-        self._thread = spawn("template", lambda: self._build(names))
+        self._known = self._preloadable(record)
+        self._thread = spawn("template", lambda: self._build_or_tell(record))
+
+    def _preloadable(self, record: Record) -> Places:
+        return modules.preloadable(record, self._settings.program, self._tree())
+
+    def _tree(self) -> list[str]:
+        return sorted({self._folder, *map(os.path.abspath, self._settings.watch)})
 
     def close(self) -> None:
         """End every template."""
@@ -140,13 +152,17 @@ class Template:
             modules.save_own(path, modules.read(self.recorded()))
         self._closing = True
         self._may_build.set()
-        if self._control is not None:
-            with suppress(OSError):
-                self._control.shutdown(_socket.SHUT_RDWR)
+        self._hang_up()
         if self._thread is not None:
             self._thread.join(PATIENCE)
         self.nursery()
-        self._end(self._nursery)
+        _end(self._nursery)
+
+    def _hang_up(self) -> None:
+        control = self._control
+        if control is not None:
+            with suppress(OSError):
+                control.shutdown(_socket.SHUT_RDWR)
 
     def _tell(self, word: int) -> None:
         control = self._control
@@ -155,11 +171,11 @@ class Template:
                 wire.send(control, (word,))
 
     def recorded(self) -> bytes:
-        """What the recorder has told of the running generation so far; from any thread."""
+        """What the recorder has told of the newest generation so far; from any thread."""
         record = self._record
         return b"" if record is None else os.pread(record.fileno(), os.fstat(record.fileno()).st_size, 0)
 
-    def _with_order(self, base: Mapping[str, str], record: int, control: int | None) -> dict[str, str]:
+    def _with_order(self, base: Mapping[str, str], record: int, control: str | None) -> dict[str, str]:
         path = base.get("PYTHONPATH")
         order = {
             "words": list(self._settings.program),
@@ -175,116 +191,96 @@ class Template:
             ORDER: marshal.dumps(order, 2).hex(),
         }
 
-    @staticmethod
-    def _end(nursery: Nursery | None) -> None:
-        if nursery is not None:
-            _end_group(nursery)
-
     def _is_closing(self) -> bool:
         return self._closing
 
     # --- the thread that builds -------------------------------------------------------------------
 
-    def _build(self, names: list[str]) -> None:
+    def _build_or_tell(self, record: Record) -> None:
+        try:
+            why = self._build(record)
+        except OSError as error:
+            why = (error.strerror or str(error)).lower()
+        if why is not None:
+            self.why_cold = why
+            self._post(TemplateFailed(why))
+
+    def _build(self, record: Record) -> str | None:
+        """Why there is none; None where there is one, or nobody wants it any more."""
         began = time.monotonic()
-        refused = dict(modules.load(self._path).left_out)
-        why = "modules to leave out are found again and again"
+        kept = modules.load(self._path)
+        refused = {
+            name: why
+            for name, why in kept.left_out.items()
+            if kept.record.places.get(name) == record.places.get(name)
+        }
         for _ in range(PASSES):
             self._may_build.wait()
+            while not self.recorded() and not self._is_closing():
+                # A way in that is closed would make the template another worker.
+                time.sleep(LOOK)
             if self._is_closing():
-                return
+                return None
             progress = os.memfd_create("reloader-progress")
             try:
-                nursery, answer = self._try(names, refused, progress)
-                if answer is None:
-                    _end_group(nursery)
+                nursery, answer = self._try(record, refused, progress)
+                if nursery is None or answer is None:
+                    _end(nursery)
                     last = os.pread(progress, 1 << 20, 0).decode(errors="replace").splitlines()
                     if self._is_closing():
-                        return
+                        return None
                     if not last or last[-1] in refused:
-                        why = "the template ended before it was built"
-                        break
+                        return "the template ended before it was built"
                     refused[last[-1]] = "its import does not end, or ends the interpreter"
                     continue
             finally:
                 os.close(progress)
             _, count, left_out = answer
             if not left_out:
-                modules.save(self._path, modules.Kept(tuple(names), refused))
+                modules.save(self._path, modules.Kept(record, refused))
                 self._built.put(nursery)
                 self._post(TemplateBuilt(count, time.monotonic() - began))
-                return
+                return None
             refused.update(left_out)
-            _end_group(nursery)
-        self.why_cold = why
-        self._post(TemplateFailed(why))
+            _end(nursery)
+        return "modules to leave out are found again and again"
 
     def _try(
-        self, names: list[str], refused: Mapping[str, str], progress: int
-    ) -> tuple[Nursery, tuple[int, int, dict[str, str]] | None]:
+        self, record: Record, refused: Mapping[str, str], progress: int
+    ) -> tuple[Nursery | None, tuple[int, int, dict[str, str]] | None]:
         """Boot a template; what it answers, None when it does not."""
-        nursery = self._boot(progress)
-        folders = sorted({self._folder, *map(os.path.abspath, self._settings.watch), *self._script_folder()})
+        name = f"reloader-{os.urandom(16).hex()}"
+        environment = self._with_order(self._environment, progress, name)
+        boot = Boot(self._settings.command, environment, name, self._terminal)
+        self._control = boot.listener
+        if self._is_closing():
+            self._hang_up()
+        nursery = boot.nursery()
+        if nursery is None:
+            return None, None
         self._control = nursery.control
-        try:
-            wire.send(nursery.control, (wire.PRELOAD, names, list(refused), folders))
-            size = -1
-            while not select.select([nursery.control], [], [], PATIENCE)[0]:
-                last, size = size, os.fstat(progress).st_size
-                if self._may_build.is_set() and last == size:
-                    return nursery, None
+        if self._is_closing():
+            self._hang_up()
+        request = (
+            *(list(self._preloadable(record)), {name: list(record.places[name]) for name in record.places}),
+            *(list(record.missing), list(record.changed), list(refused), self._tree()),
+            modules.program_folders(record, self._folder),
+        )
+        files = modules.deciding_files(self._settings.command, self._settings.program, self._folder)
+        received = None
+        with suppress(OSError):
+            wire.send(nursery.control, (wire.PRELOAD, request, files))
+            # Whoever wanted to hold it before may not have reached it.
+            if not self._may_build.is_set():
+                self._tell(wire.HOLD)
             received = wire.receive(nursery.control)
-        except OSError:
-            received = None
-        finally:
-            self._control = None
+        self._control = None
         return nursery, None if received is None else received[0]
 
-    def _script_folder(self) -> list[str]:
-        scripts = [word for word in self._settings.program if word.endswith(".py")]
-        return [os.path.dirname(os.path.abspath(scripts[0]))] if scripts else []
 
-    def _boot(self, progress: int) -> Nursery:
-        """Start the worker's own command, which becomes a template on its way to the program."""
-        ours, theirs = _socket.socketpair()
-        files, kept = self._files()
-        try:
-            os.set_inheritable(theirs.fileno(), True)
-            pid = os.posix_spawnp(
-                self._settings.command[0],
-                list(self._settings.command),
-                self._with_order(self._environment, progress, theirs.fileno()),
-                file_actions=[(os.POSIX_SPAWN_DUP2, fd, target) for target, fd in enumerate(files)],
-                setpgroup=0,
-                setsigmask=(),
-                setsigdef=signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP},
-            )
-        except BaseException:
-            ours.close()
-            os.close(kept)
-            raise
-        finally:
-            theirs.close()
-            for fd in set(files) - {0}:
-                os.close(fd)
-        return Nursery(Booted(ours, pid), (kept,))
-
-    def _files(self) -> tuple[list[int], int]:
-        """Descriptors like those that a worker gets: what Python makes of them depends on their kind.
-
-        Nobody reads what is written there, but the other end, which comes beside them, is open.
-        """
-        if self._terminal:
-            ours, theirs = pty.openpty()
-            return [theirs, theirs, theirs], ours
-        stdin = os.open(os.devnull, os.O_RDONLY) if os.isatty(0) else 0
-        reading, writing = system.make_pipe()
-        return [stdin, writing, writing], reading
-
-
-def _end_group(nursery: Nursery) -> None:
-    """End a template, with what stands in front of it; the guards that it has made go on."""
-    if nursery.is_alive():
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(nursery.pid, signal.SIGKILL)
-    nursery.close()
+def _end(nursery: Nursery | None) -> None:
+    """End a template; the guards that it has made go on."""
+    if nursery is not None:
+        if nursery.is_alive():
+            end_group(nursery.pid)
+        nursery.close()

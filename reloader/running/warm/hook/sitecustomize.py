@@ -6,12 +6,15 @@ after this it goes on to run the program itself: so a worker that was forked in 
 
 import os
 import sys
-from importlib.machinery import SourceFileLoader
+from _frozen_importlib_external import SourceFileLoader  # importlib.machinery would bring more with it
 
 _here = os.path.dirname(os.path.abspath(__file__))
 _path = os.path.join(os.path.dirname(_here), "seed.py")
 _seed: dict = {"__name__": "_reloader_seed", "__file__": _path}  # type: ignore[type-arg]
+_before = set(sys.modules)
 exec(SourceFileLoader("_reloader_seed", _path).get_code("_reloader_seed") or "", _seed)
+for _name in set(sys.modules) - _before:
+    del sys.modules[_name]
 sys.path[:] = [entry for entry in sys.path if entry != _here]
 sys.path_importer_cache.pop(_here, None)
 _seed["begin"]()

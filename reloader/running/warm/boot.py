@@ -1,0 +1,97 @@
+"""How a template comes to be: the worker's own command, which connects to us on its way to the program.
+
+What stands in front of the worker may close descriptors that it does not know, so that it is not given one;
+it finds us by a name that nobody can guess.
+"""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import signal
+import socket
+import struct
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+
+from reloader.running import system
+from reloader.running.booting import Booted
+from reloader.running.nursery import Nursery
+
+
+class Boot:
+    """A template on its way. Raises OSError when the command cannot be run."""
+
+    def __init__(
+        self, command: Sequence[str], environment: Mapping[str, str], name: str, terminal: bool
+    ) -> None:
+        """`name` is where the environment tells it to connect; its first descriptors are like a worker's."""
+        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._kept = -1
+        try:
+            self.listener.bind("\0" + name)
+            self.listener.listen(1)
+            files, self._kept = _files(terminal)
+            try:
+                self.pid = os.posix_spawnp(
+                    command[0],
+                    list(command),
+                    environment,
+                    file_actions=[(os.POSIX_SPAWN_DUP2, fd, target) for target, fd in enumerate(files)],
+                    setpgroup=0,
+                    setsigmask=(),
+                    setsigdef=signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP},
+                )
+            finally:
+                for fd in set(files) - {0}:
+                    os.close(fd)
+        except BaseException:
+            self.listener.close()
+            if self._kept >= 0:
+                os.close(self._kept)
+            raise
+
+    def nursery(self) -> Nursery | None:
+        """Wait until it is there; None when it has ended before, or nobody waits any more."""
+        connected: socket.socket | None = None
+        with suppress(OSError):
+            while connected is None:
+                ready = select.select([self.listener.fileno(), self._kept], [], [])[0]
+                # Whatever is printed in front of it is read, so that nobody waits for that.
+                if self._kept in ready and not os.read(self._kept, 1 << 16):
+                    break
+                if self.listener.fileno() in ready:
+                    connected = self.listener.accept()[0]
+                    beside = connected.getsockopt(
+                        socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")
+                    )
+                    if struct.unpack("3i", beside)[1] != os.getuid():
+                        connected.close()
+                        connected = None
+        self.listener.close()
+        if connected is not None:
+            return Nursery(Booted(connected, self.pid), (self._kept,))
+        os.close(self._kept)
+        end_group(self.pid)
+        os.waitpid(self.pid, 0)
+        return None
+
+
+def end_group(pid: int) -> None:
+    """End a template that we have not collected, with what stands in front of it; its guards go on."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+def _files(terminal: bool) -> tuple[list[int], int]:
+    """Descriptors like those that a worker gets: what Python makes of them depends on their kind.
+
+    Nobody shows what is written there, but the other end, which comes beside them, is open.
+    """
+    if terminal:
+        ours, theirs = pty.openpty()
+        return [theirs, theirs, theirs], ours
+    stdin = os.open(os.devnull, os.O_RDONLY) if os.isatty(0) else 0
+    reading, writing = system.make_pipe()
+    return [stdin, writing, writing], reading

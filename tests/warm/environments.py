@@ -1,0 +1,28 @@
+"""Environments with what is too heavy for the suite's own: `make environments` makes them, tests skip without."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+PLACE = Path(sys.prefix) / "environments"
+
+
+def runner(name: str) -> str:
+    """The path of a program that runs others in a project's environment; skips the test without it."""
+    found = PLACE / name / "bin" / name
+    path = str(found) if found.exists() else shutil.which(name)
+    if path is None:
+        pytest.skip(f"{name} is not installed: make environments")
+    return path
+
+
+def with_packages() -> str:
+    """The interpreter of the environment that has the packages; skips the test without it."""
+    found = PLACE / "packages" / "bin" / "python"
+    if not found.exists():
+        pytest.skip("the packages are not installed: make environments")
+    return str(found)

@@ -1,0 +1,151 @@
+"""What cannot be preloaded is left out, by a rule, and hurts nobody: all else is preloaded and runs the same."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from pathlib import Path
+
+import pytest
+from generations import Environment, Start, warmed
+from harness import Run, eventually
+from processes import identify
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Environment:
+    return Environment(tmp_path)
+
+
+BAD = {
+    "raises": (
+        "import sys\nif 'work' not in sys.modules:\n    raise ValueError('alone')\n",
+        "ValueError: alone",
+    ),
+    "exits": ("import sys\nif 'work' not in sys.modules:\n    sys.exit(3)\n", "SystemExit: 3"),
+    "aborts": (
+        "import os, sys\nif 'work' not in sys.modules:\n    os.abort()\n",
+        "its import does not end, or ends the interpreter",
+    ),
+    "prints": ("print('hello from bad')\n", "prints"),
+    "prints errors": ("import os\nos.write(2, b'hello from bad\\n')\n", "prints"),
+    "warns": ("import warnings\nwarnings.warn('hello from bad')\n", "prints"),
+    "starts a thread": (
+        "import threading, time\nthreading.Thread(target=time.sleep, args=(99,), daemon=True).start()\n",
+        "leaves a thread running",
+    ),
+    "opens a file": ("import os\nKEPT = os.open(os.devnull, os.O_RDONLY)\n", "leaves a descriptor open"),
+    "opens a socket": ("import socket\nKEPT = socket.socketpair()\n", "leaves a descriptor open"),
+    "starts a process": (
+        "import subprocess, atexit\nKEPT = subprocess.Popen(['sleep', '99'])\natexit.register(KEPT.kill)\n",
+        "leaves a child running",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_module_that_does_not_survive_it_is_left_out(
+    environment: Environment, start: Start, case: str
+) -> None:
+    text, why = BAD[case]
+    one = environment
+    first = "import work\n" if "work" in text else ""
+    one.install(good="VERSION = 'good'\n", bad=f"{text}VERSION = 'bad'\n", outer="import good, bad\n")
+    run = one.begin(start, f"{first}import good, outer, bad, colorsys")
+    warmed(run)
+    left_out = one.left_out()
+    assert left_out.keys() == {"bad", "outer"}
+    assert left_out["bad"] == why
+    assert "good" in one.preloaded(run)
+    assert one.again(run) == "warm"
+    run.out.wait_for("ready 2 .*good bad")
+    for stream in {id(run.out): run.out, id(run.err): run.err}.values():
+        assert stream.text.count("hello from bad") in (0, 2, 4)  # a warning shows its line as well
+    assert "hello" not in text or "hello from bad" in run.out.text + run.err.text
+
+
+def template_of(run: Run) -> int:
+    """The pid of the template: the supervisor's child that runs the worker's command in a group of its own."""
+    found = []
+    for pid in run.survivors():
+        try:
+            parent = int(re.search(r"PPid:\t(\d+)", Path(f"/proc/{pid}/status").read_text())[1])  # type: ignore[index]
+            leads = os.getpgid(pid) == pid and os.getsid(pid) != pid
+        except (OSError, ProcessLookupError):
+            continue
+        if parent == run.process.pid and leads and pid != run.nursery():
+            found.append(pid)
+    (only,) = found
+    return only
+
+
+HANGS = "import sys, time\nif 'work' not in sys.modules:\n    open('hanging', 'w').close()\nwhile 'work' not in sys.modules:\n    time.sleep(0.05)\nVERSION = 'bad'\n"
+
+
+def test_an_import_that_does_not_end_delays_nothing_and_is_left_out(
+    environment: Environment, start: Start
+) -> None:
+    one = environment
+    one.install(good="VERSION = 'good'\n", bad=HANGS)
+    run = one.begin(start, "import good, work, bad, colorsys")
+    run.out.wait_for("ready 1")
+    eventually((one.folder / "hanging").exists, "the template imports it")
+    assert one.again(run) == "no template yet"
+    run.out.wait_for("ready 2 .*good bad")
+    # What the system does when its patience is over.
+    os.kill(template_of(run), signal.SIGALRM)
+    warmed(run)
+    assert one.left_out() == {"bad": "its import does not end, or ends the interpreter"}
+    assert one.again(run) == "warm"
+    run.out.wait_for("ready 3 .*good bad")
+
+
+def test_an_import_that_does_not_end_keeps_nobody_from_quitting(
+    environment: Environment, start: Start
+) -> None:
+    one = environment
+    one.install(bad=HANGS)
+    run = one.begin(start, "import work, bad, colorsys")
+    run.out.wait_for("ready 1")
+    eventually((one.folder / "hanging").exists, "the template imports it")
+    template = template_of(run)
+    assert run.stop() == 0
+    eventually(lambda: identify(template) is None, "the template is gone")
+
+
+@pytest.mark.parametrize("patching", ["gevent.monkey", "eventlet.patcher"])
+def test_a_worker_that_patches_the_standard_library_stays_cold(
+    environment: Environment, start: Start, patching: str
+) -> None:
+    """With packages of these names; the real ones are tried where they are installed."""
+    package, _, module = patching.partition(".")
+    one = environment
+    (one.site / package).mkdir()
+    (one.site / package / "__init__.py").write_text("")
+    (one.site / package / f"{module}.py").write_text("")
+    run = one.begin(start, f"import {patching}")
+    run.out.wait_for("ready 1")
+    assert one.again(run) == f"{package} patches the standard library"
+
+
+@pytest.mark.parametrize("option", ["-I", "-E", "-S"])
+def test_an_interpreter_that_cannot_be_looked_into_is_started_cold(
+    environment: Environment, start: Start, option: str
+) -> None:
+    one = environment
+    run = one.begin(start, "sys.path.insert(0, '.')", command=(one.python, option, "worker.py"))
+    run.out.wait_for("ready 1")
+    assert one.again(run) == "its interpreter cannot be looked into"
+    run.out.wait_for("ready 2")
+
+
+@pytest.mark.parametrize("option", ["-s", "-P", "-u", "-B"])
+def test_options_that_leave_a_way_in_are_started_warm(
+    environment: Environment, start: Start, option: str
+) -> None:
+    one = environment
+    run = one.begin(start, "sys.path.insert(0, '.')", command=(one.python, option, "worker.py"))
+    warmed(run)
+    assert one.again(run) == "warm"
+    run.out.wait_for("ready 2")
