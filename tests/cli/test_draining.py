@@ -210,7 +210,7 @@ def test_what_the_worker_inherits(project: Path, start: Start) -> None:
     (project / "worker.py").write_text(
         "import os, sys\n"
         "print(sorted(int(f) for f in os.listdir('/proc/self/fd')), os.getcwd(), os.getsid(0) == os.getpid())\n"
-        "print([f'{k}={v}' for k, v in sorted(os.environ.items()) if 'RELOADER' in k or 'UNBUF' in k])\n"
+        "print([f'{k}={v}' for k, v in sorted(os.environ.items()) if ('RELOADER' in k and k != 'RELOADER_WARM') or 'UNBUF' in k])\n"
         "print(os.umask(0), sys.stdin.read() == '', flush=True)\n"
     )
     reading, writing = os.pipe()
