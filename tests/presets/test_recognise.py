@@ -202,29 +202,6 @@ def test_a_command_line_is_recognised(line: str, name: str, python: bool, queue:
     assert (found.preset.key if found.preset else None) == queue
 
 
-SHELLS = [
-    (["sh", "-c", "exec python manage.py qcluster"], "qcluster", True),
-    (["/bin/bash", "-c", "exec env A='b c' python -m pkg.mod"], "mod", True),
-    (["env", "A=b", "dash", "-c", "exec nice python x.py"], "x", True),
-    # What it does besides, or that it stays, would not be seen.
-    (["sh", "-c", "python x.py"], "sh", False),
-    (["sh", "-c", "cd src && exec python x.py"], "sh", False),
-    (["sh", "-c", "exec python x.py $ARGS"], "sh", False),
-    (["sh", "-c", "exec python x.py > log"], "sh", False),
-    (["sh", "-c", "exec python x.py 'open"], "sh", False),
-    (["sh", "-c", "exec"], "sh", False),
-    (["sh", "-ec", "exec python x.py"], "sh", False),
-    (["sh", "-c", "exec python x.py", "zero"], "sh", False),
-    (["fish", "-c", "exec python x.py"], "fish", False),
-]
-
-
-@pytest.mark.parametrize(("words", "name", "python"), SHELLS, ids=[" ".join(case[0]) for case in SHELLS])
-def test_a_shell_that_becomes_one_command_is_seen_through(words: list[str], name: str, python: bool) -> None:
-    found = recognise(words)
-    assert (found.name, found.python) == (name, python)
-
-
 # --- programs that say in their first lines what they are -----------------------------------------
 
 PYTHON_SCRIPTS = {
