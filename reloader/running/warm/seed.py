@@ -123,8 +123,10 @@ class Recorder:
     on telling. The file is opened for each line, so that no descriptor stays open in the worker.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, record: tuple[str, int, int]) -> None:
+        path, device, inode = record
         self.path: str | None = path
+        self.identity = (device, inode)
         self.found: list[str] = []
         self.folders: list[str] = []
         # What lies below os.environ is compared, since that is done for every import.
@@ -177,7 +179,11 @@ class Recorder:
             self.path = None
             return
         try:
-            os.write(file, text.encode("utf-8", "surrogateescape"))
+            status = os.fstat(file)
+            if (status.st_dev, status.st_ino) != self.identity:
+                self.path = None  # its number has gone to another file, in which we have no business
+            else:
+                os.write(file, text.encode("utf-8", "surrogateescape"))
         except OSError:
             self.path = None
         finally:

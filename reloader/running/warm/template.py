@@ -176,11 +176,12 @@ class Template:
         return b"" if record is None else os.pread(record.fileno(), os.fstat(record.fileno()).st_size, 0)
 
     def _with_order(self, base: Mapping[str, str], record: int, control: str | None) -> dict[str, str]:
-        path = base.get("PYTHONPATH")
+        path, status = base.get("PYTHONPATH"), os.fstat(record)
         order = {
             "words": list(self._settings.program),
             "path": path,
-            "record": f"/proc/{os.getpid()}/fd/{record}",
+            # With its identity: a worker may live longer than the number means this file.
+            "record": (f"/proc/{os.getpid()}/fd/{record}", status.st_dev, status.st_ino),
             "control": control,
             "package": PACKAGE,
         }
