@@ -7,6 +7,7 @@ a test fails where one is stale.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -103,9 +104,24 @@ def workers() -> str:
     return "\n".join(lines)
 
 
+def reloads() -> str:
+    """What many reloads under a stream of tasks came to, system by system, as one table."""
+    results = json.loads((ROOT / "docs" / "workers.json").read_text(encoding="utf-8"))
+    lines = [
+        "| system | lost | doubled | left | killed | reloads | tasks | a task in flight at a save |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | --- |",
+    ]
+    for system, one in results.items():
+        lost = f"{one['lost']} ({one['kept']} put aside)" if one["kept"] else one["lost"]
+        numbers = (lost, one["doubled"], one["left"], one["killed"], one["reloads"], one["tasks"])
+        lines.append(f"| {system} | {' | '.join(map(str, numbers))} | {one['in flight']} |")
+    return "\n".join(lines)
+
+
 PARTS: dict[tuple[str, str], Callable[[], str]] = {
     ("README.md", "reloader -h"): lambda: _block(short_help(COMMAND)),
     ("README.md", "comparison"): comparison,
+    ("README.md", "workers"): reloads,
     ("docs/reference.md", "reloader --help"): lambda: _block(long_help(COMMAND, WIDTH)),
     ("docs/concepts.md", "table of lives"): lambda: _drawn("generation", LIVES),
     ("docs/concepts.md", "table of plans"): lambda: _drawn("plan", TABLE),

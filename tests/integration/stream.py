@@ -11,7 +11,7 @@ import json
 import shutil
 import signal
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -39,12 +39,13 @@ def measure(name: str, reloads: int, folder: Path) -> tuple[Outcome, str]:
         run = shop.start()
         run.err.wait_for(READY, LONG)
         outcome = stream(shop, run, reloads)
-        status = run.stop()
+        run.send(signal.SIGINT)
+        status = run.wait(2 * LONG)
         wrong = [f"exit status {status}"] if status else []
         wrong += [f"survives: {run.survivors()}"] if run.survivors() else []
         odd = sorted({*outcome.lost, *outcome.doubled})
         wrong += [f"{note}" for note in shop.notes if note.number in odd]
-        if wrong or outcome.left or odd:
+        if wrong or outcome.left or outcome.killed or odd:
             wrong += [run.out.text, run.err.text]
         return outcome, "\n".join(wrong)
     finally:
@@ -69,11 +70,18 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="reloader-stream-"))
     failed = 0
     with ThreadPoolExecutor(options.jobs) as pool:
-        futures = {name: pool.submit(measure, name, options.reloads, folder) for name in options.names}
-        for name, future in futures.items():
-            outcome, wrong = future.result()
+        futures = {pool.submit(measure, name, options.reloads, folder): name for name in options.names}
+        for future in as_completed(futures):
+            name = futures[future]
+            try:
+                outcome, wrong = future.result()
+            except (AssertionError, OSError) as error:
+                print(f"{name}: {error}", flush=True)
+                failed += 1
+                continue
             print(
-                f"{name}: lost {len(outcome.lost)}, doubled {len(outcome.doubled)}, left {len(outcome.left)} "
+                f"{name}: lost {len(outcome.lost)}, put aside {len(outcome.kept)}, "
+                f"doubled {len(outcome.doubled)}, left {len(outcome.left)}, killed {outcome.killed} "
                 f"in {outcome.reloads} reloads, {outcome.tasks} tasks",
                 flush=True,
             )
@@ -85,10 +93,10 @@ def main() -> int:
                 for key, value in asdict(outcome).items()
             }
             stored[name] = {**counted, "in flight": SYSTEMS[name].fate.value}
+            if not options.dry:
+                ordered = {name: stored[name] for name in SYSTEMS if name in stored}
+                RESULTS.write_text(json.dumps(ordered, indent=2) + "\n")
     shutil.rmtree(folder)
-    if not options.dry:
-        ordered = {name: stored[name] for name in SYSTEMS if name in stored}
-        RESULTS.write_text(json.dumps(ordered, indent=2) + "\n")
     return min(failed, 1)
 
 

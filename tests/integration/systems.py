@@ -151,7 +151,17 @@ _ALL = (
     _plain(
         "huey (processes)", "huey_consumer app.huey -w 2 -k process", "huey", "app.py", "redis", reloads=10
     ),
-    _plain("arq", "arq app.WorkerSettings", "arq", "app.py", "redis", environment="older", fate=Fate.AGAIN),
+    # A job that has been cut five times is given up.
+    _plain(
+        "arq",
+        "arq app.WorkerSettings",
+        "arq",
+        "app.py",
+        "redis",
+        environment="older",
+        fate=Fate.AGAIN,
+        reloads=4,
+    ),
     _plain(
         "arq, with job_completion_wait",
         "arq app.WorkerSettings",

@@ -95,7 +95,7 @@ def test_many_reloads_under_a_stream_of_tasks(name: str, workshop: SetUp) -> Non
     run = shop.start()
     run.err.wait_for(READY, LONG)
     outcome = stream(shop, run, shop.system.reloads)
-    assert (outcome.lost, outcome.left) == ([], [])
+    assert (outcome.lost, outcome.left, outcome.killed) == ([], [], 0)
     if shop.system.fate is Fate.ENDS:
         assert outcome.doubled == []
     assert outcome.tasks >= outcome.reloads
