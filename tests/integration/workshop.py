@@ -32,9 +32,11 @@ MODULES = ROOT / ".node-queues" / "node_modules"
 READY = r"^reloader +\| (?:ready in \d|\S+ started)"
 # A worker's start on a busy machine, and a drain.
 LONG = 4 * LIMIT
-# How long a task of a stream takes, in seconds, and one that shall be in flight at a save.
+# How long a task of a stream takes, in seconds; one that shall be in flight at a save; and one that certainly
+# is, since it takes so long from the stop signal on.
 QUICK = 0.02
 LONGER = 1.2
+HELD = -0.5
 
 
 def programs(environment: str) -> Path:
@@ -210,6 +212,10 @@ class Workshop:
         """Queue one task; returns once the broker has it."""
         self.feeder.queue(number, seconds)
 
+    def release(self, number: int) -> None:
+        """Let a task end that is held."""
+        Path(f"{self._notes}.{number}").touch()
+
     def save(self, version: int) -> None:
         """Save the tasks with another version, whole, as editors do that write a new file and rename it.
 
@@ -342,8 +348,9 @@ def stream(workshop: Workshop, run: Run, reloads: int) -> Outcome:
     try:
         for version in range(2, reloads + 2):
             before = Process.all_of(run.workers())
+            longer = []
             if system.always or version % 2 == 0:
-                longer = [add(LONGER) for _ in range(system.busy)]
+                longer = [add(HELD if system.always else LONGER) for _ in range(system.busy)]
                 try:
                     for number in longer:
                         workshop.await_begin(number)
@@ -352,6 +359,8 @@ def stream(workshop: Workshop, run: Run, reloads: int) -> Outcome:
                     pass
             workshop.save(version)
             run.err.wait_for(r"→ draining")
+            for number in longer:
+                workshop.release(number)
             run.err.wait_for(READY, LONG)
             left += before & Process.all_of(run.workers())
             eventually(partial(workshop.has_run, version), f"version {version} runs a task", LONG)

@@ -15,10 +15,15 @@ def note(number, what, version):
 
 
 def work(number, seconds, version):
-    """Take so many seconds. What cuts it is noted too, where it can be."""
+    """Take so many seconds, those below zero counted from when it is released.
+
+    What cuts it is noted too, where it can be.
+    """
     note(number, "began", version)
     try:
-        time.sleep(seconds)
+        while seconds < 0 and not os.path.exists(f"{os.environ['NOTES']}.{number}"):
+            time.sleep(0.02)
+        time.sleep(abs(seconds))
     except BaseException as cut:
         note(number, type(cut).__name__, version)
         raise
