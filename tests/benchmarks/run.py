@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from types import FrameType
 
+import warm
 from flood import Flood, floods
 from measure import memory, reloads, starts
 from peers import kill_all, tools
@@ -26,11 +27,7 @@ def main() -> int:
     """Measure; the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a short try; the page is shown, not written")
-    parser.add_argument(
-        "--only",
-        choices=["log", "queue"],
-        help="measure the log path alone, and renew its section; or reloads of a django-q2 cluster, which are shown",
-    )
+    parser.add_argument("--only", choices=list(SECTIONS), help="measure this alone, and renew its section")
     given = parser.parse_args()
     quick = given.quick
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -38,10 +35,7 @@ def main() -> int:
     try:
         with tempfile.TemporaryDirectory(prefix="benchmark-") as base:
             try:
-                if given.only == "queue":
-                    print(_queue(Path(base), quick))
-                    return 0
-                text = _renewed(Path(base), quick) if given.only else page(_measure(Path(base), quick))
+                text = _renewed(given.only, Path(base), quick) if given.only else _all(Path(base), quick)
             finally:
                 kill_all()
     except Late as late:
@@ -58,22 +52,41 @@ def main() -> int:
     return 0
 
 
-def _renewed(base: Path, quick: bool) -> str:
-    """The page as it is, with the log path measured anew; that section alone at a short try."""
-    section = "\n".join(log_path(_floods(base, quick)))
+def _all(base: Path, quick: bool) -> str:
+    sections = (SECTIONS[name](base, quick) for name in ("warm", "queue"))
+    return "\n".join([page(_measure(base, quick)), *sections])
+
+
+def _renewed(name: str, base: Path, quick: bool) -> str:
+    """The page as it is, with one section measured anew; that alone at a short try."""
+    section = SECTIONS[name](base, quick).rstrip() + "\n"
     if quick:
         return section
-    head, title, _ = PAGE.read_text().partition(section.split("\n", 1)[0])
-    assert title, "the page has no such section"
-    return head + section
+    text = PAGE.read_text()
+    head, title, rest = text.partition(section.split("\n", 1)[0] + "\n")
+    if not title:
+        return f"{text.rstrip()}\n\n{section}"
+    _, mark, behind = rest.partition("\n## ")
+    return head + section + mark + behind
+
+
+def _log(base: Path, quick: bool) -> str:
+    return "\n".join(log_path(_floods(base, quick)))
+
+
+def _warm(base: Path, quick: bool) -> str:
+    return "\n".join(warm.section(warm.measure(base, 3 if quick else 8, _say)))
 
 
 def _queue(base: Path, quick: bool) -> str:
     """Reloads of a real cluster, idle and at a long task."""
-    found, saves, long = queue_tools(tools()), 2 if quick else 10, 4.0 if quick else 10.0
+    found, saves, long = queue_tools(tools()), 2 if quick else 5, 4.0 if quick else 10.0
     idle = queue_reloads(found, base, saves, 0.0, _say)
     busy = queue_reloads(found, base, saves, long, _say)
     return queue_section(idle, busy, long)
+
+
+SECTIONS = {"log": _log, "warm": _warm, "queue": _queue}
 
 
 def _floods(base: Path, quick: bool) -> list[Flood]:
