@@ -95,7 +95,10 @@ tell(f"begins, leader of generation {generation}, child of {os.getppid()}")
 note("pids", f"{leader} {me}")
 children = []
 for number in range(2):
+    # Python forgets in a new child what came before it had begun, and the leader tells it only once.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     child = os.fork()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
     if not child:
         if number:
             os.setsid()
