@@ -118,9 +118,25 @@ def reloads() -> str:
     return "\n".join(lines)
 
 
+def warm_figure() -> str:
+    """The first figure of the benchmark's section about warm starts, in a sentence."""
+    page = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    section = page.partition("## Warm starts")[2]
+    if not section:
+        return "`python tests/benchmarks/run.py --only warm` measures how much sooner it is ready."
+    row = section.partition("| ---: | ---: | ---: | ---: |\n")[2].partition("\n")[0]
+    _by_hand, cold, _recorded, warm = (cell.strip() for cell in row.strip("| ").split("|"))
+    return (
+        "A django-q2 worker of a project with Django REST framework, celery, requests and pandas is ready"
+        f" {warm} s\nafter its start, {cold} s where that is cold;"
+        " `python tests/benchmarks/run.py --only warm` measures it."
+    )
+
+
 PARTS: dict[tuple[str, str], Callable[[], str]] = {
     ("README.md", "reloader -h"): lambda: _block(short_help(COMMAND)),
     ("README.md", "comparison"): comparison,
+    ("README.md", "warm figure"): warm_figure,
     ("README.md", "workers"): reloads,
     ("docs/reference.md", "reloader --help"): lambda: _block(long_help(COMMAND, WIDTH)),
     ("docs/concepts.md", "table of lives"): lambda: _drawn("generation", LIVES),
