@@ -174,7 +174,8 @@ class Recorder:
         if self.path is None:
             return
         try:
-            file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+            # Whatever it is by now, nobody waits for it, and no terminal becomes ours.
+            file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
         except OSError:
             self.path = None
             return
