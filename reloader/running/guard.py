@@ -48,15 +48,13 @@ class Guard:
     def __init__(self, control: _socket.socket) -> None:
         self._control = control
         self.pid = 0
-        began = None
+        self._began: int | None = None
         while (received := wire.receive(control)) is not None and received[0][0] == HERE:
             self.pid = received[0][1]
-            began = system.began_at(self.pid)
+            self._began = system.began_at(self.pid)
         if received is None:
             control.close()
-            # Only then are its children given away, whom somebody must end.
-            while began is not None and system.began_at(self.pid) == began:
-                time.sleep(LOOK)
+            self._await_death()
             raise Lost
         answer, files = received
         if answer[0] == FAILED:
@@ -67,6 +65,11 @@ class Guard:
             raise Stale(answer[1])
         self.worker: int = answer[1]
         self.handle = system.Handle(self.worker, files[0] if files else None)
+
+    def _await_death(self) -> None:
+        """Its descriptors are closed: wait until its children are given away as well, whom we must end."""
+        while self._began is not None and system.began_at(self.pid) == self._began:
+            time.sleep(LOOK)
 
     def stop(self, number: int) -> None:
         """Send the stop signal, and SIGCONT after it. Raises Lost."""
@@ -119,6 +122,7 @@ class Guard:
                 return rest[0], rest[1]
             if kind == LEFT:
                 left(rest[0])
+        self._await_death()
         return None
 
     def await_gone(self) -> None:
