@@ -149,7 +149,8 @@ def test_the_prefix_tells_generations_apart_while_there_are_two_and_no_line_is_s
     assert {line.index("|") for line in [*lines, *run.err.text.splitlines()]} == {len("worker.99 ")}
     assert re.match(r"worker +\| ready 1 ", lines[0])
     assert any(re.match(r"worker\.2 +\| ready 2 ", line) for line in lines)
-    assert any(re.match(r"worker\.1 +\| drained 1", line) for line in lines)
+    # Its last words may be shown when it is alone again.
+    assert any(re.match(r"worker(\.1)? +\| drained 1", line) for line in lines)
     assert re.match(r"worker +\| drained 2", lines[-1])
 
 
