@@ -24,7 +24,7 @@ try:
 finally:
     print("finally", flush=True)
 """
-WAITS = "import time\ndef end():\n    while True: time.sleep(60)\n"
+WAITS = "import time\ndef end():\n    print('in it', flush=True)\n    while True: time.sleep(60)\n"
 ENDINGS = {
     "returns": "def end(): pass",
     "exit 3": "import sys\ndef end(): sys.exit(3)",
@@ -117,6 +117,7 @@ def test_the_stop_signal_interrupts_a_warm_worker_as_a_cold_one(tmp_path: Path, 
         run.out.wait_for("ready 2")
         seen = len(run.out.text), len(run.err.text)
         (tmp_path / "go").touch()
+        run.out.wait_for("in it")
         run.stop(signal.SIGTERM)
         told.append((_last_words(run.out.text[seen[0] :]), _last_words(run.err.text[seen[1] :])))
     assert told[0] == told[1]
