@@ -75,6 +75,7 @@ CLOCK = {
     "verbs.py",
     "running/usage.py",
     "running/leftovers.py",  # for the guard
+    "running/aiming.py",
     "running/guard_main.py",  # a process of its own
     "running/warm/template.py",
     "showing/console.py",

@@ -49,7 +49,7 @@ class System:
     """They are at every save.
 
     A stop signal that comes between two tasks is lost by some systems now and then, or with it the task
-    that was just taken: docs/workers.md says which, and nobody outside of them can help it.
+    that was just taken, even where the first process sleeps: docs/workers.md says which.
     """
     kept: tuple[str, ...] = ()
     """Prints the numbers of the tasks that it has put aside on its own."""
@@ -87,7 +87,7 @@ _ALL = (
         )
         for pool in ("prefork", "threads", "solo")
     ),
-    _django("rqworker", "rqworker default", "rq", "redis", reloads=10, always=True, **_KEPT),
+    _django("rqworker", "rqworker default", "rq", "redis", reloads=10, **_KEPT),
     _django(
         "rqworker --with-scheduler", "rqworker default --with-scheduler", "rq", "redis", reloads=4, **_KEPT
     ),
