@@ -47,7 +47,8 @@ PRESETS = (
                 hint="leave --name out in development: names are then made up",
             ),
         ),
-        notes="With --with-scheduler a killed worker holds the scheduler's lock for up to ten minutes more.",
+        notes="With --with-scheduler a worker that dies with its scheduler, as when the machine does, holds "
+        "the scheduler's lock for up to ten minutes more; one that was asked to stop has given it back.",
     ),
     # django-rq 4.2. Two of it enqueue everything twice.
     Preset(

@@ -200,6 +200,55 @@ def test_the_next_worker_gets_the_scheduler_of_rq(workshop: SetUp) -> None:
     assert run.stop() == 0
 
 
+def test_a_killed_leader_of_rq_keeps_no_scheduler_lock(workshop: SetUp) -> None:
+    """Its scheduler, which is left behind, is asked to end before it is killed, and gives the lock back."""
+    shop = workshop("rqworker --with-scheduler")
+    run = ready(shop)
+    run.out.wait_for("Acquired scheduler lock for default")
+    os.kill(leader(run), signal.SIGKILL)
+    run.err.wait_for(r"crashed after .* → waiting for a change", LONG)
+    shop.save(2)
+    run.err.wait_for(READY, LONG)
+    run.out.wait_for("Acquired scheduler lock for default", LONG)
+    shop.queue(1)
+    shop.await_end(1)
+    assert run.stop() == 0
+
+
+def test_a_worker_of_rq_that_is_killed_at_its_stop_timeout_has_given_the_lock_back(workshop: SetUp) -> None:
+    """The stop signal ends its scheduler at once, whatever the job in flight does."""
+    shop = workshop("rqworker --with-scheduler")
+    run = ready(shop, "--stop-timeout", "4s")
+    run.out.wait_for("Acquired scheduler lock for default")
+    shop.queue(1, 60.0)
+    shop.await_begin(1)
+    shop.save(2)
+    run.err.wait_for(r"did not end within 4 s → SIGKILL", LONG)
+    run.err.wait_for(READY, LONG)
+    run.out.wait_for("Acquired scheduler lock for default")
+    shop.queue(2)
+    shop.await_end(2)
+    assert shop.of(2) == [("began", 2), ("ended", 2)]
+    assert run.stop() == 0
+
+
+@pytest.mark.parametrize("name", ["rqworker", "django-tasks-scheduler --without-scheduler"])
+def test_a_fixed_name_that_a_killed_worker_keeps_is_told(name: str, workshop: SetUp) -> None:
+    """At the start; and the next worker, which ends for it, says so itself and takes nothing else with it."""
+    shop = workshop(name)
+    run = shop.start("--stop-timeout", "2s", command=(*shop.system.command, "--name", "w1"))
+    run.err.wait_for(r"a worker that is killed keeps its --name .*, and the next")
+    run.err.wait_for(READY, LONG)
+    shop.queue(1, 30.0)
+    shop.await_begin(1)
+    shop.save(2)
+    run.err.wait_for(r"did not end within 2 s → SIGKILL", LONG)
+    run.err.wait_for(r"crashed|ended", LONG)
+    assert not run.workers()
+    assert run.stop() == 0
+    assert not run.survivors()
+
+
 # --- clocks ---------------------------------------------------------------------------------------
 
 
