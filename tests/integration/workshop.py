@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import itertools
 import json
 import os
 import queue
@@ -334,42 +335,63 @@ class Outcome:
     """How many versions of the code have run a task."""
 
 
-def ended(run: Run) -> int:
-    """How many generations have ended because another one was at work."""
-    return run.err.text.count(" ended after ") + run.err.text.count("→ SIGKILL")
+def await_ends(run: Run, number: int) -> None:
+    """Wait until so many generations have ended because another one was at work."""
+
+    def have_ended() -> bool:
+        return run.err.text.count(" ended after ") + run.err.text.count("→ SIGKILL") >= number
+
+    try:
+        eventually(have_ended, "all that were replaced have ended", 2 * LONG)
+    except AssertionError as error:
+        raise AssertionError(f"{error}:\n{run.err.text}\n{run.out.text}") from None
 
 
 def saves_at_a_long_task(workshop: Workshop, run: Run, saves: int, seconds: float) -> list[float]:
-    """Save so often while one task takes so long; how long it took each time until the new code had a task.
+    """Save so often while one task takes so long, or as long as that takes; the seconds from each save until the
+    new code had a task.
 
     The worker is ready before. Returns once all is done; raises AssertionError where a task was lost, cut or
-    done twice, or where the long one did not outlast the saves.
+    done twice.
     """
+    system = workshop.system
+    counter = itertools.count(2)
     workshop.queue(0)
     workshop.await_end(0)
-    workshop.queue(1, seconds)
+    workshop.queue(1, HELD)
     workshop.await_begin(1)
-    number, times = 1, []
+    ends_at = time.monotonic() + seconds
     pause = threading.Event()
+    times = []
     for version in range(2, saves + 2):
+        # See System.always; the first generation is at the long task already.
+        held = [next(counter) for _ in range(system.busy - (version == 2) if system.always else 0)]
+        for number in held:
+            workshop.queue(number, HELD)
+        for number in held:
+            workshop.await_begin(number)
         began = time.monotonic()
         workshop.save(version)
         while not workshop.serves(version):
             assert time.monotonic() - began < LONG, f"version {version} never serves:\n{run.err.text}"
-            number += 1
-            workshop.queue(number)
+            workshop.queue(next(counter))
             until = time.monotonic() + DENSE
             while time.monotonic() < until and not workshop.serves(version):
                 pause.wait(0.005)
         times.append(time.monotonic() - began)
         run.err.wait_for(HANDED_OVER, LONG)
+        for number in held:
+            workshop.release(number)
     assert workshop.of(1) == [("began", 1)], "the long task is in flight all the while"
-    for one in range(number, 0, -1):
-        workshop.await_end(one)
+    pause.wait(max(0.0, ends_at + HELD - time.monotonic()))
+    workshop.release(1)
+    queued = range(next(counter))
+    for number in queued:
+        workshop.await_end(number)
+    await_ends(run, saves)
     assert workshop.of(1) == [("began", 1), ("ended", 1)]
-    for one in range(2, number + 1):
-        assert [what for what, _ in workshop.of(one)] == ["began", "ended"]
-    eventually(lambda: ended(run) >= saves, "all that were replaced have ended", LONG)
+    for number in queued:
+        assert [what for what, _ in workshop.of(number)] == ["began", "ended"]
     return times
 
 
@@ -425,7 +447,7 @@ def stream(workshop: Workshop, run: Run, reloads: int, overlap: bool = False) ->
             left += before & Process.all_of(run.workers())
             eventually(partial(workshop.has_run, version), f"version {version} runs a task", LONG)
         if overlap:
-            eventually(lambda: ended(run) >= reloads, "all that were replaced have ended", LONG)
+            await_ends(run, reloads)
             left += old & Process.all_of(run.workers())
     finally:
         over.set()
