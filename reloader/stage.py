@@ -236,7 +236,7 @@ class Stage:
                 nursery = self._choose_nursery()
                 environment = process.environment(self._environment, generation, settings.python)
                 if self._template is not None:
-                    environment = self._template.environment(environment)
+                    environment = self._template.environment(environment, generation)
                 try:
                     worker = WorkerProcess(
                         generation,

@@ -10,7 +10,7 @@ import marshal
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from io import BufferedReader
 from queue import Empty, SimpleQueue
@@ -75,11 +75,12 @@ class Template:
 
     # --- the main thread --------------------------------------------------------------------------
 
-    def environment(self, base: Mapping[str, str]) -> dict[str, str]:
-        """The environment in which the coming start is recorded."""
+    def environment(self, base: Mapping[str, str], generation: int) -> dict[str, str]:
+        """The environment in which the coming start, that of this generation, is recorded."""
         # As a file object it is closed once nobody reads it any more.
         self._record = open(os.memfd_create("reloader-record"), "rb")  # noqa: SIM115
-        return self._with_order(base, self._record.fileno(), None)
+        words = self._settings.program_of(generation)
+        return self._with_order(base, words, self._record.fileno(), None)
 
     def nursery(self) -> Nursery | None:
         """What makes warm workers; None while there is none."""
@@ -175,10 +176,12 @@ class Template:
         record = self._record
         return b"" if record is None else os.pread(record.fileno(), os.fstat(record.fileno()).st_size, 0)
 
-    def _with_order(self, base: Mapping[str, str], record: int, control: str | None) -> dict[str, str]:
+    def _with_order(
+        self, base: Mapping[str, str], words: Sequence[str], record: int, control: str | None
+    ) -> dict[str, str]:
         path, status = base.get("PYTHONPATH"), os.fstat(record)
         order = {
-            "words": list(self._settings.program),
+            "words": list(words),
             "path": path,
             # With its identity: a worker may live longer than the number means this file.
             "record": (f"/proc/{os.getpid()}/fd/{record}", status.st_dev, status.st_ino),
@@ -251,7 +254,7 @@ class Template:
     ) -> tuple[Nursery | None, tuple[int, int, dict[str, str]] | None]:
         """Boot a template; what it answers, None when it does not."""
         name = f"reloader-{os.urandom(16).hex()}"
-        environment = self._with_order(self._environment, progress, name)
+        environment = self._with_order(self._environment, self._settings.program, progress, name)
         boot = Boot(self._settings.command, environment, name, self._terminal)
         self._control = boot.listener
         if self._is_closing():
