@@ -14,15 +14,32 @@ import select
 import socket
 import struct
 import threading
+from collections.abc import Callable, Sequence
 
 import pytest
 
 # The numbers of the system calls, and the filter's own, on the machines where this was looked up.
 NUMBERS = {
-    "x86_64": {"fork": 56, "chdir": 80, "pidfd_open": 434, "seccomp": 317},
-    "aarch64": {"fork": 220, "chdir": 49, "pidfd_open": 434, "seccomp": 277},
+    "x86_64": {
+        "fork": 56,
+        "kill": 62,
+        "chdir": 80,
+        "pidfd_send_signal": 424,
+        "pidfd_open": 434,
+        "seccomp": 317,
+    },
+    "aarch64": {
+        "fork": 220,
+        "kill": 129,
+        "chdir": 49,
+        "pidfd_send_signal": 424,
+        "pidfd_open": 434,
+        "seccomp": 277,
+    },
 }
-_PR_SET_NO_NEW_PRIVS, _SET_FILTER, _NEW_LISTENER = 38, 1, 8
+_PR_SET_NO_NEW_PRIVS, _SET_FILTER = 38, 1
+# The second one is known to Linux 5.19 and newer: no signal interrupts a call that waits for our answer.
+_NEW_LISTENER, _WAIT_KILLABLE = 8, 32
 _ALLOW, _ASK = 0x7FFF0000, 0x7FC00000
 _RECEIVE, _ANSWER = 0xC0502100, 0xC0182101
 _CONTINUE = 1
@@ -40,6 +57,8 @@ class Refusing:
         self._error = 0
         self.asked = threading.Event()
         """A call has been refused or is being held."""
+        self.before: Callable[[Sequence[int]], None] = _do_nothing
+        """Called with the arguments of each such call, which waits for it."""
         self._go_on = threading.Event()
         self._go_on.set()
         self._stop, self._stopping = os.pipe()
@@ -55,7 +74,10 @@ class Refusing:
         described = ctypes.create_string_buffer(struct.pack("HxxxxxxP", 4, ctypes.addressof(program)), 16)
         system = ctypes.CDLL(None, use_errno=True)
         system.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-        fd = system.syscall(self._seccomp, _SET_FILTER, _NEW_LISTENER, described)
+        for flags in (_NEW_LISTENER | _WAIT_KILLABLE, _NEW_LISTENER):
+            fd = system.syscall(self._seccomp, _SET_FILTER, flags, described)
+            if fd >= 0:
+                break
         socket.send_fds(self._theirs, [b"y" if fd >= 0 else b"n"], [fd] if fd >= 0 else [])
         if fd >= 0:
             os.close(fd)
@@ -100,6 +122,7 @@ class Refusing:
                     break
                 continue  # whoever asked has been killed
             (identity,) = struct.unpack_from("Q", request)
+            self.before(struct.unpack_from("6Q", request, 32))
             error = self._error
             if error or not self._go_on.is_set():
                 self.asked.set()
@@ -110,6 +133,10 @@ class Refusing:
             except OSError:
                 pass  # it was killed while it was held
         os.close(fd)
+
+
+def _do_nothing(_arguments: Sequence[int]) -> None:
+    """The call need not wait."""
 
 
 def _has_users(fd: int) -> bool:

@@ -12,6 +12,8 @@ from pathlib import Path
 from types import FrameType
 
 import warm
+from blocked import blocked
+from blocked import section as blocked_section
 from flood import Flood, floods
 from measure import memory, reloads, starts
 from peers import kill_all, tools
@@ -53,7 +55,7 @@ def main() -> int:
 
 
 def _all(base: Path, quick: bool) -> str:
-    sections = (SECTIONS[name](base, quick) for name in ("warm", "queue"))
+    sections = (SECTIONS[name](base, quick) for name in ("blocked", "warm", "queue"))
     return "\n".join([page(_measure(base, quick)), *sections])
 
 
@@ -74,6 +76,11 @@ def _log(base: Path, quick: bool) -> str:
     return "\n".join(log_path(_floods(base, quick)))
 
 
+def _blocked(base: Path, quick: bool) -> str:
+    load = os.getloadavg()[0]
+    return "\n".join(blocked_section(*blocked(base, 2 if quick else 16, _say), load))
+
+
 def _warm(base: Path, quick: bool) -> str:
     return "\n".join(warm.section(warm.measure(base, 3 if quick else 8, _say)))
 
@@ -86,7 +93,7 @@ def _queue(base: Path, quick: bool) -> str:
     return queue_section(idle, busy, long)
 
 
-SECTIONS = {"log": _log, "warm": _warm, "queue": _queue}
+SECTIONS = {"log": _log, "blocked": _blocked, "warm": _warm, "queue": _queue}
 
 
 def _floods(base: Path, quick: bool) -> list[Flood]:

@@ -74,8 +74,7 @@ def test_the_guard_leaves_nothing_of_the_tree(project: Path, start: Start, famil
     leftovers that are killed without being asked; the stopped child without SIGCONT; the child of a deaf
     one without a walk below children; children in sessions of their own with a walk that passes over
     leaders of sessions; deaf ones, the daemon and the one that never stays the same with leftovers that
-    are never killed; and those that leave nothing with SIGKILL in the place of the stop signal. None
-    failed without SIGKILL to the groups of zombies.
+    are never killed; and those that leave nothing with SIGKILL in the place of the stop signal.
     """
     write_family(project, FAMILIES[family])
     run = start("--", PYTHON, "worker.py")
