@@ -94,6 +94,8 @@ class Settings:
     """The command without the programs in front of it that only run another one."""
     warm: bool = False
     """Fork workers from a process that has imported what does not change, where that is possible."""
+    why_cold: str | None = None
+    """Why no start is ever warm, where none is."""
     interpreter: str | None = None
     """The program whose syntax the worker's code is in; None for our own Python's."""
     preset: str | None = None

@@ -76,7 +76,7 @@ CLOCK = {
     "running/usage.py",
     "running/leftovers.py",  # for the guard
     "running/guard_main.py",  # a process of its own
-    "running/warm/template.py",
+    "running/warm/builder.py",
     "showing/console.py",
     "showing/pump.py",
     "showing/sink.py",
