@@ -52,8 +52,8 @@ def build(given: dict[str, Any], presets: Sequence[Preset] = PRESETS) -> Setting
         values["cautions"] += cautions(
             *(preset, recognised.arguments, environment, values["stop_signal"], values["overlap"])
         )
-    # By its documented rules it would work elsewhere; it has not been tried there.
-    values["warm"] = values["warm"] and recognised.python and sys.platform == "linux"
+    values["why_cold"] = _why_cold(values["warm"], recognised.python)
+    values["warm"] = values["why_cold"] is None
     values["trigger"] = Trigger(values.get("trigger", "tree"))
     values["stop_target"] = StopTarget(values.get("stop_target", "worker"))
     values["on_exit"] = OnExit(values.get("on_exit", "wait"))
@@ -75,6 +75,16 @@ def build(given: dict[str, Any], presets: Sequence[Preset] = PRESETS) -> Setting
     for path in settings.watch:
         _must_be_watchable(path)
     return settings
+
+
+def _why_cold(wanted: bool, python: bool) -> str | None:
+    """Why no start of such a worker is warm; None where that can be."""
+    if not python:
+        return "not a Python program, as far as can be seen"
+    if not wanted:
+        return "warm starts are turned off"
+    # By its documented rules it would work elsewhere; it has not been tried there.
+    return None if sys.platform == "linux" else "warm starts are tried on Linux alone"
 
 
 def _recognised(command: Sequence[str], choice: str | None, presets: Sequence[Preset]) -> Recognised:

@@ -98,6 +98,8 @@ class Settings:
     """The command of generations but the first, with NUMBER where theirs goes; empty where it is the same."""
     warm: bool = False
     """Fork workers from a process that has imported what does not change, where that is possible."""
+    why_cold: str | None = None
+    """Why no start is ever warm, where none is."""
     interpreter: str | None = None
     """The program whose syntax the worker's code is in; None for our own Python's."""
     preset: str | None = None

@@ -77,7 +77,7 @@ CLOCK = {
     "running/leftovers.py",  # for the guard
     "running/aiming.py",
     "running/guard_main.py",  # a process of its own
-    "running/warm/template.py",
+    "running/warm/builder.py",
     "showing/console.py",
     "showing/pump.py",
     "showing/sink.py",

@@ -186,6 +186,9 @@ class Preload:
                 return spec
         if name not in self.missing:
             self._refuse(name)
+        if "." not in name:
+            # Were it there, whoever asks for it would be another; a folder would do.
+            self._stamps.names[name] = True
         return None
 
     def _check(self, name: str, spec: Any) -> None:
