@@ -33,6 +33,7 @@ STEPS = {
     "replace": "WAITING, without overlap behind a stop; or PREPARING",
     "start_over": "if nobody else is on the way, as restart",
     "fall_back": "HELD, or follow `--on-exit`",
+    "make_room": "all are stopped: WAITING",
     "bridge": "–, or follow `--on-exit quit`",
     "bridge_and_seek_room": "PREPARING, or follow `--on-exit quit`",
     "launch": "RUNNING",

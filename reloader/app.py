@@ -35,6 +35,7 @@ from reloader.effects import (
     TakeBaseline,
     Tell,
     WatchFolders,
+    WeighMemory,
 )
 from reloader.errors import ExitCode, ReloaderError
 from reloader.events import (
@@ -177,6 +178,8 @@ class Shell:
                     self._stage.forget(generation)
                 case LearnFromWorker():
                     self._learn()
+                case WeighMemory(generation, at_work):
+                    self._stage.weigh(generation, at_work)
                 case PassInterrupt():
                     self._stage.type(INTERRUPT)
                 case ClearScreen():

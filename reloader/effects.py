@@ -34,6 +34,13 @@ class LearnFromWorker(Message):
     """The worker is at work: learn what it has imported, for the next start and for what matters to it."""
 
 
+class WeighMemory(Message):
+    """Look whether there is memory for the coming generation beside the one at work; if not, MemoryShort."""
+
+    generation: int
+    at_work: int
+
+
 class Suspend(Message):
     """Stop the worker's tree and ourselves, as Ctrl-Z does; Resumed follows once we go on."""
 
@@ -116,6 +123,7 @@ Effect = (
     | KillWorker
     | ReapWorker
     | LearnFromWorker
+    | WeighMemory
     | Suspend
     | PassInterrupt
     | ClearScreen

@@ -337,6 +337,68 @@ def test_when_the_guards_of_both_are_killed_neither_ends_what_the_other_is_at(
     assert run.stop() == 0
 
 
+# --- where two are not to be ----------------------------------------------------------------------
+
+
+def test_where_the_ready_line_never_comes_the_old_one_drains_first(queue: Path, start: Start) -> None:
+    """Seen to fail where it does not: every new one is given up for want of the line."""
+    run = start("--overlap", "--ready", "up and running", "--start-timeout", "1s", "--", PYTHON, "worker.py")
+    run.err.wait_for("no line matched 'up and running' within 1 s; taken as ready")
+    for version in (2, 3):
+        write(queue, version)
+        run.err.wait_for("no line has matched 'up and running' so far → the old one drains first")
+        run.err.wait_for(rf"task\.py changed → draining worker\.{version - 1}")
+        ready(run, version, version)
+        run.err.wait_for("taken as ready")
+        put(queue, f"job-{version}")
+        noted(queue, f"job-{version} ended {version}")
+    assert run.stop() == 0
+
+
+@pytest.fixture
+def limited() -> Iterator[Path]:
+    """A control group whose memory is limited, and the file with the limit."""
+    for root, limit in (
+        ("/sys/fs/cgroup/memory", "memory.limit_in_bytes"),
+        ("/sys/fs/cgroup", "memory.max"),
+    ):
+        folder = Path(root, f"reloader-test-{os.getpid()}")
+        try:
+            folder.mkdir()
+        except OSError:
+            continue
+        if (folder / limit).exists():
+            break
+        folder.rmdir()
+    else:
+        pytest.skip("there is no control group for us that limits memory")
+    yield folder / limit
+    # Whoever is in it is on the way out.
+    eventually(lambda: not (folder / "cgroup.procs").read_text(), "the control group is empty")
+    folder.rmdir()
+
+
+def test_where_memory_is_short_the_old_one_drains_first(queue: Path, start: Start, limited: Path) -> None:
+    """By a real limit, which is nearly used up and then raised."""
+    (queue / "task.py").write_text("VERSION = 1\nballast = bytearray(200_000_000)\ndef begin():\n    pass\n")
+
+    def enter() -> None:
+        (limited.parent / "cgroup.procs").write_text(str(os.getpid()))
+
+    limited.write_text("380000000")
+    run = start("--overlap", "--cold", *READY, "--", PYTHON, "worker.py", preexec=enter)
+    ready(run, 1, 1)
+    run.err.wait_for("watching")
+    write(queue, 2)
+    run.err.wait_for(r"\d+ MB are free, and worker uses 2\d\d MB → the old one drains first")
+    run.err.wait_for(r"task\.py changed → draining worker\.1")
+    ready(run, 2, 2)
+    # The new one has no such ballast, so there is room for the next.
+    write(queue, 3)
+    run.err.wait_for(r"worker\.3 is at work → draining worker\.2")
+    assert run.stop() == 0
+
+
 LEFTOVER = """
 import os, subprocess, sys
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
