@@ -105,8 +105,8 @@ def _saves(results: Results) -> list[str]:
         "",
         "| reloader, stop signal beyond the quiet period | measured | target | |",
         "| --- | ---: | ---: | --- |",
-        _against("median", beyond.median, 20, "ms"),
-        _against("p95", beyond.p95, 40, "ms"),
+        against("median", beyond.median, 20, "ms"),
+        against("p95", beyond.p95, 40, "ms"),
         "",
     ]
 
@@ -129,8 +129,8 @@ def _starts(results: Results) -> list[str]:
         "",
         "| reloader, added | measured | target | |",
         "| --- | ---: | ---: | --- |",
-        _against("median", results.beyond["reloader"].median, 100, "ms"),
-        _against("p95", results.beyond["reloader"].p95, 100, "ms"),
+        against("median", results.beyond["reloader"].median, 100, "ms"),
+        against("p95", results.beyond["reloader"].p95, 100, "ms"),
         "",
     ]
 
@@ -156,8 +156,8 @@ def _idle(results: Results) -> list[str]:
         "",
         "| reloader | measured | target | |",
         "| --- | ---: | ---: | --- |",
-        _against("CPU", results.cpu["reloader"], 0.3, "%", 3),
-        _against("PSS", results.memory["reloader"][0], 25, "MB"),
+        against("CPU", results.cpu["reloader"], 0.3, "%", 3),
+        against("PSS", results.memory["reloader"][0], 25, "MB"),
         "",
     ]
 
@@ -208,10 +208,10 @@ def _scale(results: Results) -> list[str]:
         *lines,
         "| reloader | measured | target | |",
         "| --- | ---: | ---: | --- |",
-        _against("most ignored: watches stand", pruned.stood or 99.0, 0.3, "s", 2),
-        _against("most ignored: CPU for the events", pruned.burst, 0.01, "s", 3),
-        _against("all kept: watches stand", kept.stood or 99.0, 1.0, "s", 2),
-        _against("all kept: idle", kept.idle, 1.0, "%", 2),
+        against("most ignored: watches stand", pruned.stood or 99.0, 0.3, "s", 2),
+        against("most ignored: CPU for the events", pruned.burst, 0.01, "s", 3),
+        against("all kept: watches stand", kept.stood or 99.0, 1.0, "s", 2),
+        against("all kept: idle", kept.idle, 1.0, "%", 2),
         "",
     ]
 
@@ -228,7 +228,7 @@ def _contents(results: Results) -> list[str]:
         "| --- | ---: | ---: | --- |",
         f"| PSS | {_up(kept)} MB | | |",
         f"| PSS without | {_up(without)} MB | | |",
-        _against("difference", kept - without, 32, "MB"),
+        against("difference", kept - without, 32, "MB"),
         "",
     ]
 
@@ -276,11 +276,12 @@ def log_path(floods: Sequence[Flood]) -> list[str]:
         times = ours / statistics.median(by_name["honcho"].rates)
         met = "met" if times >= 10 else "**missed**"
         lines.append(f"| over honcho | {_down(times, 1)} × | ≥ 10 × | {met} |")
-    lines.append(_against("one line, median", by_name["reloader"].latency.median, 2, "ms", 2))
+    lines.append(against("one line, median", by_name["reloader"].latency.median, 2, "ms", 2))
     return [*lines, ""]
 
 
-def _against(what: str, value: float, target: float, unit: str, digits: int = 1) -> str:
+def against(what: str, value: float, target: float, unit: str, digits: int = 1) -> str:
+    """A line of a table: what was measured beside what it shall be at most."""
     met = "met" if value <= target else "**missed**"
     return f"| {what} | {_up(value, digits)} {unit} | ≤ {target:g} {unit} | {met} |"
 
