@@ -82,7 +82,14 @@ _TRIGGERS: dict[str, Any] = {"prepare": (_MAKE_MIGRATIONS, _MIGRATE)}
 _ALL = (
     _django("django-q2 (SQLite)", "qcluster", "django_q2_orm", reloads=4, **_BESIDE, **_TABLES),
     _django(
-        "django-q2 (PostgreSQL)", "qcluster", "django_q2_orm", "postgres", reloads=2, **_BESIDE, **_TABLES
+        "django-q2 (PostgreSQL)",
+        "qcluster",
+        "django_q2_orm",
+        "postgres",
+        reloads=2,
+        beside=6,
+        **_BESIDE,
+        **_TABLES,
     ),
     _django(
         "django-q2 (Redis)", "qcluster", "django_q2_redis", "redis", reloads=2, beside=6, **_BESIDE, **_TABLES
