@@ -240,10 +240,40 @@ def test_as_many_as_allowed_drain_and_the_next_restart_waits_for_one_to_end(
     assert run.stop() == 0
 
 
-def test_ctrl_c_drains_both(queue: Path, start: Start) -> None:
+def test_code_that_fails_its_check_starts_nothing(queue: Path, start: Start) -> None:
+    run = begin(start, "--check", f"{PYTHON} -c 'import task; assert task.VERSION != 2'")
+    old = ready(run, 1, 1)
+    write(queue, 2)
+    run.err.wait_for("failed → worker goes on with the last good code")
+    assert identify(old) is not None
+    assert "starting worker" not in run.err.text
+    write(queue, 3)
+    ready(run, 3, 2)
+    run.err.wait_for(rf"worker\.2 is at work → draining worker\.1 \(pid {old}\)")
+    assert run.stop() == 0
+
+
+def test_all_that_drain_are_told_each_with_its_own_clock(queue: Path, start: Start) -> None:
+    run = begin(start, "-t", "1h")
+    overlapped(run, queue)
+    put(queue, "other", hold=True)
+    noted(queue, "other began 2")
+    write(queue, 3)
+    ready(run, 3, 3)
+    limit = r"after \d+ s \(SIGKILL in \d+ s\)"
+    run.err.wait_for(rf"still draining worker\.1 {limit} and worker\.2 {limit}")
+    release(queue, "other")
+    run.err.wait_for(r"worker\.2 ended after")
+    release(queue, "long")
+    run.err.wait_for(r"worker\.1 ended after")
+    assert run.stop() == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+def test_the_first_one_drains_both(queue: Path, start: Start, number: int) -> None:
     run = begin(start)
     overlapped(run, queue)
-    run.send(signal.SIGINT)
+    run.send(number)
     run.err.wait_for(r"draining worker\.2 \(pid \d+\) for at most 10 s; Ctrl-C again kills it")
     run.err.wait_for(r"worker\.2 ended after")
     release(queue, "long")

@@ -58,6 +58,8 @@ class System:
     A stop signal that comes between two tasks is lost by some systems now and then, or with it the task
     that was just taken: docs/workers.md says which, and nobody outside of them can help it.
     """
+    calm: bool = False
+    """Nothing is queued from a save until the old worker has ended: what it is handed while it stops is lost."""
     kept: tuple[str, ...] = ()
     """Prints the numbers of the tasks that it has put aside on its own."""
 
@@ -232,6 +234,7 @@ _ALL = (
         "redis",
         reloads=2,
         env={"LIST": "1"},
+        calm=True,
         **_BESIDE,
     ),
     _django("django-tasks", "db_worker", "django_tasks", reloads=2, **_TABLES),
