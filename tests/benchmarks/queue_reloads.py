@@ -115,12 +115,11 @@ def _measure(tool: Tool, folder: Path, saves: int, long: float) -> Queue:
         feeder = subprocess.Popen([PYTHON, "manage.py", "shell", "-c", FEEDER], cwd=folder, stdout=log)
     try:
         site.first_of(0)
-        # Twice, since a tool may not watch yet, and what is warm is warm only after a while.
-        for version in (1, 2):
-            time.sleep(2.0)
-            site.save(version)
-            site.first_of(version)
-        for version in range(3, 3 + saves):
+        # Once more, since a tool may not watch yet, and what is warm is warm only after a while.
+        time.sleep(3.0)
+        site.save(1)
+        site.first_of(1)
+        for version in range(2, 2 + saves):
             time.sleep(1.0)
             if long:
                 (folder / "long.new").write_text(str(long))
