@@ -33,6 +33,7 @@ STEPS = {
     "replace": "WAITING, without overlap behind a stop; or PREPARING",
     "start_over": "if nobody else is on the way, as restart",
     "fall_back": "HELD, or follow `--on-exit`",
+    "make_room": "all are stopped: WAITING",
     "bridge": "–, or follow `--on-exit quit`",
     "bridge_and_seek_room": "PREPARING, or follow `--on-exit quit`",
     "launch": "RUNNING",
@@ -108,13 +109,17 @@ def reloads() -> str:
     """What many reloads under a stream of tasks came to, system by system, as one table."""
     results = json.loads((ROOT / "docs" / "workers.json").read_text(encoding="utf-8"))
     lines = [
-        "| system | lost | doubled | left | killed | reloads | tasks | a task in flight at a save |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | --- |",
+        "| system | overlap | lost | doubled | left | killed | reloads | tasks | a task in flight at a save |"
+        " new code has one |",
+        "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | --- | ---: |",
     ]
     for system, one in results.items():
         lost = f"{one['lost']} ({one['kept']} put aside)" if one["kept"] else one["lost"]
         numbers = (lost, one["doubled"], one["left"], one["killed"], one["reloads"], one["tasks"])
-        lines.append(f"| {system} | {' | '.join(map(str, numbers))} | {one['in flight']} |")
+        overlap = "yes" if one.get("overlap") else "no"
+        soon = f"after {one['serves']:.2f} s" if one.get("serves") else "–"
+        cells = [overlap, *map(str, numbers), one["in flight"], soon]
+        lines.append(f"| {system} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

@@ -36,6 +36,7 @@ from reloader.effects import (
     TakeTemplate,
     Tell,
     WatchFolders,
+    WeighMemory,
 )
 from reloader.errors import ExitCode, ReloaderError
 from reloader.events import (
@@ -180,6 +181,8 @@ class Shell:
                     self._learn()
                 case TakeTemplate(why):
                     self._stage.take_template(why)
+                case WeighMemory(generation, at_work):
+                    self._stage.weigh(generation, at_work)
                 case PassInterrupt():
                     self._stage.type(INTERRUPT)
                 case ClearScreen():

@@ -40,6 +40,13 @@ class TakeTemplate(Message):
     why: str | None = None
 
 
+class WeighMemory(Message):
+    """Look whether there is memory for the coming generation beside the one at work; if not, MemoryShort."""
+
+    generation: int
+    at_work: int
+
+
 class Suspend(Message):
     """Stop the worker's tree and ourselves, as Ctrl-Z does; Resumed follows once we go on."""
 
@@ -123,6 +130,7 @@ Effect = (
     | ReapWorker
     | LearnFromWorker
     | TakeTemplate
+    | WeighMemory
     | Suspend
     | PassInterrupt
     | ClearScreen

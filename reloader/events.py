@@ -140,6 +140,14 @@ class BaselineTaken(Message):
     generation: int
 
 
+class MemoryShort(Message):
+    """The one at work uses more memory than is free for the coming generation. In bytes."""
+
+    generation: int
+    needed: int
+    free: int
+
+
 class FoldersChanged(Message):
     """These folders, given with their identity on disk, are to be watched from now on."""
 
@@ -292,6 +300,7 @@ Event = (
     | PreflightPassed
     | PreflightFailed
     | BaselineTaken
+    | MemoryShort
     | FoldersChanged
     | TreeKnown
     | PathUnreadable

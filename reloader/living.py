@@ -7,9 +7,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from reloader.events import Event, OutputClosed, WorkerExited, WorkerReady
+from reloader.events import Event, MemoryShort, OutputClosed, WorkerExited, WorkerReady
 from reloader.notices import ProcessUse
-from reloader.running import system
+from reloader.running import memory, system
 from reloader.running.process import WorkerProcess
 from reloader.running.readiness import Readiness
 from reloader.running.terminal import Terminal
@@ -41,6 +41,12 @@ class Living:
     def look(self) -> tuple[ProcessUse, ...]:
         """Its live processes, and what they use of the CPU since the last look."""
         return self._usage.look(self.process.guard)
+
+    def weigh(self, coming: int, post: Callable[[Event], None]) -> None:
+        """Look whether as much memory as it uses is free for the coming one; posts MemoryShort if not."""
+        needed, free = memory.used_by(system.descendants(self.process.guard)), memory.free()
+        if free is not None and needed > free:
+            post(MemoryShort(coming, needed, free))
 
     def is_read(self) -> bool:
         """Whether it waits for what is typed."""

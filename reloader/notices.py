@@ -186,6 +186,17 @@ class StartingBeside(Message):
     generation: int
 
 
+class MemoryIsShort(Message):
+    """There is no memory for two, so the old one drains first. In bytes."""
+
+    needed: int
+    free: int
+
+
+class NoLineCame(Message):
+    """The ready line has not come so far, so the old one drains first."""
+
+
 class AwaitingRoom(Message):
     """The next generation starts once one of these has drained."""
 
@@ -384,6 +395,8 @@ Notice = (
     | CannotStart
     | StartingAgain
     | StartingBeside
+    | MemoryIsShort
+    | NoLineCame
     | AwaitingRoom
     | ChangesMeanwhile
     | WasUnchanged

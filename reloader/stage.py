@@ -143,6 +143,11 @@ class Stage:
         if (living := self._living.get(generation)) is not None:
             living.process.kill()
 
+    def weigh(self, generation: int, at_work: int) -> None:
+        """Look whether there is memory for the coming generation beside the one at work."""
+        if (living := self._living.get(at_work)) is not None:
+            living.weigh(generation, self._post)
+
     def suspend(self) -> None:
         """Stop all of the worker and ourselves; returns when we go on, and lets it go on."""
         for living in self._living.values():

@@ -70,7 +70,8 @@ class Generation:
     def started(self, now: float, pid: int, how: str | None) -> list[Effect]:
         """The first process runs; only now its pid is known."""
         self.pid, self.how = pid, how
-        if self.settings.ready or self.state is not Life.STARTING:
+        # On a busy machine that may be known later than the time is over after which it is taken as ready.
+        if self.settings.ready or not self.is_wanted:
             return []
         asked = self._asked
         detect = asked.decided_at - asked.noticed_at

@@ -44,6 +44,7 @@ class Happening(enum.Enum):
     STOP = "stop or quit asked"
     FORCE = "second quit"
     PREPARED = "snapshot taken"
+    SHORT = "memory is short"
     ENDED = "a generation ended as asked"
     ORPHANED = "guard lost"
     LOST = "a generation ended by itself"
@@ -57,6 +58,7 @@ TABLE: dict[Plan, dict[Happening, str]] = {
         H.STOP: "rest",
         H.FORCE: "force",
         H.PREPARED: "ignore",
+        H.SHORT: "ignore",
         H.ENDED: "stay",
         H.ORPHANED: "stay",
         H.LOST: "impossible",
@@ -67,6 +69,7 @@ TABLE: dict[Plan, dict[Happening, str]] = {
         H.STOP: "rest",
         H.FORCE: "force",
         H.PREPARED: "ignore",
+        H.SHORT: "make_room",
         H.ENDED: "seek_room",
         H.ORPHANED: "stay",
         H.LOST: "bridge_and_seek_room",
@@ -77,6 +80,7 @@ TABLE: dict[Plan, dict[Happening, str]] = {
         H.STOP: "rest",
         H.FORCE: "force",
         H.PREPARED: "launch",
+        H.SHORT: "make_room",
         H.ENDED: "stay",
         H.ORPHANED: "stay",
         H.LOST: "bridge",
@@ -87,6 +91,7 @@ TABLE: dict[Plan, dict[Happening, str]] = {
         H.STOP: "rest",
         H.FORCE: "force",
         H.PREPARED: "ignore",
+        H.SHORT: "ignore",
         H.ENDED: "stay",
         H.ORPHANED: "start_over",
         H.LOST: "fall_back",
@@ -97,6 +102,7 @@ TABLE: dict[Plan, dict[Happening, str]] = {
         H.STOP: "rest",
         H.FORCE: "force",
         H.PREPARED: "ignore",
+        H.SHORT: "ignore",
         H.ENDED: "stay",
         H.ORPHANED: "start_over",
         H.LOST: "follow_on_exit",
@@ -107,6 +113,7 @@ TABLE: dict[Plan, dict[Happening, str]] = {
         H.STOP: "rest",
         H.FORCE: "force",
         H.PREPARED: "ignore",
+        H.SHORT: "ignore",
         H.ENDED: "stay",
         H.ORPHANED: "stay",
         H.LOST: "impossible",
@@ -117,6 +124,7 @@ TABLE: dict[Plan, dict[Happening, str]] = {
         H.STOP: "rest",
         H.FORCE: "force",
         H.PREPARED: "ignore",
+        H.SHORT: "ignore",
         H.ENDED: "stay",
         H.ORPHANED: "stay",
         H.LOST: "impossible",

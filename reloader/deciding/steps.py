@@ -12,12 +12,13 @@ from reloader.deciding.generation import Asked, Generation
 from reloader.deciding.generations import Generations
 from reloader.deciding.lives import Impossible, Life
 from reloader.deciding.states import TABLE, Goal, Happening, Plan
-from reloader.effects import Effect, StartWorker, Tell
+from reloader.effects import Effect, StartWorker, Tell, WeighMemory
 from reloader.events import Change, ExitStatus, StartFailed
 from reloader.notices import (
     AwaitingRoom,
     CannotStart,
     EndedItself,
+    NoLineCame,
     NotReady,
     StartingAgain,
     StartingBeside,
@@ -47,6 +48,10 @@ class Steps:
         """Why the command could not be run at the last start."""
         self._deadline: float | None = None
         self._lost: Generation | None = None
+        self._alone = False
+        """What is due starts when nobody else is left."""
+        self._line_came = False
+        """Whether the ready line has ever come."""
         self._backoff = Backoff()
         self._changes: tuple[Change, ...] = ()
         self._noticed_at = 0.0
@@ -84,12 +89,27 @@ class Steps:
 
     def _replace(self, now: float) -> list[Effect]:
         if not self.settings.overlap:
-            return self.alive.stop(now, self._changes) + self._ask(now)
-        newest = self.alive.find(self.generation)
+            return self._drain_first(now)
+        newest, at_work = self.alive.find(self.generation), self.alive.at_work
         if newest and newest.state is Life.STARTING:
             # It may have served somebody, if it tells nothing of being ready; so it is stopped as any other.
             return newest.stop(now, self._changes) + self._ask(now)
-        return [Tell(StartingBeside(self._changes, self.generation + 1)), *self._ask(now)]
+        if self.settings.ready and not self._line_came:
+            # For want of the same line the new one would be given up, every time.
+            return [Tell(NoLineCame()), *self._drain_first(now)]
+        coming = self.generation + 1
+        weigh: list[Effect] = [WeighMemory(coming, at_work.number)] if at_work else []
+        return [Tell(StartingBeside(self._changes, coming)), *weigh, *self._ask(now)]
+
+    def _drain_first(self, now: float) -> list[Effect]:
+        """What comes next starts when nobody is left."""
+        self._alone = True
+        return self.alive.stop(now, self._changes) + self._ask(now)
+
+    def _make_room(self, now: float) -> list[Effect]:
+        """The same, found out while the next start was due already."""
+        self._alone = True
+        return self.alive.stop(now, self._changes) + self._seek_room(now)
 
     def _start_over(self, now: float) -> list[Effect]:
         """The newest takes the place of an older one; but what is in its place?"""
@@ -100,7 +120,7 @@ class Steps:
         self._drain_took = None
         self._asked_at = now
         effects = self._seek_room(now)
-        if self.plan is Plan.WAITING and self.settings.overlap:
+        if self.plan is Plan.WAITING and self.settings.overlap and not self._alone:
             numbers = tuple(one.number for one in self.alive.draining)
             effects.append(Tell(AwaitingRoom(numbers, self.settings.max_draining)))
         return effects
@@ -110,7 +130,7 @@ class Steps:
 
         Supervisor orders that as soon as the files are quiet.
         """
-        if len(self.alive) > self.settings.room:
+        if len(self.alive) > (0 if self._alone else self.settings.room):
             self._enter(Plan.WAITING)
         else:
             self._enter(Plan.PREPARING, now + PREPARE_TIMEOUT)
@@ -119,6 +139,7 @@ class Steps:
     def _launch(self, now: float) -> list[Effect]:
         self.generation += 1
         self.start_failure = None
+        self._alone = False
         asked = Asked(self._noticed_at, self._asked_at, self._drain_took)
         self.alive.add(Generation(self.generation, self.settings, now, asked))
         self._enter(Plan.RUNNING)

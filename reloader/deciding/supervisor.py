@@ -38,6 +38,7 @@ from reloader.events import (
     FoldersChanged,
     GuardLost,
     KeyPressed,
+    MemoryShort,
     OutputClosed,
     OutputFlushed,
     PreflightFailed,
@@ -165,6 +166,8 @@ class Supervisor:
                 self._seen = frozenset()
                 self._hints.looked_at()
                 return worker.prepared(now, generation)
+            case MemoryShort(generation, needed, free):
+                return worker.memory_short(now, generation, needed, free)
             case FoldersChanged(folders):
                 return [WatchFolders(folders)]
             case GuardLost(generation):

@@ -8,7 +8,7 @@ from reloader.deciding.states import Goal, Happening, Plan
 from reloader.deciding.steps import Steps
 from reloader.effects import Effect, ReapWorker, Tell
 from reloader.events import Change, ExitStatus, StartFailed
-from reloader.notices import CannotStart, Drained
+from reloader.notices import CannotStart, Drained, MemoryIsShort
 from reloader.settings import Settings
 
 
@@ -102,6 +102,12 @@ class Worker(Steps):
             return []
         return self._meet(Happening.PREPARED, now)
 
+    def memory_short(self, now: float, number: int, needed: int, free: int) -> list[Effect]:
+        """There is less memory free than the one at work uses, which the coming generation needs as well."""
+        if number != self.generation + 1 or not self.is_due or self._alone:
+            return []
+        return [Tell(MemoryIsShort(needed, free)), *self._meet(Happening.SHORT, now)]
+
     def started(self, now: float, number: int, pid: int, how: str | None = None) -> list[Effect]:
         """The first process of this generation runs."""
         one = self.alive.find(number)
@@ -109,6 +115,7 @@ class Worker(Steps):
 
     def ready(self, now: float, number: int) -> list[Effect]:
         """The ready line came."""
+        self._line_came = True
         one = self.alive.find(number)
         return [] if one is None else one.ready(now) + self._hand_over(now)
 

@@ -29,6 +29,8 @@ from reloader.notices import (
     KeysAre,
     Killing,
     MatchesNothing,
+    MemoryIsShort,
+    NoLineCame,
     NothingChanged,
     NothingNew,
     Notice,
@@ -170,6 +172,12 @@ class _Words:
             case StartingBeside(changes, number):
                 why = changed(changes) if changes else "restart asked"
                 return f"{why} → starting {self.called(number)}", Weight.STRONG
+            case MemoryIsShort(needed, free):
+                sizes = f"{free / 1e6:.0f} MB are free, and {self.name} uses {needed / 1e6:.0f} MB"
+                return f"{sizes} → the old one drains first", Weight.PLAIN
+            case NoLineCame():
+                text = f"no line has matched {self.settings.ready!r} so far → the old one drains first"
+                return f"{text}\nhint: --ready tells what its line is like", Weight.PLAIN
             case AwaitingRoom(numbers, most):
                 awaited = " or ".join(self.called(number) for number in numbers)
                 text = f"{counted(most, 'generation')} may drain at once → waiting for {awaited} to end"

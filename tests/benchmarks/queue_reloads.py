@@ -1,13 +1,13 @@
 """From a save to the first task done by the new code, with a real django-q2 cluster, idle and at a long task.
 
-A process of the project queues a numbered task every 50 ms all the while, so that whoever runs the new code
-gets one at once. Tasks that have begun and never ended were cut; processes that outlive the tool are counted.
+The project is that of the warm starts. A process of it queues a numbered task every 50 ms all the while, so
+that whoever runs the new code gets one at once. Tasks that have begun and never ended were cut; processes that
+outlive the tool are counted.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
 import statistics
 import subprocess
 import time
@@ -15,11 +15,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from peers import PYTHON, Tool, environment, kill_all, marked
+from peers import PYTHON, Tool, kill_all, marked
 from playground import Late
+from report import against
+from warm import GROWN, Shop
 
-EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "qcluster"
-LIMIT = 90.0
+LIMIT = 30.0
+# A goal: the part of the best peer's time.
+PART = 8
 COMMAND = (PYTHON, "manage.py", "qcluster")
 
 TASKS = """\
@@ -64,7 +67,7 @@ class Queue:
 
 
 def queue_tools(found: Sequence[Tool]) -> list[Tool]:
-    """The tools as they are called around a qcluster; reloader both ways."""
+    """The tools as they are called around a qcluster; reloader as it is by itself, and without overlap."""
     tools = []
     for tool in found:
         words = list(tool.command)
@@ -78,7 +81,8 @@ def queue_tools(found: Sequence[Tool]) -> list[Tool]:
         tools.append(Tool(tool.name, tool.version, tuple(words)))
         if tool.name == "reloader":
             at = words.index("--")
-            tools.append(Tool("reloader --overlap", tool.version, (*words[:at], "--overlap", *words[at:])))
+            apart = (*words[:at], "--no-overlap", *words[at:])
+            tools.append(Tool("reloader --no-overlap", tool.version, apart))
     return tools
 
 
@@ -95,15 +99,14 @@ def queue_reloads(
 
 def _measure(tool: Tool, folder: Path, saves: int, long: float) -> Queue:
     result = Queue(tool.name)
-    shutil.copytree(EXAMPLE, folder, ignore=shutil.ignore_patterns("*.sqlite3*", "__pycache__"))
+    shop = Shop(folder.parent, folder.name)
     site = _Site(folder)
     site.save(0)
-    subprocess.run([PYTHON, "manage.py", "migrate", "--verbosity", "0"], cwd=folder, check=True)
     with (folder.parent / f"{folder.name}.log").open("wb") as log:
         process = subprocess.Popen(
             tool.command,
             cwd=folder,
-            env=environment(),
+            env=shop.environment(),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -113,12 +116,11 @@ def _measure(tool: Tool, folder: Path, saves: int, long: float) -> Queue:
     try:
         site.first_of(0)
         # Once more, since a tool may not watch yet, and what is warm is warm only after a while.
-        for version in (1, 2):
-            time.sleep(3.0)
-            site.save(version)
-            site.first_of(version)
-        for version in range(3, 3 + saves):
-            time.sleep(2.0)
+        time.sleep(3.0)
+        site.save(1)
+        site.first_of(1)
+        for version in range(2, 2 + saves):
+            time.sleep(1.0)
             if long:
                 (folder / "long.new").write_text(str(long))
                 (folder / "long.new").rename(folder / "long")
@@ -187,20 +189,37 @@ class _Site:
 
 
 def queue_section(idle: Sequence[Queue], busy: Sequence[Queue], long: float) -> str:
-    """Both as one table."""
+    """Both as one table, then the goals."""
     lines = [
-        "## From a save to the first task done by the new code (django-q2)",
+        "## From a save to the first task done by the new code",
         "",
-        f"| median, slowest of {len(idle[0].times)} | idle | at a task of {long:g} s | tasks cut | processes left |",
+        f"django-q2 on SQLite, with the project of the warm starts ({GROWN}). A task of no length is queued every"
+        f" 50 ms; the time is that from the save to the end of the first one on the new code, {len(idle[0].times)}"
+        f" saves while nothing else is to do, and {len(busy[0].times)} while a task of {long:g} s is in flight."
+        " Each tool as it is called in the table at the top; hupper allows a worker one second to end, watchfiles"
+        " five, then they kill. *Cut* is a task that has begun and never ended, *left* a process that outlives the"
+        f" tool. Measured in one run on {time.strftime('%Y-%m-%d')}, on {os.cpu_count()} CPUs.",
+        "",
+        f"| median, slowest | idle | at a task of {long:g} s | tasks cut | processes left |",
         "| --- | ---: | ---: | ---: | ---: |",
     ]
     for one, other in zip(idle, busy, strict=True):
         cells = [_times(one), _times(other), str(one.cut + other.cut), str(one.left + other.left)]
         lines.append(f"| {one.name} | {' | '.join(cells)} |")
+    lines += ["", "| reloader | measured | target | |", "| --- | ---: | ---: | --- |"]
+    for what, queues in (("idle", idle), (f"at a task of {long:g} s", busy)):
+        fair = [
+            statistics.median(one.times)
+            for one, both in zip(queues, zip(idle, busy, strict=True), strict=True)
+            if not (one.name.startswith("reloader") or any(q.cut or q.left or q.gave_up for q in both))
+        ]
+        if fair and queues[0].times:
+            part = statistics.median(queues[0].times) / min(fair)
+            words = f"{what}, of the best peer that cuts no task and leaves no process"
+            lines.append(against(words, part, 1 / PART, "times", 3))
     return "\n".join(lines)
 
 
 def _times(queue: Queue) -> str:
-    if queue.gave_up:
-        return f"given up: {queue.gave_up}"
-    return f"{statistics.median(queue.times):.0f}, {max(queue.times):.0f} ms"
+    told = f"{statistics.median(queue.times):.0f}, {max(queue.times):.0f} ms" if queue.times else ""
+    return ", ".join(filter(None, (told, f"given up: {queue.gave_up}" if queue.gave_up else "")))

@@ -87,9 +87,9 @@ def _warm(base: Path, quick: bool) -> str:
 
 def _queue(base: Path, quick: bool) -> str:
     """Reloads of a real cluster, idle and at a long task."""
-    found, saves, long = queue_tools(tools()), 2 if quick else 5, 4.0 if quick else 10.0
-    idle = queue_reloads(found, base, saves, 0.0, _say)
-    busy = queue_reloads(found, base, saves, long, _say)
+    found, long = queue_tools(tools()), 4.0 if quick else 10.0
+    idle = queue_reloads(found, base, 2 if quick else 5, 0.0, _say)
+    busy = queue_reloads(found, base, 1 if quick else 3, long, _say)
     return queue_section(idle, busy, long)
 
 

@@ -164,7 +164,7 @@ def tools() -> list[tuple[str, list[str]]]:
     listing = "find . -name '*.py' -print"
     entr = program("entr")
     ways = [
-        ("reloader", [program("reloader") or "reloader", "-v", "--", *WORKER.split()]),
+        ("reloader", [program("reloader") or "reloader", "-v", "--no-overlap", "--", *WORKER.split()]),
         ("watchfiles", [program("watchfiles") or "", "--filter", "python", WORKER, "."]),
         (
             "hupper",

@@ -9,7 +9,7 @@ import pytest
 from reloader.deciding.lives import Life
 from reloader.deciding.states import Goal, Plan
 from reloader.deciding.worker import Worker
-from reloader.effects import KillWorker, ReapWorker, StartWorker, StopWorker, Tell
+from reloader.effects import KillWorker, ReapWorker, StartWorker, StopWorker, Tell, WeighMemory
 from reloader.events import Change, ExitStatus, Kind, StartFailed
 from reloader.notices import (
     AssumedReady,
@@ -20,6 +20,8 @@ from reloader.notices import (
     DrainOf,
     EndedItself,
     Killing,
+    MemoryIsShort,
+    NoLineCame,
     NotReady,
     Ready,
     StartingBeside,
@@ -82,7 +84,7 @@ def handed_over(number: int, successor: int, timeout: float | None = 10.0) -> li
 
 def test_the_new_one_starts_beside_the_old_which_drains_once_the_new_one_is_ready() -> None:
     worker = at_work()
-    assert worker.restart(5.0, A) == [Tell(StartingBeside(A, 2))]
+    assert worker.restart(5.0, A) == [Tell(StartingBeside(A, 2)), WeighMemory(2, 1)]
     assert plan_of(worker) is Plan.PREPARING
     assert worker.prepared(5.25, 2) == [StartWorker(2)]
     assert lives(worker) == {1: Life.READY, 2: Life.STARTING}
@@ -112,7 +114,7 @@ def test_a_new_one_that_crashes_leaves_the_old_untouched_and_the_next_change_tri
     assert (worker.plan, lives(worker)) == (Plan.HELD, {1: Life.READY})
     assert worker.is_up
     assert worker.deadline is None
-    assert worker.restart(9.0, B) == [Tell(StartingBeside(B, 3))]
+    assert worker.restart(9.0, B) == [Tell(StartingBeside(B, 3)), WeighMemory(3, 1)]
     assert start_next(worker, 9.0) == 3
     assert handed_over(1, 3) == worker.ready(9.5, 3)[1:]
 
@@ -144,6 +146,48 @@ def test_the_first_one_is_taken_as_ready_since_nobody_stands_in_for_it() -> None
     assert worker.deadline_passed(30.0) == [Tell(AssumedReady(30.0, 1))]
 
 
+def test_while_its_line_has_never_come_a_restart_drains_first() -> None:
+    worker = Worker(Settings(command=("worker",), ready="ready", overlap=True, stop_signal=signal.SIGINT))
+    worker.start(0.0)
+    worker.started(0.0, 1, 100)
+    worker.deadline_passed(30.0)
+    told = Draining(100, A, signal.SIGINT, 10.0, False, 1)
+    assert worker.restart(40.0, A) == [Tell(NoLineCame()), StopWorker(1), Tell(told)]
+    assert worker.plan is Plan.WAITING
+    worker.exited(41.0, 1, OK)
+    assert start_next(worker, 41.0) == 2
+    # It comes after all: from now on it is waited for.
+    worker.ready(42.0, 2)
+    assert worker.restart(50.0, B) == [Tell(StartingBeside(B, 3)), WeighMemory(3, 2)]
+
+
+@pytest.mark.parametrize("prepared", [False, True], ids=["before the snapshot", "after it was ordered"])
+def test_without_memory_for_two_the_old_one_drains_first(prepared: bool) -> None:
+    worker = at_work()
+    worker.restart(5.0, A)
+    told = [Tell(MemoryIsShort(200, 100)), StopWorker(1)]
+    assert worker.memory_short(5.0, 2, 200, 100)[:2] == told
+    assert worker.memory_short(5.0, 2, 200, 100) == []
+    assert worker.plan is Plan.WAITING
+    if prepared:
+        # It was ordered for a start that is not due any more.
+        assert worker.prepared(5.1, 2) == []
+    worker.exited(6.0, 1, OK)
+    assert start_next(worker, 6.0) == 2
+    worker.ready(7.0, 2)
+    # The next one is weighed anew.
+    assert reload(worker, 8.0) == 3
+    assert lives(worker) == {2: Life.DRAINING, 3: Life.READY}
+
+
+def test_what_is_told_of_memory_too_late_changes_nothing() -> None:
+    worker = at_work()
+    assert reload(worker, 5.0) == 2
+    assert worker.memory_short(5.1, 2, 200, 100) == []
+    assert worker.memory_short(5.1, 3, 200, 100) == []
+    assert lives(worker) == {1: Life.DRAINING, 2: Life.READY}
+
+
 def test_a_further_change_replaces_the_unready_one_and_never_the_ready_one() -> None:
     worker = at_work()
     worker.restart(5.0, A)
@@ -161,7 +205,8 @@ def test_as_many_as_allowed_drain_and_then_the_next_restart_waits() -> None:
     assert reload(worker, 5.0) == 2
     assert reload(worker, 6.0) == 3
     assert lives(worker) == {1: Life.DRAINING, 2: Life.DRAINING, 3: Life.READY}
-    assert worker.restart(7.0, B) == [Tell(StartingBeside(B, 4)), Tell(AwaitingRoom((1, 2), 2))]
+    waits = [Tell(StartingBeside(B, 4)), WeighMemory(4, 3), Tell(AwaitingRoom((1, 2), 2))]
+    assert worker.restart(7.0, B) == waits
     assert (worker.plan, worker.is_due) == (Plan.WAITING, True)
     assert worker.restart(7.1, A) == []
     assert worker.exited(8.0, 2, OK) == [ReapWorker(2), Tell(Drained(2.0, 2))]

@@ -22,6 +22,7 @@ from reloader.effects import (
     StartWorker,
     StopWorker,
     TakeBaseline,
+    WeighMemory,
 )
 from reloader.events import (
     BaselineTaken,
@@ -32,6 +33,7 @@ from reloader.events import (
     GuardLost,
     KeyPressed,
     Kind,
+    MemoryShort,
     OutputFlushed,
     PreflightFailed,
     PreflightPassed,
@@ -86,6 +88,8 @@ class World:
         self.generation = 0
         self.alive: dict[int, Process] = {}
         self.orphaned: set[int] = set()
+        self.short = False
+        """There is no memory for two, which is known."""
         self.due: list[tuple[float, int, Event]] = []
         self.order = 0
         self.surveyor_free_at = 0.0
@@ -138,6 +142,9 @@ class World:
                         self.end_in(generation, self.chance.uniform(0, 0.1))
                 case ReapWorker(generation):
                     assert self.alive.pop(generation).ended, "reaped alive"
+                case WeighMemory(generation):
+                    if self.chance.random() < 0.2:
+                        self.later(self.chance.choice([0.0, 0.1]), MemoryShort(generation, 2, 1))
                 case TakeBaseline() | CompareTree():
                     self.survey(effect)
                 case Preflight(number):
@@ -159,6 +166,9 @@ class World:
     def count_before_start(self) -> None:
         """No more generations than are allowed, and one at most that nobody has asked to end."""
         wanted = [one for one in self.alive.values() if not one.stopped]
+        if self.short:
+            assert not self.alive, "no memory for two"
+        self.short = False
         if self.settings.overlap:
             assert len(self.alive) <= self.settings.max_draining, "too many generations"
             assert len(wanted) <= 1, "two of them are wanted"
@@ -168,7 +178,7 @@ class World:
     def look_why_it_is_stopped(self, generation: int) -> None:
         """With overlap, one that is ready is stopped for no change, but for a newer one that is ready."""
         gone = self.supervisor.worker.goal is not Goal.UP
-        excused = gone or generation in self.orphaned or not self.settings.overlap
+        excused = gone or generation in self.orphaned or not self.settings.overlap or self.short
         if self.alive[generation].ready and not excused:
             newer = [one.ready for number, one in self.alive.items() if number > generation]
             assert any(newer) or self.settings.ready is None, "the one at work was touched"
@@ -212,6 +222,9 @@ class World:
                     self.checking = False
                 if isinstance(event, WorkerExited):
                     self.alive[event.generation].ended = True
+                if isinstance(event, MemoryShort) and self.generation + 1 == event.generation:
+                    # Nobody wants another one any more, or it is past the moment in which it was asked for.
+                    self.short = self.supervisor.worker.is_due
                 if isinstance(event, GuardLost):
                     self.orphaned.add(event.generation)
                 if isinstance(event, WorkerReady) and event.generation in self.alive:

@@ -303,3 +303,11 @@ def test_late_news_of_an_older_generation_is_ignored_or_impossible() -> None:
         worker.exited(2.0, 0, OK)
     with pytest.raises(Impossible):
         worker.start_failed(2.0, StartFailed(0, "", "", 127))
+
+
+def test_a_start_that_took_long_is_told_though_it_is_taken_as_ready_by_then() -> None:
+    worker = Worker(settings())
+    worker.start(0.0)
+    assert worker.deadline_passed(1.0) == []
+    assert worker.state is L.READY
+    assert worker.started(1.2, 1, 100) == [Tell(Started(100, 1.2, 0.0, None))]

@@ -39,11 +39,14 @@ class System:
     env: dict[str, str] = field(default_factory=dict)
     overlaps: bool = False
     """The new generation starts beside the old one, since nobody says anything else."""
+    beside: int = 20
+    """How many reloads `make test` makes so under a stream of tasks: 20 for one of each package, fewer for its other
+    brokers and pools.
+    """
     reloads: int = 20
-    """How many reloads `make test` makes under a stream of tasks, each behind a drain; fewer where each takes long.
+    """How many it makes each behind a drain, fewer where each takes long, or generations overlap otherwise.
 
-    Where generations overlap, 20 are made so, and a few behind a drain. The table in the README is made with 20 of
-    each.
+    The table in the README is made with 20 of each.
     """
     pace: float = 0.2
     """Seconds between two tasks of that stream."""
@@ -55,6 +58,8 @@ class System:
     A stop signal that comes between two tasks is lost by some systems now and then, or with it the task
     that was just taken, even where the first process sleeps: docs/workers.md says which.
     """
+    calm: bool = False
+    """Nothing is queued from a save until the old worker has ended: what it is handed while it stops is lost."""
     kept: tuple[str, ...] = ()
     """Prints the numbers of the tasks that it has put aside on its own."""
 
@@ -79,9 +84,18 @@ _TRIGGERS: dict[str, Any] = {"prepare": (_MAKE_MIGRATIONS, _MIGRATE)}
 _ALL = (
     _django("django-q2 (SQLite)", "qcluster", "django_q2_orm", reloads=4, **_BESIDE, **_TABLES),
     _django(
-        "django-q2 (PostgreSQL)", "qcluster", "django_q2_orm", "postgres", reloads=2, **_BESIDE, **_TABLES
+        "django-q2 (PostgreSQL)",
+        "qcluster",
+        "django_q2_orm",
+        "postgres",
+        reloads=2,
+        beside=6,
+        **_BESIDE,
+        **_TABLES,
     ),
-    _django("django-q2 (Redis)", "qcluster", "django_q2_redis", "redis", reloads=2, **_BESIDE, **_TABLES),
+    _django(
+        "django-q2 (Redis)", "qcluster", "django_q2_redis", "redis", reloads=2, beside=6, **_BESIDE, **_TABLES
+    ),
     *(
         System(
             f"celery ({pool})",
@@ -89,6 +103,7 @@ _ALL = (
             ("shared", "django", "celery"),
             "redis",
             overlaps=True,
+            beside=20 if pool == "prefork" else 5,
             reloads=2,
             busy=1 if pool == "solo" else 2,
             always=True,
@@ -201,7 +216,16 @@ _ALL = (
         environment="older",
         env={"WAIT": "30"},
     ),
-    _plain("taskiq (stream)", "taskiq worker app:broker", "taskiq", "app.py", "redis", reloads=2, **_BESIDE),
+    _plain(
+        "taskiq (stream)",
+        "taskiq worker app:broker",
+        "taskiq",
+        "app.py",
+        "redis",
+        reloads=2,
+        **_BESIDE,
+        **_KEPT,
+    ),
     _plain(
         "taskiq (list)",
         "taskiq worker app:broker",
@@ -210,6 +234,7 @@ _ALL = (
         "redis",
         reloads=2,
         env={"LIST": "1"},
+        calm=True,
         **_BESIDE,
     ),
     _django("django-tasks", "db_worker", "django_tasks", reloads=2, **_TABLES),

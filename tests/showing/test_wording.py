@@ -37,6 +37,8 @@ from reloader.notices import (
     KeysAre,
     Killing,
     MatchesNothing,
+    MemoryIsShort,
+    NoLineCame,
     NothingChanged,
     NothingNew,
     Notice,
@@ -137,6 +139,15 @@ WORDS: list[tuple[Notice, str]] = [
         AwaitingRoom((1, 2), 2),
         "2 generations may drain at once → waiting for qcluster.1 or qcluster.2 to end\n"
         "hint: k kills what drains; --max-draining allows more",
+    ),
+    (
+        MemoryIsShort(123_456_789, 50_000_000),
+        "50 MB are free, and qcluster uses 123 MB → the old one drains first",
+    ),
+    (
+        NoLineCame(),
+        "no line has matched 'running' so far → the old one drains first\n"
+        "hint: --ready tells what its line is like",
     ),
     (Started(4711, 0.1, 0.0, None, "warm", 1), "qcluster.1 started (pid 4711)"),
     (

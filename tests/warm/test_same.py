@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -200,3 +202,36 @@ def test_at_a_terminal_a_warm_worker_has_one_of_its_own(tmp_path: Path, start: S
     check(*told)
     assert told[1].second["process"]["terminal"]
     assert told[1].second["streams"][0]["isatty"]
+
+
+@pytest.mark.parametrize(
+    ("case", "minor"),
+    [
+        *(("script", minor) for minor in range(8, 15)),
+        *((case, sys.version_info.minor) for case in ("package", "a script by its first line")),
+    ],
+)
+def test_a_generation_with_a_number_in_its_name_has_that_in_its_arguments(
+    tmp_path: Path, start: Start, case: str, minor: int
+) -> None:
+    """Seen to fail where a forked worker has the words of the template, which is called as the first generation is."""
+    python = interpreter(minor)
+    write_project(tmp_path)
+    script(tmp_path, "probe", python)
+    (tmp_path / "reloader.toml").write_text(
+        "overlap = true\n[presets.probe]\nmatch = ['probe', 'probe.py', 'pkg']\nnamed-by = ['--as']\nown-name = 'me'\n"
+    )
+    program = {"script": [python, "probe.py"], "package": [python, "-X", "utf8", "-m", "pkg"]}.get(
+        case, ["./probe"]
+    )
+    for more, expected in (([], ["--as", "me.2"]), (["--as", "you@%h", "x"], ["--as", "you.2@%h", "x"])):
+        cold = run_twice(start, tmp_path, [*program, "one", *more], warm=False)
+        warm = run_twice(start, tmp_path, [*program, "one", *more], warm=True)
+        assert warm.how == "warm"
+        for name in ("argv", "orig_argv") if minor > 9 else ("argv",):
+            first, second, plain = (
+                ast.literal_eval(one["interpreter"][name]) for one in (warm.first, warm.second, cold.second)
+            )
+            assert second == plain
+            assert first[-len(more) - 1 :] == ["one", *more]
+            assert second[-len(expected) - 1 :] == ["one", *expected]
