@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reloader.message import Message
-from reloader.notices import Notice
+from reloader.notices import Notice, Status
 
 
 class StartWorker(Message):
@@ -38,6 +38,13 @@ class TakeTemplate(Message):
     """Fork workers from the template that was built; or know why none was, for the cold starts to come."""
 
     why: str | None = None
+
+
+class Reply(Message):
+    """Answer the peer that asked."""
+
+    peer: int
+    status: Status
 
 
 class Suspend(Message):
@@ -123,6 +130,7 @@ Effect = (
     | ReapWorker
     | LearnFromWorker
     | TakeTemplate
+    | Reply
     | Suspend
     | PassInterrupt
     | ClearScreen
