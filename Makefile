@@ -33,15 +33,16 @@ bench: $(INSTALLED)  ## measure reloader beside its peers; a short try: ARGS=--q
 	$(BIN)/python tests/benchmarks/run.py $(ARGS)
 	$(BIN)/python docs/refresh.py
 
-environments: $(INSTALLED)  ## heavy packages and runners, for those tests that are skipped without
-	@for name in uv poetry pdm hatch packages; do \
-		test -x .venv/environments/$$name/bin/python || $(BIN)/python -m venv .venv/environments/$$name; \
-	done
-	@for name in uv poetry pdm hatch; do \
-		.venv/environments/$$name/bin/python -m pip install --quiet --disable-pip-version-check $$name; \
-	done
-	.venv/environments/packages/bin/python -m pip install --quiet --disable-pip-version-check 'pip>=25.1'
-	.venv/environments/packages/bin/python -m pip install --quiet --disable-pip-version-check --group packages
+RUNNERS := uv poetry pdm hatch
+ENVIRONMENTS := $(patsubst %,.venv/environments/%/.installed,packages $(RUNNERS))
+
+environments: $(ENVIRONMENTS)  ## heavy packages and runners, for those tests that are skipped without
+
+.venv/environments/packages/.installed: pyproject.toml | $(INSTALLED)
+	$(call install,.venv/environments/packages,--group packages)
+
+.venv/environments/%/.installed: | $(INSTALLED)
+	$(call install,.venv/environments/$*,$*)
 
 $(INSTALLED): pyproject.toml
 	$(call install,.venv,$(NEEDED) --editable .)

@@ -28,6 +28,7 @@ from reloader.effects import (
     Preflight,
     ReapOrphans,
     ReapWorker,
+    Reply,
     ShowEmptyLine,
     StartWorker,
     StopWorker,
@@ -44,7 +45,6 @@ from reloader.events import (
     Event,
     OutputClosed,
     OutputFlushed,
-    SourceFailed,
 )
 from reloader.notices import EndedItself, Killing, Notice, StillDraining
 from reloader.running import process, signals, spawn, system
@@ -53,8 +53,10 @@ from reloader.showing.console import Console
 from reloader.showing.sink import make_sinks
 from reloader.showing.wording import is_shown, word
 from reloader.stage import Stage
+from reloader.threads import spawn as spawn_thread
 
 if TYPE_CHECKING:
+    from reloader.controlling.server import Server
     from reloader.running import preflight as running_preflight
     from reloader.running.booting import Booted
     from reloader.running.keyboard import Keyboard
@@ -119,6 +121,7 @@ class Shell:
         self._settings = settings
         self._environment = environment
         self._post = post
+        self._spawn = partial(spawn_thread, post)
         self._signals = signals.Signals(post, lambda: self._keyboard is not None and self._stage.is_read())
         self._sinks = make_sinks()
         self._console = Console(settings, self._sinks[1], environment, partial(post, OutputClosed()))
@@ -128,6 +131,8 @@ class Shell:
         self._watching: threading.Thread | None = None
         self._preflight: running_preflight.Preflight | None = None
         self._keyboard: Keyboard | None = None
+        self._server: Server | None = None
+        self._listening: threading.Thread | None = None
         self._stage = Stage(settings, environment, post, self._spawn, self._console, self._sinks, booted)
         self._announcer = self._spawn("console", self._console.run)
 
@@ -156,6 +161,9 @@ class Shell:
             self._watcher.close()
         if self._preflight is not None:
             self._preflight.cancel()
+        if self._server is not None and self._listening is not None:
+            self._server.close()
+            self._listening.join(1.0)
         self._console.end()
         if self._watching is not None:
             # It must not be inside the source of events while the interpreter ends.
@@ -183,6 +191,8 @@ class Shell:
                     self._stage.take_template(why)
                 case WeighMemory(generation, at_work):
                     self._stage.weigh(generation, at_work)
+                case Reply(peer, status) if self._server is not None:
+                    self._server.reply(peer, status)
                 case PassInterrupt():
                     self._stage.type(INTERRUPT)
                 case ClearScreen():
@@ -199,6 +209,7 @@ class Shell:
                     process.reap_orphans()
                 case BeginWatching():
                     self._begin_watching()
+                    self._begin_listening()
                 case CompareTree(paths, at_once) if self._surveyor is not None:
                     self._surveyor.compare(paths, at_once)
                 case TakeBaseline(generation, paths, at_once) if self._surveyor is not None:
@@ -246,6 +257,14 @@ class Shell:
             self._watcher = Watcher(tree.may_count, self._post, self._surveyor.standing, ignored)
             self._watching = self._spawn("watcher", self._watcher.run)
 
+    def _begin_listening(self) -> None:
+        from reloader.controlling.server import Server
+
+        settings, folder = self._settings, os.getcwd()
+        run = {"name": settings.name, "pid": os.getpid(), "folder": folder, "command": settings.command}
+        self._server = Server(run, folder, self._environment, self._post)
+        self._listening = self._spawn("control", self._server.run)
+
     def _learn(self) -> None:
         self._stage.learn()
         loaded = self._loaded()
@@ -277,19 +296,6 @@ class Shell:
         self._console.end()
         self._announcer.join()
         self._post(OutputFlushed())
-
-    def _spawn(self, name: str, work: Callable[[], None]) -> threading.Thread:
-        """A helper thread; an error that it did not foresee becomes an event."""
-
-        def guarded() -> None:
-            try:
-                work()
-            except BaseException as error:
-                self._post(SourceFailed(name, f"{type(error).__name__}: {error}"))
-
-        thread = threading.Thread(target=guarded, name=f"reloader-{name}", daemon=True)
-        thread.start()
-        return thread
 
 
 def _look_away(_anything: object) -> None:

@@ -21,7 +21,7 @@ from reloader.presets.preset import Preset
 from reloader.presets.table import PRESETS
 
 # A first word that is one of these is no command to run; behind `--` it is.
-VERBS = ("why", "doctor", "presets")
+VERBS = ("why", "doctor", "presets", "status")
 
 
 class Reloader(click.Command):
@@ -165,6 +165,25 @@ def _presets(arguments: list[str]) -> int:
     return verbs.presets(presets, given["name"])
 
 
+def _status(arguments: list[str]) -> int:
+    """`reloader status [--json]`."""
+    verb = click.Command(
+        "status",
+        params=[
+            *(p for p in PARAMS if isinstance(p, Option) and not p.expose_value),
+            click.Option(["--json"], is_flag=True),
+        ],
+        callback=lambda **given: given,
+        add_help_option=False,
+    )
+    given = verb.main(arguments, prog_name="reloader status", standalone_mode=False)
+    if not isinstance(given, dict):
+        return int(given or 0)  # a help was shown
+    from reloader import asking
+
+    return asking.status(given["json"])
+
+
 def _complain(what: str, remedy: str) -> None:
     click.echo(f"reloader: {what}", err=True)
     if remedy:
@@ -176,6 +195,8 @@ def main() -> NoReturn:
     try:
         if sys.argv[1:2] == ["presets"]:
             code = _presets(sys.argv[2:])
+        elif sys.argv[1:2] == ["status"]:
+            code = _status(sys.argv[2:])
         elif sys.argv[1:2] and sys.argv[1] in VERBS:
             code = _verb(sys.argv[1], sys.argv[2:])
         else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reloader.message import Message
-from reloader.notices import Notice
+from reloader.notices import Notice, Status
 
 
 class StartWorker(Message):
@@ -45,6 +45,13 @@ class WeighMemory(Message):
 
     generation: int
     at_work: int
+
+
+class Reply(Message):
+    """Answer the peer that asked."""
+
+    peer: int
+    status: Status
 
 
 class Suspend(Message):
@@ -131,6 +138,7 @@ Effect = (
     | LearnFromWorker
     | TakeTemplate
     | WeighMemory
+    | Reply
     | Suspend
     | PassInterrupt
     | ClearScreen

@@ -256,6 +256,25 @@ class KeyPressed(Message):
     key: str
 
 
+class Verb(enum.Enum):
+    """What can be asked of a run from outside."""
+
+    STATUS = "status"
+
+
+class Requested(Message):
+    """Somebody asks from outside; Reply answers this peer."""
+
+    peer: int
+    verb: Verb
+
+
+class ListeningFailed(Message):
+    """Nobody can ask anything from outside."""
+
+    reason: str
+
+
 class Resumed(Message):
     """We and the worker were stopped, as by Ctrl-Z, and go on."""
 
@@ -317,6 +336,8 @@ Event = (
     | WorkerExited
     | PromptAwaited
     | KeyPressed
+    | Requested
+    | ListeningFailed
     | Resumed
     | SignalReceived
     | OutputClosed

@@ -12,6 +12,7 @@ Usage: reloader [OPTIONS] [--] COMMAND [ARGS]...
        reloader [OPTIONS] -m MODULE [ARGS]...
        reloader why [OPTIONS] PATH... [-- COMMAND]
        reloader doctor [OPTIONS] [-- COMMAND]
+       reloader status [--json]
        reloader presets [NAME]"""
 
 EPILOG = """\
@@ -26,6 +27,11 @@ Without a worker:
   a write, and ends with 1 if something would go wrong. Both take the options of "Watching"; COMMAND is
   the worker's, since for Python less counts. reloader presets lists the workers that are known by name,
   and tells everything of one. A program of such a name is run by reloader -- why.
+
+While workers run:
+  reloader status tells of every run in this folder, or else in the nearest one above it that has some: what
+  its generations do, since when, started warm or cold and why, the last start and its cause, what waits.
+  --json prints one line for each. The status is 0 if one answers, else 1.
 
 Durations:
   200ms, 5s, 2m, 1h, none; a bare number is seconds.

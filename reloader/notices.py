@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import enum
+
 from reloader.events import Change, ExitStatus, ProcessInfo, Unchanged
 from reloader.message import Message
 
@@ -334,6 +336,50 @@ class StatusOf(Message):
     generation: int
     since: float
     """Seconds since it was started."""
+    how: str | None = None
+    """`warm`, or why it is not; None while that is not known."""
+
+
+class LastStart(Message):
+    """The last generation that came to be at work. Times are as in Ready."""
+
+    generation: int
+    changes: tuple[Change, ...]
+    """Because of which it was started; none where the user asked, or nothing ran before."""
+    total: float
+    detect: float
+    drain: float | None
+    start: float | None
+    """None where no line tells that it is ready."""
+    how: str | None
+    ago: float
+    """Seconds since then."""
+
+
+class Wait(enum.Enum):
+    """What something waits for."""
+
+    LOOK = "look"
+    """Files were touched, and are looked at in a moment; later, where watching is paused."""
+    GIT = "git"
+    """Files were touched, and an operation of Git is under way."""
+    CHECK = "check"
+    """Changes are being checked."""
+    MEND = "mend"
+    """Changes are held back, since the code is broken."""
+    START = "start"
+    """A start is due: once what drains has ended, and the files are quiet."""
+    RETRY = "retry"
+    """The worker ended by itself, and starts again."""
+
+
+class Pending(Message):
+    """Something that waits."""
+
+    wait: Wait
+    changes: tuple[Change, ...] = ()
+    seconds: float | None = None
+    """How long it will be, where that is known."""
 
 
 class Status(Message):
@@ -345,8 +391,15 @@ class Status(Message):
     generations: tuple[StatusOf, ...]
     """Those that have not, the newest first."""
     paused: bool
-    held: tuple[Change, ...] = ()
-    """Changes that wait, since the code is broken."""
+    pending: tuple[Pending, ...] = ()
+    last_start: LastStart | None = None
+    template: TemplateIs = TemplateIs("none")
+
+
+class CannotListen(Message):
+    """Nobody can ask for the status of this run."""
+
+    reason: str
 
 
 class Paused(Message):
@@ -417,6 +470,7 @@ Notice = (
     | InterruptPassed
     | KeysAre
     | Status
+    | CannotListen
     | Paused
     | Unpaused
     | GuardWasLost

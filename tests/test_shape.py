@@ -21,6 +21,7 @@ FOLDERS = {
     "running": SHARED,
     "showing": SHARED,
     "presets": SHARED,
+    "controlling": SHARED,
     "deciding": {"events", "effects", "notices", "settings"},
 }
 # What each file beside the folders may import as it is loaded.
@@ -40,15 +41,17 @@ TOP = {
     "building": {"errors", "presets", "settings"},
     "cli": {"building", "config", "errors", "help", "options", "presets"},
     "verbs": {"events", "presets", "settings", "showing", "watching"},
+    "asking": {"controlling", "errors", "events", "showing"},
     "living": {"events", "notices", "running", "settings", "showing"},
     "stage": {"errors", "events", "living", "notices", "running", "settings", "showing"},
-    "app": SHARED | set(FOLDERS) | {"stage"},
+    "threads": {"events"},
+    "app": SHARED | set(FOLDERS) | {"stage", "threads"},
 }
 # What may be imported besides once a run begins, since it costs time.
 LATE = {
-    "cli": {"app", "running", "verbs"},
+    "cli": {"app", "asking", "running", "verbs"},
     "building": {"showing"},
-    "app": {"watching"},
+    "app": {"controlling", "watching"},
     "verbs": {"running"},
 }
 

@@ -9,7 +9,7 @@ import enum
 
 from reloader.effects import CancelPreflight, Effect, Preflight, Tell
 from reloader.events import Change, Kind, PreflightFailed
-from reloader.notices import Checking, Held, Released
+from reloader.notices import Checking, Held, Pending, Released, Wait
 from reloader.settings import Settings, Tty
 
 
@@ -35,9 +35,10 @@ class Gate:
         self._changes: tuple[Change, ...] = ()
 
     @property
-    def held(self) -> tuple[Change, ...]:
-        """The changes that wait for a save that mends them."""
-        return self._changes if self.state is GateState.HELD else ()
+    def pending(self) -> Pending | None:
+        """The changes that are checked, or wait for a save that mends them."""
+        waits = {GateState.CHECKING: Wait.CHECK, GateState.HELD: Wait.MEND}
+        return Pending(waits[self.state], self._changes) if self.state in waits else None
 
     def wants_to_look(self, changes: tuple[Change, ...]) -> bool:
         """Whether anything about these changes can speak against a restart."""

@@ -12,7 +12,7 @@ from reloader.deciding.drain import Drain, kill
 from reloader.deciding.lives import LIVES, Impossible, Life, Turn
 from reloader.effects import Effect, KillWorker, StopWorker, Tell
 from reloader.events import Change, ExitStatus, StartFailed
-from reloader.notices import AssumedReady, Draining, DrainOf, Ready, Started, Unkillable
+from reloader.notices import AssumedReady, Draining, DrainOf, LastStart, Ready, Started, Unkillable
 from reloader.settings import Settings
 
 
@@ -26,6 +26,8 @@ class Asked:
     """When it was decided."""
     drain_took: float | None = None
     """How long the drain took that came before it; None where nothing had to be stopped first."""
+    changes: tuple[Change, ...] = ()
+    """Why; none where the user asked."""
 
 
 class Generation:
@@ -50,6 +52,8 @@ class Generation:
         """Whether it ended, by itself or not, before it was ready."""
         self.called = number if settings.overlap else None
         """Its number, where it is told from others."""
+        self.last_start: LastStart | None = None
+        """How it came to be at work, and when that was, in the main loop's time; None while it has not."""
         self._asked = asked
         self._stand_in = False
         self._told_end = False
@@ -74,8 +78,9 @@ class Generation:
         if self.settings.ready or not self.is_wanted:
             return []
         asked = self._asked
-        detect = asked.decided_at - asked.noticed_at
-        return [Tell(Started(pid, now - asked.noticed_at, detect, asked.drain_took, how, self.called))]
+        detect, total = asked.decided_at - asked.noticed_at, now - asked.noticed_at
+        self._at_work(now, total, detect, None)
+        return [Tell(Started(pid, total, detect, asked.drain_took, how, self.called))]
 
     def ready(self, now: float) -> list[Effect]:
         """The ready line came."""
@@ -135,6 +140,11 @@ class Generation:
         if self.deadline is not None:
             self.deadline += seconds
 
+    def _at_work(self, now: float, total: float, detect: float, start: float | None) -> None:
+        asked = self._asked
+        times = total, detect, asked.drain_took, start
+        self.last_start = LastStart(self.number, asked.changes, *times, self.how, now)
+
     # --- the drain --------------------------------------------------------------------------------
 
     def drained_for(self, now: float) -> float:
@@ -168,6 +178,7 @@ class Generation:
         asked = self._asked
         detect, start = asked.decided_at - asked.noticed_at, now - self.started_at
         total = now - asked.noticed_at
+        self._at_work(now, total, detect, start)
         return [Tell(Ready(self.pid, total, detect, start, asked.drain_took, self.how, self.called))]
 
     def _assume_ready_or_give_up(self, now: float) -> list[Effect]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reloader.deciding.debouncer import Debouncer
 from reloader.effects import Effect, Tell
-from reloader.notices import WaitingForGit
+from reloader.notices import Pending, Wait, WaitingForGit
 
 # While Git is at work, the tree is asked for again this often, in seconds, until nothing has changed
 # for the patience: it may be waiting for somebody's editor.
@@ -40,6 +40,13 @@ class Hints:
     def looked_at(self) -> None:
         """The answer came: Git is not at work."""
         self._told = False
+
+    @property
+    def pending(self) -> Pending | None:
+        """What was touched and not looked at yet."""
+        if not self._debouncer.pending:
+            return None
+        return Pending(Wait.GIT if self._told else Wait.LOOK)
 
     def wait_for_git(self, operation: str, now: float) -> list[Effect]:
         """Look again soon."""

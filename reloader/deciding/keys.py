@@ -1,29 +1,33 @@
-"""What the user asks for by a key, Ctrl-C at a prompt of the worker's among them."""
+"""What the user asks for: by a key, by Ctrl-C at a prompt of the worker's, or from outside."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from reloader.deciding.debouncer import Debouncer
-from reloader.deciding.gate import Gate
 from reloader.deciding.states import Plan
 from reloader.deciding.worker import Worker
-from reloader.effects import ClearScreen, Effect, PassInterrupt, ShowEmptyLine, Tell
-from reloader.notices import InterruptPassed, KeysAre, Paused, Status, StatusOf, Unpaused
+from reloader.effects import ClearScreen, Effect, PassInterrupt, Reply, ShowEmptyLine, Tell
+from reloader.events import Verb
+from reloader.notices import InterruptPassed, KeysAre, Paused, Status, Unpaused
 
 # A second Ctrl-C at a prompt is meant for us when it comes this soon, in seconds.
 TWICE = 1.0
 
 
 class Keys:
-    """Answers every key. `end` drains and ends, unless that was asked before."""
+    """Answers every key. `end` drains and ends, unless that was asked before; `report` says what is."""
 
     def __init__(
-        self, worker: Worker, debouncer: Debouncer, gate: Gate, end: Callable[[float], list[Effect]]
+        self,
+        worker: Worker,
+        debouncer: Debouncer,
+        report: Callable[[float, bool], Status],
+        end: Callable[[float], list[Effect]],
     ) -> None:
         self._worker = worker
         self._debouncer = debouncer
-        self._gate = gate
+        self._report = report
         self._end = end
         self._passed: tuple[int, float] | None = None
         self.paused = False
@@ -47,13 +51,7 @@ class Keys:
                     self._debouncer.touch(now, None)
                 return [Tell(Paused() if self.paused else Unpaused())]
             case "s":
-                worker = self._worker
-                generations = tuple(
-                    StatusOf(one.state.value, one.pid, one.number, one.alive_for(now))
-                    for one in reversed(tuple(worker.alive))
-                )
-                state, held = worker.state.value, self._gate.held
-                return [Tell(Status(state, worker.generation, generations, self.paused, held))]
+                return [Tell(self._report(now, self.paused))]
             case "q":
                 return self._end(now)
             case "c":
@@ -63,6 +61,12 @@ class Keys:
             case "\r" | "\n":
                 return [ShowEmptyLine()]
         return []
+
+    def requested(self, verb: Verb, peer: int, now: float) -> list[Effect]:
+        """What was asked from outside by this peer, which waits for its answer."""
+        match verb:
+            case Verb.STATUS:
+                return [Reply(peer, self._report(now, self.paused))]
 
     def interrupted(self, now: float) -> list[Effect]:
         """Ctrl-C while the worker reads from its terminal: its own, as by hand; nothing if it came twice."""

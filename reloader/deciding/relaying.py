@@ -6,6 +6,7 @@ from reloader.events import (
     ContentsKnown,
     Event,
     LeftoversFound,
+    ListeningFailed,
     PathsIgnored,
     PathUnreadable,
     PatternIdle,
@@ -16,6 +17,7 @@ from reloader.events import (
 )
 from reloader.notices import (
     AwaitingPrompt,
+    CannotListen,
     CannotRead,
     EndingLeftovers,
     Ignoring,
@@ -41,6 +43,8 @@ def relayed(event: Event) -> Notice | None:
             return EndingLeftovers(processes)
         case WatchedBeside(paths):
             return WatchingBeside(paths)
+        case ListeningFailed(reason):
+            return CannotListen(reason)
         case PatternIdle(option, pattern):
             return MatchesNothing(option, pattern)
         case PromptAwaited():

@@ -18,6 +18,7 @@ from reloader.notices import (
     AwaitingRoom,
     CannotStart,
     EndedItself,
+    LastStart,
     NoLineCame,
     NotReady,
     StartingAgain,
@@ -46,6 +47,8 @@ class Steps:
         """How the worker ended when it last ended by itself."""
         self.start_failure: StartFailed | None = None
         """Why the command could not be run at the last start."""
+        self.last_start: LastStart | None = None
+        """How the last generation came to be at work, in the main loop's time; None while none has."""
         self._deadline: float | None = None
         self._lost: Generation | None = None
         self._alone = False
@@ -85,6 +88,7 @@ class Steps:
 
     def _retry(self, now: float) -> list[Effect]:
         self._noticed_at = now
+        self._changes = ()
         return self._ask(now)
 
     def _replace(self, now: float) -> list[Effect]:
@@ -140,7 +144,7 @@ class Steps:
         self.generation += 1
         self.start_failure = None
         self._alone = False
-        asked = Asked(self._noticed_at, self._asked_at, self._drain_took)
+        asked = Asked(self._noticed_at, self._asked_at, self._drain_took, self._changes)
         self.alive.add(Generation(self.generation, self.settings, now, asked))
         self._enter(Plan.RUNNING)
         return [StartWorker(self.generation)]

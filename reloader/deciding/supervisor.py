@@ -15,6 +15,7 @@ from reloader.deciding.keys import Keys
 from reloader.deciding.lives import Life
 from reloader.deciding.loops import Loops, most_of
 from reloader.deciding.relaying import relayed
+from reloader.deciding.reporting import Report
 from reloader.deciding.states import Goal, Plan
 from reloader.deciding.warmth import Warmth
 from reloader.deciding.worker import Worker
@@ -43,6 +44,7 @@ from reloader.events import (
     OutputFlushed,
     PreflightFailed,
     PreflightPassed,
+    Requested,
     Resumed,
     SignalReceived,
     SourceFailed,
@@ -92,7 +94,9 @@ class Supervisor:
         self._gate = Gate(settings)
         self._loops = Loops()
         self._warmth = Warmth(settings.why_cold)
-        self._keys = Keys(self.worker, self._debouncer, self._gate, partial(self._quit_once, signal.SIGTERM))
+        report = Report(settings, self.worker, self._gate, self._hints, self._warmth)
+        end = partial(self._quit_once, signal.SIGTERM)
+        self._keys = Keys(self.worker, self._debouncer, report.status, end)
         self._baseline_for = 0
         self._seen: frozenset[Change] = frozenset()
         self._quit_by: int | None = None
@@ -180,6 +184,8 @@ class Supervisor:
                 return worker.ready(now, generation)
             case WorkerExited(generation, status):
                 return worker.exited(now, generation, status)
+            case Requested(peer, verb):
+                return self._keys.requested(verb, peer, now)
             case KeyPressed(key):
                 return self._keys.pressed(key, now)
             case Resumed(seconds):
@@ -213,6 +219,7 @@ class Supervisor:
         if worker.goal is not Goal.UP:
             return told
         if worker.is_due:
+            worker.take_along(tuple(new))
             return [*told, *([Tell(ChangesMeanwhile(tuple(sorted(new))))] if new else [])]
         aside = self._loops.set_aside((change.path for change in changes), now)
         told += [Tell(SetAside(path, most_of(path), seconds)) for path, seconds in aside.items()]

@@ -8,7 +8,7 @@ from reloader.deciding.states import Goal, Happening, Plan
 from reloader.deciding.steps import Steps
 from reloader.effects import Effect, ReapWorker, Tell
 from reloader.events import Change, ExitStatus, StartFailed
-from reloader.notices import CannotStart, Drained, MemoryIsShort
+from reloader.notices import CannotStart, Drained, MemoryIsShort, Pending, Wait
 from reloader.settings import Settings
 
 
@@ -111,13 +111,13 @@ class Worker(Steps):
     def started(self, now: float, number: int, pid: int, how: str | None = None) -> list[Effect]:
         """The first process of this generation runs."""
         one = self.alive.find(number)
-        return [] if one is None else one.started(now, pid, how)
+        return [] if one is None else self._note_start(one, one.started(now, pid, how))
 
     def ready(self, now: float, number: int) -> list[Effect]:
         """The ready line came."""
         self._line_came = True
         one = self.alive.find(number)
-        return [] if one is None else one.ready(now) + self._hand_over(now)
+        return [] if one is None else self._note_start(one, one.ready(now)) + self._hand_over(now)
 
     def start_failed(self, now: float, failure: StartFailed) -> list[Effect]:
         """The command could not be run; no process exists."""
@@ -156,7 +156,23 @@ class Worker(Steps):
             effects += self._abandon()
         return effects
 
+    def take_along(self, changes: tuple[Change, ...]) -> None:
+        """These were made while a start is due, which takes them along."""
+        self._changes = tuple(sorted({*self._changes, *changes}))
+
+    @property
+    def due(self) -> Pending | None:
+        """The start that is due, or that follows by itself, with the time when it does."""
+        if self.plan is Plan.BACKOFF:
+            return Pending(Wait.RETRY, (), self._deadline)
+        return Pending(Wait.START, self._changes) if self.is_due else None
+
     # --- what these share --------------------------------------------------------------------------
+
+    def _note_start(self, one: Generation, effects: list[Effect]) -> list[Effect]:
+        if one.number == self.generation and one.last_start is not None:
+            self.last_start = one.last_start
+        return effects
 
     def _hand_over(self, now: float) -> list[Effect]:
         """Where the newest is ready, nobody else is wanted any more."""

@@ -11,6 +11,7 @@ from reloader.notices import (
     AssumedReady,
     AwaitingPrompt,
     AwaitingRoom,
+    CannotListen,
     CannotPreload,
     CannotRead,
     CannotStart,
@@ -47,7 +48,6 @@ from reloader.notices import (
     StartingAgain,
     StartingBeside,
     Status,
-    StatusOf,
     StillDraining,
     TaskKilled,
     Unkillable,
@@ -71,6 +71,7 @@ from reloader.showing.phrases import (
     span,
     unchanged,
 )
+from reloader.showing.report import status_line
 
 # So many of the processes that are to be killed are named; the rest are counted.
 NAMED = 6
@@ -227,7 +228,9 @@ class _Words:
             case KeysAre():
                 return _KEYS, Weight.PLAIN
             case Status():
-                return self._status(notice), Weight.PLAIN
+                return status_line(notice, self.name), Weight.PLAIN
+            case CannotListen(reason):
+                return f"reloader status will not find this run: {printable(reason)}", Weight.DETAIL
             case Paused():
                 return "watching is paused; p resumes it", Weight.PLAIN
             case Unpaused():
@@ -286,20 +289,6 @@ class _Words:
         limit = "for as long as it takes" if notice.timeout is None else f"for at most {notice.timeout:g} s"
         return f"draining {name} {limit}; Ctrl-C again kills it"
 
-    def _status(self, notice: Status) -> str:
-        parts = [f"{self.name} is {printable(notice.state)}"]
-        others = list(notice.generations)
-        if others and others[0].state == notice.state:
-            parts += _up(others.pop(0))
-        parts.append(f"generation {notice.generation}")
-        for one in others:
-            parts.append(", ".join([f"{self.called(one.generation)} is {printable(one.state)}", *_up(one)]))
-        if notice.paused:
-            parts.append("watching is paused (p resumes it)")
-        if notice.held:
-            parts.append(f"{changed(notice.held)} and held back: the code is broken")
-        return ", ".join(parts)
-
     def _held(self, notice: Held) -> str:
         why = "cannot be compiled" if notice.command is None else f"{printable(notice.command)} failed"
         where = _PLACE.match(notice.report[0]) if notice.report and notice.command is None else None
@@ -344,10 +333,6 @@ class _Words:
         then = _then(notice.retry_in, False) if notice.other is None else goes_on
         text = printable(notice.reason) + then
         return f"{text}\nhint: {printable(notice.remedy)}" if notice.remedy else text
-
-
-def _up(one: StatusOf) -> list[str]:
-    return [f"pid {one.pid}", f"up for {span(one.since)}"]
 
 
 def _drain(took: float | None) -> str:

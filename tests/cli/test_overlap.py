@@ -496,7 +496,8 @@ def test_keys_know_the_generations(queue: Path, at_terminal: Callable[..., Termi
     terminal.screen.wait_for(r"worker\.2 is at work → draining worker\.1")
     os.write(terminal.fd, b"s")
     terminal.screen.wait_for(
-        r"worker is ready, pid \d+, up for [\d.]+ s, generation 2, worker\.1 is draining, pid \d+, up for"
+        r"worker is ready, pid \d+, up for [\d.]+ s, (?:warm|cold \(.*\)), generation 2, "
+        r"worker\.1 is draining, pid \d+, up for"
     )
     os.write(terminal.fd, b"k")
     terminal.screen.wait_for(r"killing worker\.1")

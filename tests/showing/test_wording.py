@@ -19,6 +19,7 @@ from reloader.notices import (
     AssumedReady,
     AwaitingPrompt,
     AwaitingRoom,
+    CannotListen,
     CannotPreload,
     CannotRead,
     CannotStart,
@@ -45,6 +46,7 @@ from reloader.notices import (
     NotReady,
     OurFault,
     Paused,
+    Pending,
     Preloaded,
     ProcessUse,
     Ready,
@@ -61,6 +63,7 @@ from reloader.notices import (
     TaskKilled,
     Unkillable,
     Unpaused,
+    Wait,
     WaitingForGit,
     WasUnchanged,
     Watching,
@@ -109,8 +112,12 @@ WORDS: list[tuple[Notice, str]] = [
         "Ctrl-C drains and ends; at a prompt of the worker's, twice",
     ),
     (
-        Status("ready", 3, (StatusOf("ready", 4711, 3, 61.0),), False),
-        "qcluster is ready, pid 4711, up for 1 min 1 s, generation 3",
+        Status("ready", 3, (StatusOf("ready", 4711, 3, 61.0, "warm"),), False),
+        "qcluster is ready, pid 4711, up for 1 min 1 s, warm, generation 3",
+    ),
+    (
+        Status("ready", 1, (StatusOf("ready", 4711, 1, 61.0, "no template yet"),), False),
+        "qcluster is ready, pid 4711, up for 1 min 1 s, cold (no template yet), generation 1",
     ),
     (
         Status("starting", 4, (StatusOf("starting", 4712, 4, 1.0), StatusOf("ready", 4711, 3, 61.0)), False),
@@ -126,7 +133,7 @@ WORDS: list[tuple[Notice, str]] = [
         "qcluster is exited, generation 3, watching is paused (p resumes it)",
     ),
     (
-        Status("ready", 3, (StatusOf("ready", 4711, 3, 1.0),), False, EDIT),
+        Status("ready", 3, (StatusOf("ready", 4711, 3, 1.0),), False, (Pending(Wait.MEND, EDIT),)),
         "qcluster is ready, pid 4711, up for 1.0 s, generation 3, "
         "tasks.py changed and held back: the code is broken",
     ),
@@ -196,6 +203,10 @@ WORDS: list[tuple[Notice, str]] = [
     (Ready(None, 0.7, 0.06, 0.1, 0.5, "warm"), "ready in 0.70 s (detect 0.06, drain 0.50, start 0.10, warm)"),
     (Preloaded(1234, 2.54), "1,234 modules preloaded in 2.5 s; the next start is warm"),
     (CannotPreload("gevent"), "starts stay cold: gevent"),
+    (
+        CannotListen("/run/reloader: others can enter it"),
+        "reloader status will not find this run: /run/reloader: others can enter it",
+    ),
     (Ready(None, 1.81, 0.06, 1.25, 0.5), "ready in 1.81 s (detect 0.06, drain 0.50, start 1.25)"),
     (AssumedReady(30.0), "no line matched 'running' within 30 s; taken as ready"),
     (Draining(4711, EDIT, signal.SIGINT, 10.0, False), "tasks.py changed → draining qcluster (pid 4711)"),
@@ -395,7 +406,7 @@ def _with_text(value: Any, text: str) -> Iterator[Any]:
 
 
 # Texts that we choose ourselves, or that the system has a fixed list of.
-_OURS = {"pump", "Permission denied", "warm"}
+_OURS = {"pump", "Permission denied", "warm", "'none'"}
 _TEXTS = [
     pytest.param(notice, position, id=f"{type(notice).__name__} {position}")
     for notice, _ in WORDS
@@ -423,6 +434,7 @@ def test_notices_with_text_of_others_are_known() -> None:
             Caution,
             Status,
             Started,
+            CannotListen,
             CannotPreload,
             WatchingBeside,
         ),

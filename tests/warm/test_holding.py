@@ -140,6 +140,41 @@ def test_a_save_while_the_template_is_built_starts_cold_at_once(project: Path, s
     run.out.wait_for("ready 3")
 
 
+def test_who_saves_again_and_again_before_the_worker_is_ready_gets_a_template(
+    project: Path, start: Start
+) -> None:
+    """Seen to fail where each start makes it wait: the worker is never ready, so that it never went on."""
+    environment = project / ".venv"
+    subprocess.run([PYTHON, "-m", "venv", "--without-pip", environment], check=True)
+    site = next(environment.glob("lib/python*/site-packages"))
+    (site / "slow.py").write_text(SLOW)
+    (site / "after.py").write_text("")
+    (project / "work.py").write_text("")
+    begun = "import os\nprint('begun', os.environ['RELOADER_GENERATION'], flush=True)\n"
+    waits = "import time\nwhile not os.path.exists('go'): time.sleep(0.01)\n"
+    (project / "go").touch()
+    (project / "worker.py").write_text(f"import work, slow, after, colorsys\n{begun}{waits}{WORKER}")
+    run = start(
+        *("-v", "--ready", "^ready", "--", str(environment / "bin" / "python"), "worker.py"),
+        env={"XDG_CACHE_HOME": str(project / ".cache")},
+    )
+    run.err.wait_for("ready in")
+    run.err.wait_for("watching")
+    eventually((project / "building").exists, "it is being built")
+    (project / "go").unlink()
+    for generation in (2, 3, 4):
+        if generation == 3:
+            (project / "built").touch()
+        save(project / "task.py", f"VERSION = {generation}\n")
+        run.out.wait_for(f"begun {generation}")
+    warmed(run)
+    (project / "go").touch()
+    run.out.wait_for("ready 4")
+    run.err.wait_for("ready in")
+    assert next_start(run, project / "task.py", "VERSION = 5\n") == "warm"
+    assert run.stop() == 0
+
+
 def test_the_recorder_writes_to_nothing_but_its_record(project: Path, start: Start) -> None:
     """Whose number may be another file's by and by: once, what showed the output of the next generation."""
     (project / "worker.py").write_text(

@@ -23,6 +23,10 @@ PACKAGE = os.path.dirname(os.path.dirname(os.path.dirname(_HERE)))
 # So many new modules, or a tenth of those that are preloaded, are worth a new template.
 WORTH = 20
 
+# So many starts make the building of one template wait; who saves so often that the worker is hardly ever
+# ready would never have one else. It is done at low priority.
+STARTS = 3
+
 NOT_YET = "no template yet"
 
 Places = dict[str, tuple[str, ...]]
@@ -53,6 +57,8 @@ class Template:
         self._known: Places = {}
         """The names that the last template was built from, or is, and their places."""
         self._nursery: Nursery | None = None
+        self._starts = 0
+        """How many have come since the building began."""
         self._building: tuple[Builder, threading.Thread] | None = None
         self.why_cold = NOT_YET
         """Why the next start is not warm, should it not be."""
@@ -66,6 +72,7 @@ class Template:
 
     def nursery(self) -> Nursery | None:
         """What makes warm workers; None while there is none."""
+        self._starts += 1
         self.hold()
         if self._nursery is not None and not self._nursery.is_alive():
             self.discard("the template has ended")
@@ -83,9 +90,13 @@ class Template:
             os.unlink(self._path)
 
     def hold(self) -> None:
-        """Somebody else needs the machine: building it waits."""
+        """Somebody else needs the machine: building it waits, if it has not waited often enough."""
         if self._building is not None:
-            self._building[0].hold()
+            builder, _ = self._building
+            if self._starts < STARTS:
+                builder.hold()
+            else:
+                builder.go_on()
 
     def go_on(self, spawn: Spawn) -> None:
         """The worker is ready: build a template, or a better one, if there is something to gain."""
@@ -113,6 +124,7 @@ class Template:
 
     def _begin(self, record: Record, spawn: Spawn) -> None:
         """Start building; posts TemplateBegun, and in the end TemplateBuilt or TemplateFailed."""
+        self._starts = 0
         if self._nursery is None:
             self.why_cold = NOT_YET
         self._known = self._preloadable(record)

@@ -1,0 +1,79 @@
+"""Asking the runs of a project."""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from reloader.controlling import places, protocol
+from reloader.events import Verb
+
+# A run answers in a moment; one that does not within this time, in seconds, is stopped or hangs.
+PATIENCE = 3.0
+
+
+class Silent(NamedTuple):
+    """A run that is there and has not answered."""
+
+    pid: int | None
+    why: str
+
+
+def ask(
+    verb: Verb, project: str, environment: Mapping[str, str]
+) -> tuple[list[dict[str, Any]], list[Silent]]:
+    """The answers of the runs in the folder, or else in the nearest one above it that has some.
+
+    What killed runs have left there is removed. Raises OSError where nobody can be looked for.
+    """
+    for place in places.upwards(project):
+        answers: list[dict[str, Any]] = []
+        silent: list[Silent] = []
+        for path in places.found(place, environment):
+            told = _ask(verb, path)
+            if isinstance(told, Silent):
+                silent.append(told)
+            elif told is not None:
+                answers.append(told)
+        if answers or silent:
+            return sorted(answers, key=lambda one: (str(one.get("name")), str(one.get("pid")))), silent
+    return [], []
+
+
+def _ask(verb: Verb, path: str) -> dict[str, Any] | Silent | None:
+    """The answer; None where nobody is there any more."""
+    pid = None
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
+        asking.settimeout(PATIENCE)
+        try:
+            asking.connect(path)
+            pid = _pid_of(asking)
+            asking.sendall(protocol.request(verb))
+            line = b""
+            while not line.endswith(b"\n") and len(line) < protocol.ANSWER_LIMIT:
+                data = asking.recv(1 << 16)
+                if not data:
+                    return None  # it has ended
+                line += data
+            return protocol.understand_answer(line)
+        except ConnectionRefusedError:
+            places.remove(path)
+            return None
+        except (FileNotFoundError, ConnectionError):
+            return None
+        except (TimeoutError, BlockingIOError):
+            return Silent(pid, "does not answer; is it stopped?")
+        except protocol.Refused as refused:
+            return Silent(pid, f"cannot be asked: {refused}")
+
+
+def _pid_of(connected: socket.socket) -> int | None:
+    """Who listens there, where the system tells."""
+    if not hasattr(socket, "SO_PEERCRED"):
+        return None
+    data = connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    pid: int = struct.unpack("3i", data)[0]
+    return pid if pid != os.getpid() and pid > 0 else None

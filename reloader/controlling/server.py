@@ -1,0 +1,196 @@
+"""Whom a run answers: a thread that waits for all who ask, and posts what they ask.
+
+Rule: the thread alone has to do with them; what they are to be answered is handed to it through a queue.
+Nobody who asks is waited for. Who says nothing costs a descriptor, and is sent away when there are many.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+
+from reloader.controlling import places, protocol
+from reloader.events import Event, ListeningFailed, Requested
+from reloader.notices import Status
+
+# So many may be there at once; the one who has been there longest makes room.
+MOST = 16
+# When there are no descriptors left, it is tried again after this long, in seconds.
+PAUSE = 1.0
+
+_READ, _WRITE = select.POLLIN, select.POLLOUT
+
+
+class _Peer:
+    """One who asks. Their next request is read when the last has been answered."""
+
+    def __init__(self, connected: socket.socket, number: int) -> None:
+        self.socket = connected
+        self.number = number
+        self.came = b""
+        self.to_write = b""
+        self.last_words = False
+        """Whether it is sent away once all is written."""
+
+
+class Server:
+    """Listens for one run. `run` is the thread; the other methods are called from the main one."""
+
+    def __init__(
+        self,
+        run: Mapping[str, object],
+        project: str,
+        environment: Mapping[str, str],
+        post: Callable[[Event], None],
+    ) -> None:
+        """`run` says in each answer which run it is."""
+        self._run = run
+        self._project = project
+        self._environment = environment
+        self._post = post
+        self._outbox: SimpleQueue[tuple[int, bytes] | None] = SimpleQueue()
+        self._woken, self._wake = socket.socketpair()
+        self._wake.setblocking(False)
+        self._peers: dict[int, _Peer] = {}
+        self._poll = select.poll()
+        self._number = 0
+
+    # --- from the main thread ---------------------------------------------------------------------
+
+    def reply(self, peer: int, status: Status) -> None:
+        """Answer this peer, should it still be there."""
+        self._put((peer, protocol.answer(self._run, status)))
+
+    def close(self) -> None:
+        """Let the thread end."""
+        self._put(None)
+
+    def _put(self, what: tuple[int, bytes] | None) -> None:
+        self._outbox.put(what)
+        with suppress(OSError):  # it has ended, or has been woken often enough
+            self._wake.send(b"x")
+
+    # --- the thread -------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Listen until `close`; posts Requested, or ListeningFailed when it cannot."""
+        try:
+            listener, path = places.listen(self._project, self._environment)
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename else ""
+            self._post(ListeningFailed(where + (error.strerror or str(error)).lower()))
+            return
+        try:
+            self._serve(listener)
+        finally:
+            places.remove(path)
+            for closing in (listener, *(peer.socket for peer in self._peers.values())):
+                closing.close()
+
+    def _serve(self, listener: socket.socket) -> None:
+        listener.setblocking(False)
+        self._poll.register(self._woken, _READ)
+        self._poll.register(listener, _READ)
+        paused = False
+        while True:
+            ready = dict(self._poll.poll(PAUSE * 1000 if paused else None))
+            if paused:
+                paused = False
+                self._poll.register(listener, _READ)
+            if self._woken.fileno() in ready and not self._deliver():
+                return
+            if listener.fileno() in ready and not self._accept(listener):
+                paused = True
+                self._poll.unregister(listener)
+            for fd in ready:
+                if (peer := self._peers.get(fd)) is not None:
+                    self._hear(peer, ready[fd])
+
+    def _deliver(self) -> bool:
+        """Write what there is to be answered; False when it is over."""
+        self._woken.recv(1 << 12)
+        with suppress(Empty):
+            while True:
+                what = self._outbox.get_nowait()
+                if what is None:
+                    return False
+                number, data = what
+                for peer in list(self._peers.values()):
+                    if peer.number == number:
+                        self._write(peer, data)
+        return True
+
+    def _accept(self, listener: socket.socket) -> bool:
+        """Let somebody in; False when that is impossible now."""
+        if len(self._peers) >= MOST:
+            self._send_away(min(self._peers.values(), key=lambda peer: peer.number))
+        try:
+            connected, _ = listener.accept()
+        except (BlockingIOError, ConnectionError):
+            return True  # gone again
+        except OSError:
+            return False
+        connected.setblocking(False)
+        self._number += 1
+        self._peers[connected.fileno()] = _Peer(connected, self._number)
+        self._poll.register(connected, _READ)
+        return True
+
+    def _hear(self, peer: _Peer, happened: int) -> None:
+        if happened & _WRITE:
+            self._write(peer, b"")
+        elif happened & _READ:
+            try:
+                data = peer.socket.recv(protocol.REQUEST_LIMIT)
+            except BlockingIOError:
+                return
+            except OSError:
+                data = b""
+            if data:
+                peer.came += data
+                self._understand(peer)
+            else:
+                self._send_away(peer)
+        else:
+            self._send_away(peer)
+
+    def _understand(self, peer: _Peer) -> None:
+        """Post the next request, if it is all there."""
+        line, end, rest = peer.came.partition(b"\n")
+        try:
+            if not end and len(line) < protocol.REQUEST_LIMIT:
+                return
+            peer.came = rest
+            verb = protocol.understand(line)
+        except protocol.Refused as refused:
+            peer.last_words = True
+            self._write(peer, protocol.refusal(str(refused)))
+        else:
+            # Until it is answered, only whether they go away matters.
+            self._poll.modify(peer.socket, 0)
+            self._post(Requested(peer.number, verb))
+
+    def _write(self, peer: _Peer, data: bytes) -> None:
+        peer.to_write += data
+        try:
+            peer.to_write = peer.to_write[peer.socket.send(peer.to_write) :]
+        except BlockingIOError:
+            pass
+        except OSError:
+            self._send_away(peer)
+            return
+        if peer.to_write:
+            self._poll.modify(peer.socket, _WRITE)
+        elif peer.last_words:
+            self._send_away(peer)
+        else:
+            self._poll.modify(peer.socket, _READ)
+            self._understand(peer)
+
+    def _send_away(self, peer: _Peer) -> None:
+        if self._peers.pop(peer.socket.fileno(), None) is not None:
+            self._poll.unregister(peer.socket)
+            peer.socket.close()

@@ -1,0 +1,76 @@
+"""What is, in words: one line for the key `s`, some more for `reloader status`."""
+
+from __future__ import annotations
+
+from reloader.events import Change
+from reloader.notices import LastStart, Pending, Status, StatusOf, TemplateIs, Wait
+from reloader.showing.console import printable
+from reloader.showing.phrases import changed, counted, span
+
+
+def status_line(status: Status, name: str) -> str:
+    """State, generations and what waits, of the worker of that name."""
+    parts = [f"{name} is {printable(status.state)}"]
+    others = list(status.generations)
+    if others and others[0].state == status.state:
+        parts += _up(others.pop(0))
+    parts.append(f"generation {status.generation}")
+    for one in others:
+        parts.append(", ".join([f"{name}.{one.generation} is {printable(one.state)}", *_up(one)]))
+    if status.paused:
+        parts.append("watching is paused (p resumes it)")
+    return ", ".join([*parts, *map(_waiting, status.pending)])
+
+
+def status_lines(status: Status, name: str) -> list[str]:
+    """The same and what is known of the last start and of the template."""
+    last = "none yet" if status.last_start is None else _last_start(status.last_start)
+    return [
+        status_line(status, name),
+        f"  last start  {last}",
+        f"  template    {_template(status.template)}",
+    ]
+
+
+def _up(one: StatusOf) -> list[str]:
+    how = [] if one.how is None else [_how(one.how)]
+    return [*([] if one.pid is None else [f"pid {one.pid}"]), f"up for {span(one.since)}", *how]
+
+
+def _how(how: str) -> str:
+    return "warm" if how == "warm" else f"cold ({printable(how)})"
+
+
+def _last_start(last: LastStart) -> str:
+    why = changed(last.changes) if last.changes else "first" if last.generation == 1 else "asked"
+    phases = {"detect": last.detect, "drain": last.drain, "start": last.start}
+    took = ", ".join(f"{name} {seconds:.2f}" for name, seconds in phases.items() if seconds is not None)
+    how = "" if last.how is None else f", {_how(last.how)}"
+    return f"{why}, {span(last.ago)} ago: generation {last.generation} in {last.total:.2f} s ({took}){how}"
+
+
+def _template(template: TemplateIs) -> str:
+    there = "" if template.modules is None else f"{counted(template.modules, 'module')} preloaded"
+    if template.state == "ready":
+        return there
+    return printable(": ".join(filter(None, (template.state, there or template.why))))
+
+
+def _waiting(one: Pending) -> str:
+    match one.wait:
+        case Wait.LOOK:
+            return "files were touched and are not looked at yet"
+        case Wait.GIT:
+            return "files were touched, waiting for Git to end"
+        case Wait.CHECK:
+            return f"{changed(one.changes)} and being checked"
+        case Wait.MEND:
+            return f"{changed(one.changes)} and held back: the code is broken"
+        case Wait.START:
+            return f"{_why(one.changes)}start is due"
+        case Wait.RETRY:
+            return "starting again" + ("" if one.seconds is None else f" in {span(one.seconds)}")
+
+
+def _why(changes: tuple[Change, ...]) -> str:
+    return f"{changed(changes)}, so that a " if changes else "a "
