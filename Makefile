@@ -29,7 +29,7 @@ lint: $(INSTALLED)  ## style, format and types
 	$(BIN)/ruff format --check
 	$(BIN)/mypy --strict
 
-bench: $(INSTALLED)  ## measure reloader beside its peers; a short try: ARGS=--quick
+bench: $(INSTALLED) queues  ## measure reloader beside its peers; a short try: ARGS=--quick
 	$(BIN)/python tests/benchmarks/run.py $(ARGS)
 	$(BIN)/python docs/refresh.py
 

@@ -132,11 +132,13 @@ class Stage:
         return None if self._template is None else self._template.record()
 
     def stop(self, generation: int) -> None:
-        """Send the stop signal."""
-        if self._template is not None:
-            self._template.hold()
+        """Send the stop signal; what the next generation needs is made meanwhile."""
         if (living := self._living.get(generation)) is not None:
             living.stop(self._settings.stop_signal)
+        if self._template is not None:
+            self._template.hold()
+            if not self._settings.overlap:
+                self._template.park()
 
     def kill(self, generation: int) -> None:
         """SIGKILL to the whole tree."""

@@ -10,7 +10,7 @@ import _signal as signal  # type: ignore[import-not-found]
 import ctypes
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 PR_SET_PDEATHSIG, PR_SET_NAME, PR_SET_CHILD_SUBREAPER = 1, 15, 36  # prctl(2)
 _SYSTEM = ctypes.CDLL(None) if sys.platform == "linux" else None
@@ -50,32 +50,13 @@ def spawn(
     files: Sequence[int],
     terminal: bool,
 ) -> int:
-    """Start the command as `fork_worker` says; its pid.
-
-    Raises SpawnError.
-    """
-
-    def execute() -> None:
-        signal.pthread_sigmask(signal.SIG_SETMASK, ())
-        os.execvpe(command[0], list(command), environment)
-
-    return fork_worker(folder, stop_signal, files, terminal, execute)
-
-
-def fork_worker(
-    folder: bytes,
-    stop_signal: int,
-    files: Sequence[int],
-    terminal: bool,
-    execute: Callable[[], None] | None = None,
-) -> int:
-    """Fork a process in a session of its own, with these as its first descriptors, which are closed here.
+    """Run the command in a session of its own, with these as its first descriptors, which are closed here.
 
     Where standard output is a terminal, that becomes the session's (`terminal`). The process is sent
-    `stop_signal` by the system when we die. It becomes what `execute` makes of it, with every signal as it is
-    for a new program, else goes on here as it is.
-    Returns its pid, and 0 in itself. Raises SpawnError, in the parent alone.
+    `stop_signal` by the system when we die; every signal is as it is for a new program.
+    Returns its pid. Raises SpawnError.
     """
+    guard = os.getpid()
     told, tell = os.pipe()
     try:
         pid = os.fork()
@@ -84,26 +65,20 @@ def fork_worker(
             os.close(fd)
         raise SpawnError(error.errno or 0, False) from error
     if not pid:
-        os.close(told)
-        entering = False
         try:
-            if execute is not None:
-                signal.set_wakeup_fd(-1)
-                # Before the system may tell of the guard's death: it ignores what the worker must hear.
-                set_all_signals(signal.SIG_DFL)
-            _lead_session(stop_signal, files, terminal)
-            entering = True
-            os.chdir(folder)
-            entering = False
-            if execute is not None:
-                execute()
+            os.close(told)
+            signal.set_wakeup_fd(-1)
+            # Before the system may tell of the guard's death: it ignores what the worker must hear.
+            set_all_signals(signal.SIG_DFL)
+            enter(guard, folder, stop_signal, files, terminal)
+            signal.pthread_sigmask(signal.SIG_SETMASK, ())
+            os.execvpe(command[0], list(command), environment)
+        except SpawnError as error:
+            os.write(tell, b"%d %d" % (error.number, error.at_folder))
         except OSError as error:
-            os.write(tell, b"%d %d" % (error.errno or 0, entering))
+            os.write(tell, b"%d 0" % (error.errno or 0))
+        finally:
             os._exit(127)
-        except BaseException:
-            os._exit(127)
-        os.close(tell)
-        return 0
     os.close(tell)
     for fd in files:
         os.close(fd)
@@ -116,8 +91,16 @@ def fork_worker(
     return pid
 
 
-def _lead_session(stop_signal: int, files: Sequence[int], terminal: bool) -> None:
-    guard = os.getppid()
+def enter(guard: int, folder: bytes, stop_signal: int, files: Sequence[int], terminal: bool) -> None:
+    """In a child of the guard: lead a session with these files there. Raises SpawnError, OSError."""
+    _lead_session(guard, stop_signal, files, terminal)
+    try:
+        os.chdir(folder)
+    except OSError as error:
+        raise SpawnError(error.errno or 0, True) from error
+
+
+def _lead_session(guard: int, stop_signal: int, files: Sequence[int], terminal: bool) -> None:
     os.setsid()
     if _SYSTEM is not None:
         # Were the guard killed, nobody else would be there to tell the worker.

@@ -10,8 +10,8 @@ gave) to be put back.
 From a guard: (HERE, its pid); (STARTED, pid) with a pidfd where there are such; (FAILED, errno, whether it
 was the folder); (LEFT, leftovers' pids and names); (ENDED, exit code, signal) once the tree is empty.
 A template is a nursery that takes (PRELOAD, what is known of the program, files) first, (HOLD,) and (GO,)
-during it, and tells (LOADED, number, {name: why it must be left out}). In the place of a guard that
-it does not make it answers (STALE, why).
+during it, and tells (LOADED, number, {name: why it must be left out}). On (PARK,) it forks a guard and its
+worker ahead, which wait for START. In the place of a guard that it does not make it answers (STALE, why).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import sys
 from collections.abc import Sequence
 
 START, STOP, KILL, PAUSE, RESUME, FORGET, MODES, STARTED, FAILED, LEFT, ENDED = range(11)
-HERE, PRELOAD, LOADED, HOLD, GO, STALE = range(11, 17)
+HERE, PRELOAD, LOADED, HOLD, GO, STALE, PARK = range(11, 18)
 # The descriptors of START: the guard's control socket, two of ours, three of the worker's, two pipes.
 CONTROL, OURS, WORKERS, PIPES = 0, 1, 3, 6
 _LENGTH = 4
@@ -39,7 +39,9 @@ def send(control: _socket.socket, message: tuple[object, ...], files: Sequence[i
     raw = b"".join(fd.to_bytes(4, sys.byteorder) for fd in files)
     beside = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, raw)] if raw else []
     sent = control.sendmsg([data], beside)
-    control.sendall(data[sent:])
+    # Whoever has all of it may have closed its end, at which even nothing cannot be sent.
+    if sent < len(data):
+        control.sendall(data[sent:])
 
 
 def receive(control: _socket.socket) -> tuple[tuple, list[int]] | None:  # type: ignore[type-arg]

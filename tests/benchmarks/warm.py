@@ -16,6 +16,7 @@ from pathlib import Path
 
 from peers import MARK, PYTHON, program
 from playground import Late
+from warm_queues import RESTARTED, Starts, median, starts, table
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "qcluster"
 # What the example is grown by: packages that many projects have.
@@ -35,9 +36,9 @@ class ShopConfig(AppConfig):
         from rest_framework import serializers, viewsets  # noqa: F401
 """
 LIMIT = 60.0
+# So many restarts of each other queue are enough.
+QUEUE_ROUNDS = 4
 READY, STOPPING, STOPPED = r"Q Cluster .+ running\.", r"Q Cluster .+ stopping\.", r"has stopped\."
-# What reloader says of a restart.
-RESTARTED = r"ready in [\d.]+ s \(detect [\d.]+, drain [\d.]+, start ([\d.]+), (warm|cold: .*)\)"
 WORKER = f"{PYTHON} manage.py qcluster"
 
 
@@ -63,6 +64,7 @@ class Warm:
     cold_worker: float
     warm_worker: float
     template: float
+    queues: list[Starts]
 
 
 class Shop:
@@ -222,7 +224,8 @@ def measure(base: Path, rounds: int, say: Callable[[str], None]) -> Warm:
             found.took.append(ready - saved)
             found.less_drain.append(ready - saved - (stopped - stopping))
         run.close()
-    return Warm(by_hand, cold, recorded, warm, restarts, cold_worker, warm_worker, template)
+    queues = starts(base / "queues", min(rounds, QUEUE_ROUNDS), say)
+    return Warm(by_hand, cold, recorded, warm, restarts, cold_worker, warm_worker, template, queues)
 
 
 def _starts(
@@ -245,7 +248,10 @@ def _starts(
         say(f"{'cold' if '--cold' in command else 'warm'} start {number + 1} of {rounds}")
         time.sleep(1.0)
         shop.save()
-        took.append(float(run.wait(r"ready in .* start ([\d.]+)")[1][1]))
+        _, restart = run.wait(RESTARTED)
+        if (restart[2] != "warm") != ("--cold" in command):
+            raise Late(f"a start was {restart[2]}")
+        took.append(float(restart[1]))
     worker, template = _memory(run.process.pid)
     run.close()
     return took, first, worker, template
@@ -272,7 +278,7 @@ def section(found: Warm) -> list[str]:
     def cell(times: list[float]) -> str:
         return f"{statistics.median(times):.2f}" if times else "-"
 
-    cold, warm = statistics.median(found.cold), statistics.median(found.warm)
+    cold, warm = median(found.cold), median(found.warm)
     ours = next(one for one in found.restarts if one.name == "reloader")
     theirs = [one for one in found.restarts if one.name != "reloader" and one.less_drain]
     best = min((statistics.median(one.less_drain) for one in theirs), default=float("nan"))
@@ -286,7 +292,7 @@ def section(found: Warm) -> list[str]:
         "",
         "| by hand | cold | cold, recorded | warm |",
         "| ---: | ---: | ---: | ---: |",
-        f"| {cell(found.by_hand)} | {cell(found.cold)} | {cell(found.recorded)} | {cell(found.warm)} |",
+        f"| {cell(found.by_hand)} | {cold:.2f} | {median(found.recorded):.2f} | {warm:.3f} |",
         "",
         "From a save to the ready line of the new code, and the same less the time that the old worker took to"
         " drain (between its own two lines about that).",
@@ -299,6 +305,8 @@ def section(found: Warm) -> list[str]:
         for one in found.restarts
     ]
     lines += [
+        "",
+        *table(found.queues),
         "",
         f"Memory (PSS): the worker's tree started cold {found.cold_worker:.0f} MB; warm {found.warm_worker:.0f} MB"
         f" and the template {found.template:.0f} MB.",

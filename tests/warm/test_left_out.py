@@ -65,6 +65,27 @@ def test_a_module_that_does_not_survive_it_is_left_out(
     assert "hello" not in text or "hello from bad" in run.out.text + run.err.text
 
 
+def test_modules_that_need_their_order_are_imported_in_that_of_the_program(
+    environment: Environment, start: Start
+) -> None:
+    """By the order in which the imports ended, `inner` and `optional.good` would come first, and fail."""
+    one = environment
+    one.install(
+        base="DATABASE = 'database'\nfrom inner import FEATURES\nVERSION = 'base'\n",
+        inner="from base import DATABASE\nFEATURES = DATABASE + '!'\nVERSION = 'inner'\n",
+        catching="try:\n    import optional\nexcept ImportError:\n    pass\nVERSION = 'catching'\n",
+    )
+    (one.site / "optional").mkdir()
+    (one.site / "optional" / "__init__.py").write_text("import optional.good\nimport not_installed\n")
+    (one.site / "optional" / "good.py").write_text("VERSION = 'good'\n")
+    run = one.begin(start, "import base, catching, colorsys")
+    warmed(run)
+    assert one.left_out().keys() <= {"optional"}
+    assert {"base", "inner", "catching"} <= set(one.preloaded(run))
+    assert one.again(run) == "warm"
+    run.out.wait_for("ready 2 .*base")
+
+
 def template_of(run: Run) -> int:
     """The pid of the template: the supervisor's child that runs the worker's command in a group of its own."""
     found = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import sys
 import zipfile
 from collections.abc import Callable
@@ -12,7 +13,9 @@ from pathlib import Path
 
 import pytest
 from generations import Environment, Start, next_start, warmed, write
-from harness import Run
+from harness import Run, eventually
+from processes import status_of
+from test_left_out import template_of
 
 
 @pytest.fixture
@@ -44,6 +47,27 @@ def edit_pth(one: Environment) -> None:
 def edit_configuration(one: Environment) -> None:
     path = one.folder / ".venv" / "pyvenv.cfg"
     path.write_text(path.read_text() + "\n")
+
+
+def parked(run: Run, template: int) -> list[int]:
+    """The processes that wait for their order, in the group of the template."""
+    found = ((pid, status_of(pid)) for pid in run.survivors())
+    return [pid for pid, status in found if status and status.group == template and pid != template]
+
+
+DRAINING = """
+import os, signal, sys, time
+import lib, colorsys, work
+def stop(number, frame):
+    print("draining", flush=True)
+    while not os.path.exists("release"):
+        time.sleep(0.01)
+    sys.exit()
+signal.signal(signal.SIGINT, stop)
+print("ready", os.environ["RELOADER_GENERATION"], lib.VERSION, flush=True)
+while True:
+    time.sleep(60)
+"""
 
 
 def lock(name: str) -> Callable[[Environment], None]:
@@ -282,3 +306,66 @@ def test_a_variable_that_an_import_sets_is_set_where_that_was_preloaded(
     assert one.again(run) == "warm"
     run.out.wait_for("SET is by import")
     run.out.wait_for("ready 2")
+
+
+def draining(one: Environment, start: Start) -> tuple[Run, int]:
+    """A run whose worker drains until there is `release`, and the template, with two that wait there."""
+    one.install(lib="VERSION = 'old'\n")
+    one.work.write_text("VERSION = 1\n")
+    (one.folder / "worker.py").write_text(DRAINING)
+    run = start(
+        *("-v", "--ready", "^ready", "--", one.python, "worker.py"),
+        folder=one.folder,
+        env={"XDG_CACHE_HOME": str(one.cache)},
+    )
+    run.out.wait_for("ready 1 old")
+    run.err.wait_for("watching")
+    warmed(run)
+    template = template_of(run)
+    one.work.write_text("VERSION = 2\n")
+    run.out.wait_for("draining")
+    eventually(lambda: len(parked(run, template)) == 2, "a guard and a worker wait")
+    return run, template
+
+
+def began(pid: int) -> int:
+    """When it did; 0 where it has ended."""
+    status = status_of(pid)
+    return 0 if status is None else status.began
+
+
+def test_what_changes_while_the_old_worker_drains_is_seen(environment: Environment, start: Start) -> None:
+    """The worker that comes next was forked already, and waits; it does not run."""
+    one = environment
+    run, template = draining(one, start)
+    one.install(lib="VERSION = 'newer'\n")
+    (one.folder / "release").touch()
+    run.err.wait_for(r"cold: \S+lib\.py has changed")
+    run.out.wait_for("ready 2 newer")
+    eventually(lambda: not parked(run, template), "those that waited are gone")
+    assert run.stop() == 0
+    run.nothing_is_left()
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_start_is_cold_when_one_of_those_that_wait_for_it_is_killed(
+    environment: Environment, start: Start, which: int
+) -> None:
+    one = environment
+    run, template = draining(one, start)
+    os.kill(sorted(parked(run, template), key=began)[which], signal.SIGKILL)
+    eventually(lambda: len(parked(run, template)) < 2, "it has ended")
+    (one.folder / "release").touch()
+    run.err.wait_for(r"ready in .*\(detect .*cold: .* has ended\)")
+    run.out.wait_for("ready 2 old")
+    assert run.stop() == 0
+    run.nothing_is_left()
+
+
+def test_those_that_wait_end_with_the_supervisor(environment: Environment, start: Start) -> None:
+    one = environment
+    run, template = draining(one, start)
+    run.kill()
+    (one.folder / "release").touch()
+    eventually(lambda: not parked(run, template), "those that waited are gone")
+    run.nothing_is_left()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import marshal
 import os
 import sys
 
@@ -40,6 +41,12 @@ class Stamps:
         """It is about to be loaded."""
         if file not in self._files:
             self._files[file] = _stamp(file)
+
+    def settle(self) -> None:
+        """All is loaded. What will be compared lies side by side from now on: in a process that forks,
+        each page that is touched is copied.
+        """
+        self._files = marshal.loads(marshal.dumps(self._files))
 
     def shadow_of(self, names: Iterable[str]) -> str | None:
         """What lies in the program's folders and has the name of one of these."""

@@ -78,6 +78,13 @@ class Template:
             self.discard("the template has ended")
         return self._nursery
 
+    def park(self) -> None:
+        """A start will follow: fork ahead what does not depend on it."""
+        nursery = self.nursery()
+        if nursery is not None:
+            with suppress(OSError):
+                wire.send(nursery.control, (wire.PARK,))
+
     def discard(self, why: str) -> None:
         """What it has loaded is not what a worker would load now, or it is gone; posts TemplateLost."""
         end(self._nursery)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import _signal as signal  # type: ignore[import-not-found]
 import _socket
+import ctypes
 import gc
 import marshal
 import os
@@ -19,7 +20,7 @@ from reloader.running import aiming, guard_main, leftovers, spawn, wire
 from reloader.running.warm.preload import Preload
 from reloader.running.warm.seed import ORDER, Recorder
 from reloader.running.warm.stamps import Stamps
-from reloader.running.wire import GO, HOLD, LOADED, STALE
+from reloader.running.wire import FAILED, GO, HERE, HOLD, LOADED, PARK, STALE, START
 
 assert leftovers  # a guard needs these, and could not find them any more
 assert aiming
@@ -35,7 +36,7 @@ PATIENCE = 60
 
 
 def serve(order: dict, hidden: dict[str, ModuleType]) -> dict:  # type: ignore[type-arg]
-    """Preload, then fork a worker for every request. Returns in the worker alone, with its own order.
+    """Preload, then fork a worker for every request, or ahead of it. Returns in the worker, with its order.
 
     `hidden` are the modules that a guard needs, and nobody else.
     """
@@ -53,36 +54,74 @@ def serve(order: dict, hidden: dict[str, ModuleType]) -> dict:  # type: ignore[t
     signal.alarm(0)
     os.sched_setscheduler(0, before, os.sched_param(0))
     wire.send(control, (LOADED, sum(name in sys.modules for name in preload.names), left_out))
+    stamps.settle()
+    _keep((stamps, preload, request, hidden))
     gc.collect()
     gc.freeze()
     # Guards that end are collected by the system.
     handler = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    parked: _socket.socket | None = None
     while True:
         received = wire.receive(control)
         if received is None:
             os._exit(0)
         request, files = received
-        if request[0] != wire.START:
+        if request[0] not in (PARK, START):
             continue
-        why = stamps.why_stale()
-        pid = -1
-        if why is None:
+        why = stamps.why_stale() if request[0] == START else None
+        if why is None and parked is None:
+            ours, theirs = _socket.socketpair()
             try:
-                pid = os.fork()
+                if not os.fork():
+                    break
+                theirs.close()
+                parked, why = _await_parked(ours)
             except OSError as error:
-                why = (error.strerror or str(error)).lower()
-        if not pid:
-            break
-        if why is not None:
-            answer = _socket.socket(fileno=files.pop(wire.CONTROL))
-            wire.send(answer, (STALE, why))
-            answer.close()
+                ours.close()
+                theirs.close()
+                why = os.strerror(error.errno or 0).lower()
+        if request[0] == START:
+            if why is None and parked is not None:
+                why = _hand_over(parked, request, files)
+                parked = None
+            if why is not None:
+                answer = _socket.socket(fileno=files.pop(wire.CONTROL))
+                wire.send(answer, (STALE, why))
+                answer.close()
         for fd in files:
             os.close(fd)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL if handler is None else handler)
+    # All that came with the request is the parent's to pass on.
+    for fd in files:
+        os.close(fd)
     control.close()
-    _guard_or_worker(request, files, hidden)
-    return _become(request[2], order["words"])
+    ours.close()
+    return _become(_guard_or_worker(theirs, hidden)[2], order["words"])
+
+
+def _keep(anything: object) -> None:
+    """Never free it: a worker that did would first copy every page on which it lies."""
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(anything))
+
+
+def _await_parked(parked: _socket.socket) -> tuple[_socket.socket | None, str | None]:
+    """The socket, when a guard waits at its other end with a worker; else why there is none."""
+    received = wire.receive(parked)
+    if received is not None and received[0][0] == HERE:
+        return parked, None
+    parked.close()
+    return None, "the guard has ended" if received is None else os.strerror(received[0][1]).lower()
+
+
+def _hand_over(parked: _socket.socket, request: tuple, files: list[int]) -> str | None:  # type: ignore[type-arg]
+    """Let those that wait begin; why they do not."""
+    try:
+        wire.send(parked, request, files)
+    except OSError:
+        return "the guard has ended"
+    finally:
+        parked.close()
+    return None
 
 
 def _receive(control: _socket.socket) -> tuple:  # type: ignore[type-arg]
@@ -103,35 +142,75 @@ def _may_go_on(control: _socket.socket) -> None:
     signal.alarm(PATIENCE)
 
 
-def _guard_or_worker(request: tuple, files: list[int], hidden: dict[str, ModuleType]) -> None:  # type: ignore[type-arg]
-    """Fork the worker, and guard it for ever. Returns in the worker alone."""
+def _guard_or_worker(order: _socket.socket, hidden: dict[str, ModuleType]) -> tuple:  # type: ignore[type-arg]
+    """Fork a worker, wait for the order to start, and guard it for ever. Returns the order, in the worker."""
+    guard = os.getpid()
+    given, giving = _socket.socketpair()
+    try:
+        pid = os.fork()
+        if not pid:
+            order.close()
+            giving.close()
+            return _worker(given, guard)
+    except OSError as error:
+        wire.send(order, (FAILED, error.errno or 0))
+        os._exit(0)
+    try:
+        given.close()
+        sys.modules.update(hidden)
+        spawn.call_itself("reloader-guard")
+        spawn.set_all_signals(signal.SIG_IGN)
+        # Whoever ends early is to be ours still, as it would be later.
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        _guard(order, giving, pid)
+    finally:
+        os._exit(0)
+
+
+def _guard(order: _socket.socket, giving: _socket.socket, pid: int) -> None:
+    """Hand the order to the worker, once it comes, and guard it."""
+    wire.send(order, (HERE, pid))
+    received = wire.receive(order)
+    if received is None:
+        return  # and the worker hears it from us
+    order.close()
+    request, files = received
     os.setpgid(0, 0)
     spawn.become_subreaper()
-    _, _, _, folder, stop_signal, _, _, terminal, _ = request
-    standard = files[wire.WORKERS : wire.PIPES]
-    control = _socket.socket(fileno=files[wire.CONTROL])
-    wire.send(control, (wire.HERE, os.getpid()))
-    with open("/proc/self/comm", "rb") as file:
-        comm = file.read().rstrip(b"\n")
-    spawn.call_itself("reloader-guard")
-    try:
-        pid = spawn.fork_worker(folder, stop_signal, standard, terminal)
-    except spawn.SpawnError as error:
-        wire.send(control, (wire.FAILED, error.number, error.at_folder))
-        os._exit(0)
-    files[wire.CONTROL] = control.detach()
-    if pid:
-        try:
-            sys.modules.update(hidden)
-            spawn.set_all_signals(signal.SIG_IGN)
-            one = guard_main.Guard(guard_main.show_at(files), [])
-            one.take(pid, request, files[wire.PIPES :])
-            one.serve()
-        finally:
-            os._exit(0)
-    spawn.call_itself(os.fsdecode(comm))
-    for fd in (*files[: wire.WORKERS], *files[wire.PIPES :]):
+    control = _socket.socket(fileno=os.dup(files[wire.CONTROL]))
+    wire.send(control, (HERE, os.getpid()))
+    wire.send(giving, request, files[wire.WORKERS : wire.PIPES])
+    for fd in files[wire.WORKERS : wire.PIPES]:
         os.close(fd)
+    failed = wire.receive(giving)
+    giving.close()
+    if failed is not None:
+        os.waitpid(pid, 0)
+        wire.send(control, failed[0])
+        return
+    control.close()
+    one = guard_main.Guard(guard_main.show_at(files), [])
+    one.take(pid, request, files[wire.PIPES :])
+    one.serve()
+
+
+def _worker(given: _socket.socket, guard: int) -> tuple:  # type: ignore[type-arg]
+    """Wait for the order and enter what it names; returns it."""
+    received = wire.receive(given)
+    if received is None:
+        os._exit(0)
+    request, files = received
+    _, _, _, folder, stop_signal, _, _, terminal, _ = request
+    try:
+        spawn.enter(guard, folder, stop_signal, files, terminal)
+    except spawn.SpawnError as error:
+        wire.send(given, (FAILED, error.number, error.at_folder))
+        os._exit(127)
+    except OSError as error:
+        wire.send(given, (FAILED, error.errno or 0, False))
+        os._exit(127)
+    given.close()
+    return request
 
 
 def _become(environment: dict[bytes, bytes], words: list[str]) -> dict:  # type: ignore[type-arg]
