@@ -47,7 +47,7 @@ class WorkerProcess:
     """A running worker behind its guard. Raises CannotRun when there will be none, and Lost.
 
     `files` are our stdout and stderr, the worker's stdin, stdout and stderr, and the reading ends of its
-    pipes. Where its stdout is a terminal, that becomes its own (`terminal`).
+    pipes. Where its stdin or stdout is a terminal, that becomes its own (`terminal`).
     """
 
     def __init__(

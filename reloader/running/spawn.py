@@ -71,7 +71,7 @@ def fork_worker(
 ) -> int:
     """Fork a process in a session of its own, with these as its first descriptors, which are closed here.
 
-    Where standard output is a terminal, that becomes the session's (`terminal`). The process is sent
+    Where standard input or output is a terminal, that becomes the session's (`terminal`). The process is sent
     `stop_signal` by the system when we die. It becomes what `execute` makes of it, with every signal as it is
     for a new program, else goes on here as it is.
     Returns its pid, and 0 in itself. Raises SpawnError, in the parent alone.
@@ -130,7 +130,7 @@ def _lead_session(stop_signal: int, files: Sequence[int], terminal: bool) -> Non
         os.close(fd)
     if terminal:
         # The first terminal that the leader of a session opens becomes the session's (tty_ioctl(4)).
-        os.close(os.open(os.ttyname(1), os.O_RDWR))
+        os.close(os.open(os.ttyname(0 if os.isatty(0) else 1), os.O_RDWR))
 
 
 def set_all_signals(disposition: object) -> None:

@@ -49,13 +49,16 @@ class Template:
         settings: Settings,
         environment: Mapping[str, str],
         folder: str,
-        terminal: bool,
+        terminals: tuple[bool, bool],
         post: Callable[[Event], None],
     ) -> None:
-        """`environment` is that of a worker, which has a terminal or not, and runs in the folder."""
+        """`environment` is that of a worker, which runs in the folder.
+
+        `terminals` tell whether it has a terminal, or else reads from one.
+        """
         self._settings = settings
         self._environment = environment
-        self._terminal = terminal
+        self._terminals = terminals
         self._folder = folder
         self._post = post
         self._path = modules.path_for(settings.program, folder, environment)
@@ -252,7 +255,7 @@ class Template:
         """Boot a template; what it answers, None when it does not."""
         name = f"reloader-{os.urandom(16).hex()}"
         environment = self._with_order(self._environment, progress, name)
-        boot = Boot(self._settings.command, environment, name, self._terminal)
+        boot = Boot(self._settings.command, environment, name, *self._terminals)
         self._control = boot.listener
         if self._is_closing():
             self._hang_up()
