@@ -112,7 +112,8 @@ class WorkerProcess:
     def remember(self, modes: Sequence[Any]) -> None:
         """These modes of our terminal are to be put back should we be killed."""
         with suppress(Lost):
-            self._guard.remember(1, modes)
+            # There are keys where standard error is the terminal, wherever standard output leads.
+            self._guard.remember(2, modes)
 
     def wait(self, post: Callable[[Event], None]) -> ExitStatus:
         """Block until the leader has ended and nothing of its tree is left.

@@ -373,6 +373,25 @@ def test_the_terminals_modes_are_put_back(at_terminal: Callable[..., Screen], nu
     terminal.nothing_is_left()
 
 
+def test_the_terminals_modes_are_put_back_where_the_output_goes_elsewhere(
+    into_a_pipe: Callable[..., Screen],
+) -> None:
+    """Seen to fail with a guard that puts them back where standard output leads."""
+    screen = into_a_pipe("print('up')" + FOREVER)
+    terminal = screen.terminal
+
+    def reads_lines() -> bool:
+        return bool(termios.tcgetattr(terminal.fd)[3] & termios.ICANON)
+
+    screen.wait_for("up")
+    eventually(lambda: not reads_lines(), "keys are read one by one")
+    (supervisor,) = (pid for pid in terminal.table.look() if name_of(pid) == "reloader")
+    os.kill(supervisor, signal.SIGKILL)
+    terminal.process.wait(LIMIT)
+    eventually(reads_lines, "lines are read again")
+    terminal.nothing_is_left()
+
+
 @pytest.mark.parametrize("columns", [60, 80, 100])
 def test_the_help_breaks_no_line(at_terminal: Callable[..., Screen], columns: int) -> None:
     screen = at_terminal("print('up')" + FOREVER, columns=columns)
