@@ -107,7 +107,7 @@ def restart(base: Path) -> tuple[str, bytes]:
     run.wait_for("ready in .*\n")
     tasks = (folder / "shop" / "tasks.py").read_text()
     run.save("shop/tasks.py", tasks.replace('"v1"', '"v2"'))
-    run.wait_for("ready in .*drain.*\n")
+    run.wait_for("ended after .*\n")
     run.press(b"\x03")
     run.end()
     return run.command, run.data

@@ -97,7 +97,7 @@ def workers() -> str:
             telling.stop_of(preset),
             telling.timeout_of(preset),
             f"`{preset.ready}`" if preset.ready else "none",
-            "yes" if preset.overlap else "no",
+            telling.overlap_of(preset),
             preset.killed,
         )
         lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")

@@ -33,6 +33,7 @@ from reloader.effects import (
     StopWorker,
     Suspend,
     TakeBaseline,
+    TakeTemplate,
     Tell,
     WatchFolders,
 )
@@ -177,6 +178,8 @@ class Shell:
                     self._stage.forget(generation)
                 case LearnFromWorker():
                     self._learn()
+                case TakeTemplate(why):
+                    self._stage.take_template(why)
                 case PassInterrupt():
                     self._stage.type(INTERRUPT)
                 case ClearScreen():
@@ -250,10 +253,10 @@ class Shell:
         """What the worker has imported; None where that decides nothing, or is not known."""
         if self._settings.trigger is not Trigger.LOADED:
             return None
-        from reloader.running.warm.modules import own_places
+        from reloader.running.warm.modules import Record, own_places
         from reloader.watching.loaded import loaded
 
-        record = self._stage.record()
+        record = self._stage.record() or Record()
         return loaded(own_places(record), record.missing, self._settings.program)
 
     def _begin_preflight(self, number: int, paths: tuple[str, ...]) -> None:

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from reloader.errors import ReloaderError
-from reloader.presets.applying import applied, cautions, overlap_cautions
-from reloader.presets.preset import Preset
+from reloader.presets.applying import applied, cautions
+from reloader.presets.numbering import numbered
+from reloader.presets.preset import SET_SO, Preset
 from reloader.presets.recognise import Recognised, recognise
 from reloader.presets.table import PRESETS
 from reloader.settings import (
@@ -37,19 +38,22 @@ def build(given: dict[str, Any], presets: Sequence[Preset] = PRESETS) -> Setting
     if not command:
         raise ReloaderError("no command given", "reloader -- python manage.py qcluster")
     recognised = _recognised(command, given.get("preset"), presets)
-    values = _known_of(recognised)
+    environment = {**os.environ, **recognised.environment}
+    preset = recognised.preset
+    if preset is not None:
+        preset = applied(preset, recognised.arguments, environment)
+    values = _known_of(recognised, preset)
     values |= {key: value for key, value in given.items() if value not in (None, ())}
     for key in ("command", "module", "verbose", "quiet"):
         values.pop(key, None)
-    preset = recognised.preset
     values["preset"] = preset.key if preset is not None else None
+    values |= _beside(command, recognised, preset, given.get("overlap"))
     if preset is not None:
-        environment = {**os.environ, **recognised.environment}
-        values["cautions"] = cautions(preset, recognised.arguments, environment, values["stop_signal"])
-        if values.get("overlap"):
-            values["cautions"] += overlap_cautions(applied(preset, recognised.arguments, environment))
-    # By its documented rules it would work elsewhere; it has not been tried there.
-    values["warm"] = values["warm"] and recognised.python and sys.platform == "linux"
+        values["cautions"] += cautions(
+            *(preset, recognised.arguments, environment, values["stop_signal"], values["overlap"])
+        )
+    values["why_cold"] = _why_cold(values["warm"], recognised.python)
+    values["warm"] = values["why_cold"] is None
     values["trigger"] = Trigger(values.get("trigger", "tree"))
     values["stop_target"] = StopTarget(values.get("stop_target", "worker"))
     values["on_exit"] = OnExit(values.get("on_exit", "wait"))
@@ -73,6 +77,16 @@ def build(given: dict[str, Any], presets: Sequence[Preset] = PRESETS) -> Setting
     return settings
 
 
+def _why_cold(wanted: bool, python: bool) -> str | None:
+    """Why no start of such a worker is warm; None where that can be."""
+    if not python:
+        return "not a Python program, as far as can be seen"
+    if not wanted:
+        return "warm starts are turned off"
+    # By its documented rules it would work elsewhere; it has not been tried there.
+    return None if sys.platform == "linux" else "warm starts are tried on Linux alone"
+
+
 def _recognised(command: Sequence[str], choice: str | None, presets: Sequence[Preset]) -> Recognised:
     if choice is None:
         return recognise(command, presets)
@@ -83,8 +97,32 @@ def _recognised(command: Sequence[str], choice: str | None, presets: Sequence[Pr
     return recognise(command, presets, named(choice, presets))
 
 
-def _known_of(recognised: Recognised) -> dict[str, Any]:
-    """The settings that follow from the command."""
+def _beside(
+    command: Sequence[str], recognised: Recognised, preset: Preset | None, wanted: bool | None
+) -> dict[str, Any]:
+    """Whether the new generation starts beside the old one, and by which command; or why it does not.
+
+    It does where the user wants it, or says nothing and the preset, whose cases are applied, knows that it
+    is safe.
+    """
+    if wanted is False or preset is None:
+        return {"overlap": bool(wanted), "apart": SET_SO if wanted is False else "", "cautions": ()}
+    apart, words = preset.apart, recognised.words
+    renamed = numbered(command, words, len(recognised.arguments), preset.named_by, preset.own_name)
+    if renamed is None:
+        apart = apart or "its name cannot be given a number within this command"
+    told = ((f"{preset.key}: {apart}", "--no-overlap drains first"),) if wanted and apart else ()
+    overlap = wanted or not apart
+    return {
+        "overlap": overlap,
+        "apart": apart,
+        "numbered": renamed or () if overlap else (),
+        "cautions": told,
+    }
+
+
+def _known_of(recognised: Recognised, preset: Preset | None) -> dict[str, Any]:
+    """The settings that follow from the command; the preset's cases are applied."""
     from reloader.showing.managers import is_below_manager
 
     values: dict[str, Any] = {
@@ -96,9 +134,7 @@ def _known_of(recognised: Recognised) -> dict[str, Any]:
         "warm": recognised.python,
         "stop_signal": parse_signal("INT" if recognised.python else "TERM"),
     }
-    if recognised.preset is not None:
-        environment = {**os.environ, **recognised.environment}
-        preset = applied(recognised.preset, recognised.arguments, environment)
+    if preset is not None:
         values |= {
             "ready": preset.ready,
             "stop_target": preset.stop_target,

@@ -34,6 +34,12 @@ class LearnFromWorker(Message):
     """The worker is at work: learn what it has imported, for the next start and for what matters to it."""
 
 
+class TakeTemplate(Message):
+    """Fork workers from the template that was built; or know why none was, for the cold starts to come."""
+
+    why: str | None = None
+
+
 class Suspend(Message):
     """Stop the worker's tree and ourselves, as Ctrl-Z does; Resumed follows once we go on."""
 
@@ -116,6 +122,7 @@ Effect = (
     | KillWorker
     | ReapWorker
     | LearnFromWorker
+    | TakeTemplate
     | Suspend
     | PassInterrupt
     | ClearScreen

@@ -169,6 +169,10 @@ class WatchingFailed(Message):
     interval: float
 
 
+class TemplateBegun(Message):
+    """A template is being built; TemplateBuilt or TemplateFailed follows."""
+
+
 class TemplateBuilt(Message):
     """So many modules are preloaded: the next start is warm."""
 
@@ -178,6 +182,12 @@ class TemplateBuilt(Message):
 
 class TemplateFailed(Message):
     """No template can be built; starts stay cold."""
+
+    why: str
+
+
+class TemplateLost(Message):
+    """There is no template any more, or none can be thought of."""
 
     why: str
 
@@ -286,8 +296,10 @@ Event = (
     | TreeKnown
     | PathUnreadable
     | WatchingFailed
+    | TemplateBegun
     | TemplateBuilt
     | TemplateFailed
+    | TemplateLost
     | GuardLost
     | WorkerStarted
     | StartFailed

@@ -304,6 +304,17 @@ class KeysAre(Message):
     """What the keys do."""
 
 
+class TemplateIs(Message):
+    """What is known of the template."""
+
+    state: str
+    """`off`, `none`, `being built` (maybe beside an older one) or `ready`."""
+    modules: int | None = None
+    """So many are preloaded in the one that there is."""
+    why: str | None = None
+    """Why there is none."""
+
+
 class StatusOf(Message):
     """One generation that has not ended."""
 

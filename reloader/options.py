@@ -191,10 +191,11 @@ PARAMS: list[click.Parameter] = [
         ["--overlap/--no-overlap"],
         section=Section.RESTARTING,
         default=None,
-        help="Start the new code first, then drain the old. [default: no]",
+        help="Start the new code first, then drain the old. [default: as known]",
         details="The old worker goes on until the new one is ready, and is drained then, for as long as it needs; "
-        "if the new one is not, the old one was never touched. For workers that take tasks from a queue: not for "
-        "schedulers, nor for what has a port, a file or a name that it locks.",
+        "if the new one is not, the old one was never touched. It is on for those known workers that take tasks from "
+        "a queue and were tried with it (reloader presets NAME), and off for all others: schedulers, and whatever has "
+        "a port, a pid file or a lock. With -v the first line tells which, and why.",
     ),
     Option(
         ["--max-draining"],

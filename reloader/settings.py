@@ -19,6 +19,8 @@ ALIVE_IS_READY = 1.0
 START_TIMEOUT = 30.0
 
 
+# Where the number of the generation stands in a command; no word of a command can have it.
+NUMBER = "\0"
 # How often the tree is looked at, in seconds, where no events come.
 POLL_INTERVAL = 1.0
 
@@ -92,8 +94,12 @@ class Settings:
     """The worker is a Python program: code and configuration count, and its output is unbuffered."""
     program: tuple[str, ...] = ()
     """The command without the programs in front of it that only run another one."""
+    numbered: tuple[str, ...] = ()
+    """The command of generations but the first, with NUMBER where theirs goes; empty where it is the same."""
     warm: bool = False
     """Fork workers from a process that has imported what does not change, where that is possible."""
+    why_cold: str | None = None
+    """Why no start is ever warm, where none is."""
     interpreter: str | None = None
     """The program whose syntax the worker's code is in; None for our own Python's."""
     preset: str | None = None
@@ -123,6 +129,8 @@ class Settings:
     kill_timeout: float = 5.0
     overlap: bool = False
     """Start the new code beside the old, which is drained once the new one is ready."""
+    apart: str = ""
+    """Why generations do not overlap, where that is known."""
     max_draining: int = 3
     """With `overlap`, so many generations may drain at once."""
     start_timeout: float | None = None
@@ -137,6 +145,18 @@ class Settings:
     log_format: LogFormat = LogFormat.TEXT
     verbosity: int = 0
     """Below 0: only what needs the user's attention; above: why things were done or not."""
+
+    def command_of(self, generation: int) -> tuple[str, ...]:
+        """The command that this generation runs."""
+        if generation <= 1 or not self.numbered:
+            return self.command
+        return tuple(word.replace(NUMBER, str(generation)) for word in self.numbered)
+
+    def program_of(self, generation: int) -> tuple[str, ...]:
+        """Its `program`."""
+        if generation <= 1 or not self.numbered:
+            return self.program
+        return self.command_of(generation)[len(self.command) - len(self.program) :]
 
     @property
     def learns(self) -> bool:

@@ -114,11 +114,14 @@ class Stage:
         if self._template is not None and self._settings.warm:
             self._template.go_on(self._spawn)
 
-    def record(self) -> Record:
-        """What the worker has imported."""
-        from reloader.running.warm.modules import read
+    def take_template(self, why: str | None) -> None:
+        """A template was built, or (why) could not be."""
+        if self._template is not None:
+            self._template.take(why)
 
-        return read(b"" if self._template is None else self._template.recorded())
+    def record(self) -> Record | None:
+        """What the worker has imported; None where nobody asks it."""
+        return None if self._template is None else self._template.record()
 
     def stop(self, generation: int) -> None:
         """Send the stop signal."""
@@ -219,7 +222,7 @@ class Stage:
                 nursery = self._choose_nursery()
                 environment = process.environment(self._environment, generation, settings.python)
                 if self._template is not None:
-                    environment = self._template.environment(environment)
+                    environment = self._template.environment(environment, generation)
                 try:
                     worker = WorkerProcess(
                         generation,

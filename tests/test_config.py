@@ -443,6 +443,23 @@ def test_a_ready_line_in_the_file_holds_in_every_case(tmp_path: Path) -> None:
     assert built("celery", "-A", "p", "worker").ready == "up"
 
 
+def test_a_file_says_whether_generations_overlap_and_how_they_are_named(tmp_path: Path) -> None:
+    command = ("celery", "-A", "p", "worker", "-B")
+    assert not built(*command).overlap
+    put(tmp_path / "reloader.toml", "[presets.celery]\noverlap = true\n")
+    assert built(*command).overlap
+    assert built("celery", "-A", "p", "worker").overlap
+    put(tmp_path / "reloader.toml", "[presets.celery]\noverlap = false\n")
+    settings = built("celery", "-A", "p", "worker")
+    assert (settings.overlap, settings.apart) == (False, "it is set so")
+    put(tmp_path / "reloader.toml", "overlap = false\n[presets.celery]\noverlap = true\n")
+    assert not built("celery", "-A", "p", "worker").overlap
+    mine = "[presets.mine]\nmatch = 'mine'\noverlap = true\nnamed-by = ['--as']\nown-name = 'me'\n"
+    put(tmp_path / "reloader.toml", mine)
+    assert built("mine", "x").command_of(4) == ("mine", "x", "--as", "me.4")
+    assert built("mine", "--as", "you").command_of(4) == ("mine", "--as", "you.4")
+
+
 def test_defaults_then_preset_then_file_then_variable_then_option(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -485,6 +502,7 @@ def test_a_preset_can_be_wanted_and_unwanted(tmp_path: Path) -> None:
         ("presets.celery.stop-timout = 1", "unknown key 'presets.celery.stop-timout'", "stop-timeout"),
         ("presets.celery.xyzzy = 1", "unknown key 'presets.celery.xyzzy'", "known: match, value-options"),
         ("presets.celery.match = 1", "presets.celery.match = 1", "write a list of strings"),
+        ("presets.celery.named-by = 'n'", "presets.celery.named-by: 'n' is no option", ""),
         ("presets.celery.overlap = 'yes'", "presets.celery.overlap = 'yes'", "write true or false"),
         ("presets.celery.stop-timeout = 'soon'", "presets.celery.stop-timeout: 'soon' is not a duration", ""),
         ("presets.celery.stop-signal = 'TREM'", "presets.celery.stop-signal: 'TREM' is not a signal", "TERM"),

@@ -10,21 +10,17 @@ from reloader.events import (
     PathUnreadable,
     PatternIdle,
     PromptAwaited,
-    TemplateBuilt,
-    TemplateFailed,
     TreeKnown,
     WatchedBeside,
     WatchingFailed,
 )
 from reloader.notices import (
     AwaitingPrompt,
-    CannotPreload,
     CannotRead,
     EndingLeftovers,
     Ignoring,
     MatchesNothing,
     Notice,
-    Preloaded,
     Remembered,
     Watching,
     WatchingBeside,
@@ -43,10 +39,6 @@ def relayed(event: Event) -> Notice | None:
             return WatchingByComparing(reason, interval)
         case LeftoversFound(_, processes):
             return EndingLeftovers(processes)
-        case TemplateBuilt(modules, seconds):
-            return Preloaded(modules, seconds)
-        case TemplateFailed(why):
-            return CannotPreload(why)
         case WatchedBeside(paths):
             return WatchingBeside(paths)
         case PatternIdle(option, pattern):

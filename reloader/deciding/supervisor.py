@@ -16,6 +16,7 @@ from reloader.deciding.lives import Life
 from reloader.deciding.loops import Loops, most_of
 from reloader.deciding.relaying import relayed
 from reloader.deciding.states import Goal, Plan
+from reloader.deciding.warmth import Warmth
 from reloader.deciding.worker import Worker
 from reloader.effects import (
     BeginWatching,
@@ -45,6 +46,10 @@ from reloader.events import (
     SignalReceived,
     SourceFailed,
     StartFailed,
+    TemplateBegun,
+    TemplateBuilt,
+    TemplateFailed,
+    TemplateLost,
     TreeBusy,
     TreeCompared,
     TreeTouched,
@@ -85,6 +90,7 @@ class Supervisor:
         self._hints = Hints(self._debouncer)
         self._gate = Gate(settings)
         self._loops = Loops()
+        self._warmth = Warmth(settings.why_cold)
         self._keys = Keys(self.worker, self._debouncer, self._gate, partial(self._quit_once, signal.SIGTERM))
         self._baseline_for = 0
         self._seen: frozenset[Change] = frozenset()
@@ -153,6 +159,8 @@ class Supervisor:
                 return [] if changes is None else self._restart(changes, now)
             case PreflightFailed():
                 return self._gate.failed(event)
+            case TemplateBegun() | TemplateBuilt() | TemplateFailed() | TemplateLost():
+                return self._warmth.heard(event)
             case BaselineTaken(generation):
                 self._seen = frozenset()
                 self._hints.looked_at()

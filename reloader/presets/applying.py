@@ -13,29 +13,27 @@ def applied(preset: Preset, arguments: Sequence[str], environment: Mapping[str, 
         if case.stop_signal is None and _holds(case, arguments, environment):
             if case.ready is not None:
                 preset = preset._replace(ready=case.ready or None)
-            if case.overlap is not None:
-                preset = preset._replace(overlap=case.overlap)
+            if case.apart is not None:
+                preset = preset._replace(apart=case.apart)
     return preset
 
 
 def cautions(
-    preset: Preset, arguments: Sequence[str], environment: Mapping[str, str], stop_signal: int
+    preset: Preset,
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    stop_signal: int,
+    overlap: bool = False,
 ) -> tuple[tuple[str, str], ...]:
     """What to tell at the start, each with what to do about it."""
     return tuple(
         (f"{preset.key}: {case.caution}", case.hint)
         for case in preset.cases
-        if case.caution and case.stop_signal in (None, stop_signal) and _holds(case, arguments, environment)
+        if case.caution
+        and case.stop_signal in (None, stop_signal)
+        and case.overlaps in (None, overlap)
+        and _holds(case, arguments, environment)
     )
-
-
-def overlap_cautions(preset: Preset) -> tuple[tuple[str, str], ...]:
-    """What to tell where generations shall overlap, of a preset whose cases are applied."""
-    if not preset.overlap:
-        return ((f"{preset.key}: two of it at once are not known to be safe", "--no-overlap drains first"),)
-    if preset.overlap_needs:
-        return ((f"{preset.key}: with overlap it needs {preset.overlap_needs}", "--no-overlap drains first"),)
-    return ()
 
 
 def _holds(case: Case, arguments: Sequence[str], environment: Mapping[str, str]) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from reloader.errors import ReloaderError
-from reloader.presets.preset import Preset
+from reloader.presets.preset import SET_SO, Preset
 from reloader.presets.table import PRESETS
 from reloader.settings import StopTarget, parse_duration, parse_signal
 
@@ -24,7 +24,8 @@ KEYS: Mapping[str, type] = {
     "stop_target": str,
     "stop_timeout": str,
     "overlap": bool,
-    "overlap_needs": str,
+    "named_by": list,
+    "own_name": str,
     "killed": str,
     "notes": str,
 }
@@ -105,7 +106,12 @@ def _ready(preset: Preset, value: str) -> Preset:
     except re.error as error:
         raise ValueError(f"{value!r} is not a regular expression: {error}") from error
     # What the file says holds in every case.
-    cases = tuple(case._replace(ready=None) for case in preset.cases)
+    cases = tuple(
+        case
+        if case.ready is None
+        else case._replace(ready=None, apart=None if case.ready == "" else case.apart)
+        for case in preset.cases
+    )
     return preset._replace(ready=value or None, cases=cases)
 
 
@@ -121,8 +127,19 @@ def _stop_timeout(preset: Preset, value: str) -> Preset:
 
 
 def _overlap(preset: Preset, value: bool) -> Preset:
-    cases = tuple(case._replace(overlap=None) for case in preset.cases)
-    return preset._replace(overlap=value, cases=cases)
+    cases = tuple(case._replace(apart=None) for case in preset.cases)
+    return preset._replace(apart="" if value else SET_SO, cases=cases)
+
+
+def _named_by(preset: Preset, values: list[str]) -> Preset:
+    for value in values:
+        if not value.startswith("-"):
+            raise ValueError(f"{value!r} is no option")
+    return preset._replace(named_by=tuple(values))
+
+
+def _own_name(preset: Preset, value: str) -> Preset:
+    return preset._replace(own_name=value)
 
 
 _SETTERS: Mapping[str, Callable[[Preset, Any], Preset]] = {
@@ -135,7 +152,8 @@ _SETTERS: Mapping[str, Callable[[Preset, Any], Preset]] = {
     "stop_target": _stop_target,
     "stop_timeout": _stop_timeout,
     "overlap": _overlap,
-    "overlap_needs": lambda preset, value: preset._replace(overlap_needs=value),
+    "named_by": _named_by,
+    "own_name": _own_name,
     "killed": lambda preset, value: preset._replace(killed=value.rstrip(".")),
     "notes": lambda preset, value: preset._replace(notes=value),
 }

@@ -9,6 +9,8 @@ from reloader.settings import StopTarget
 
 # How long a task in flight may take, in seconds, where nothing else is known.
 FOR_TASKS = 60.0
+# Why generations do not overlap where the user has said so.
+SET_SO = "it is set so"
 
 
 class Case(NamedTuple):
@@ -28,8 +30,10 @@ class Case(NamedTuple):
     """This is the stop signal."""
     ready: str | None = None
     """The ready line then; an empty one where there is none."""
-    overlap: bool | None = None
-    """Whether generations may overlap then."""
+    apart: str | None = None
+    """Why generations must not overlap then; an empty one where they may."""
+    overlaps: bool | None = None
+    """Generations do overlap, or do not. It decides nothing but what the user is told."""
     caution: str = ""
     """What the user is told once, at the start."""
     hint: str = ""
@@ -56,8 +60,7 @@ class Preset(NamedTuple):
     ready: str | None = None
     """A regular expression for the line by which it is ready.
 
-    Where each of its processes prints one, the first is enough: the old generation is gone by then, so
-    that whatever takes up a task is new.
+    Where each of its processes prints one, the first is enough: a task that comes then finds somebody new.
     """
     stop_signal: int | None = signal.SIGINT
     """What drains it; None for INT where it is Python, and TERM where it is not."""
@@ -65,12 +68,25 @@ class Preset(NamedTuple):
     """Who gets it: the whole tree, where the first process does not pass it on."""
     stop_timeout: float = FOR_TASKS
     """How long a task in flight may take; infinity for as long as it wants."""
-    overlap: bool = False
-    """Whether a new generation may start before the old one has drained."""
-    overlap_needs: str = ""
-    """What the new generation needs for that."""
+    apart: str = "two of it at once are not known to be safe"
+    """Why a new generation must not start before the old one has drained; empty where it does.
+
+    Empty only where that was tried: a broker that gives a task to one of two, and a ready line.
+    """
+    named_by: tuple[str, ...] = ()
+    """The options by which it is given its own name, of which there cannot be two at once.
+
+    With overlap every generation but the first has its number in that name, before an `@`, else at the end.
+    """
+    own_name: str = ""
+    """What it is called without them; empty where it makes up another name at every start."""
     killed: str = ""
     """What becomes of a task that is killed at the stop timeout."""
     notes: str = ""
     """What else a user should know, in sentences."""
     cases: tuple[Case, ...] = ()
+
+    @property
+    def overlap(self) -> bool:
+        """Whether the new generation starts beside the old one, unless the user says something else."""
+        return not self.apart

@@ -1,7 +1,8 @@
 """What is known of each worker. Data only, one entry a system.
 
 SIGINT to the leader alone is the one signal that drains every queue that can drain: SIGTERM cuts the
-tasks of huey, of rocketry and of plain scripts. Each entry was tried with the version it names.
+tasks of huey, of rocketry and of plain scripts. Each entry was tried with the version it names. Generations
+overlap where a stream of tasks has gone through many such reloads, and a long task through several.
 """
 
 from __future__ import annotations
@@ -12,6 +13,14 @@ from reloader.presets.preset import Case, Preset
 from reloader.settings import StopTarget
 
 _CELERY = ("-A", "--app", "-b", "--broker", "--result-backend", "--loader", "--config", "--workdir")
+_NO_LINE = "no line tells when it is ready"
+_PID_FILE = "its pid file is for one process"
+_RESTARTS_ITSELF = "the old one would restart itself as well"
+_RQ_KILLED = (
+    "the job counts as started until its heartbeat is 90 s old, then as failed; it runs again only if it was "
+    "given a Retry"
+)
+_SCHEDULERS_LOCK = "the new one would not get the scheduler's lock, which the old one holds"
 _SAYS_MORE = ("-l=info", "-l=debug", "--loglevel=info", "--loglevel=debug")
 
 PRESETS = (
@@ -20,7 +29,7 @@ PRESETS = (
         "django-q2",
         match=("manage.py qcluster",),
         ready=r"Q Cluster .+ running\.",
-        overlap=True,
+        apart="",
         killed="with the ORM broker a task runs again once it is older than `retry`; with Redis it is lost, "
         "and so is what the workers had taken ahead",
         notes="Everything that the workers have taken ahead is done by the old code before it ends. A worker "
@@ -29,31 +38,38 @@ PRESETS = (
     # rq 3.0, django-rq 4.2. A second signal kills the job; each job runs in a process group of its own.
     Preset(
         "rq",
-        match=(
-            *("manage.py rqworker", "manage.py rqworker-pool", "rqworker"),
-            *("rq worker", "rq worker-pool", "rq.cli worker", "rq.cli worker-pool"),
-        ),
+        match=("manage.py rqworker", "rqworker", "rq worker", "rq.cli worker"),
         ready=r"\*\*\* Listening on ",
-        overlap=True,
-        overlap_needs="no --name, or another one",
-        killed="the job counts as started until its heartbeat is 90 s old, then as failed; it runs again "
-        "only if it was given a Retry",
+        apart="",
+        named_by=("--name", "-n"),
+        killed=_RQ_KILLED,
         cases=(
-            Case(has=("--with-scheduler",), overlap=False),
+            Case(has=("--with-scheduler", "-s"), apart=_SCHEDULERS_LOCK),
+            Case(has=("--pid",), apart=_PID_FILE),
             Case(
                 has=("--name", "-n"),
-                overlap=False,
+                overlaps=False,
                 caution="a worker that is killed keeps its --name for up to two minutes, and the next ends",
                 hint="leave --name out in development: names are then made up",
             ),
         ),
-        notes="With --with-scheduler a killed worker holds the scheduler's lock for up to ten minutes more.",
+        notes="With --with-scheduler a worker that dies with its scheduler, as when the machine does, holds "
+        "the scheduler's lock for up to ten minutes more; one that was asked to stop has given it back.",
+    ),
+    # Each of its workers runs a scheduler too, if it gets the lock.
+    Preset(
+        "rq-pool",
+        match=("manage.py rqworker-pool", "rq worker-pool", "rq.cli worker-pool"),
+        ready=r"\*\*\* Listening on ",
+        apart=_SCHEDULERS_LOCK,
+        killed=_RQ_KILLED,
     ),
     # django-rq 4.2. Two of it enqueue everything twice.
     Preset(
         "rq-cron",
         match=("manage.py rqcron", "rq cron", "rq.cli cron"),
         ready=r"Starting cron scheduler with",
+        apart="two of it enqueue everything twice",
         killed="it runs no jobs, so none is cut",
         notes="Every start enqueues its interval jobs at once.",
     ),
@@ -62,6 +78,7 @@ PRESETS = (
         "rq-scheduler",
         match=("manage.py rqscheduler", "rqscheduler"),
         ready=r"Registering birth",
+        apart="a scheduler of which two at once are not known to be safe",
         killed="it runs no jobs, so none is cut",
     ),
     # django-tasks-scheduler 4.4. Even idle it takes until its scheduler's next tick, up to 10 s, to end.
@@ -70,9 +87,12 @@ PRESETS = (
         match=("manage.py scheduler_worker",),
         ready=r"Starting worker for queues|Listening to queues",
         stop_timeout=75.0,
+        apart=_SCHEDULERS_LOCK,
+        named_by=("--name",),
         killed="the job was not seen to come back",
         cases=(
-            Case(has=("--without-scheduler",), overlap=True),
+            Case(has=("--without-scheduler",), apart=""),
+            Case(has=("--pid",), apart=_PID_FILE),
             Case(
                 lacks=("--without-scheduler",),
                 caution="stopped while idle, it loses the job that comes before its scheduler has ended",
@@ -80,7 +100,7 @@ PRESETS = (
             ),
             Case(
                 has=("--name",),
-                overlap=False,
+                overlaps=False,
                 caution="a worker that is killed keeps its --name for a while, and the next one ends",
                 hint="leave --name out in development: names are then made up",
             ),
@@ -93,11 +113,13 @@ PRESETS = (
         "dramatiq",
         match=("manage.py rundramatiq", "dramatiq", "dramatiq-gevent"),
         ready=r"Worker process is ready for action",
-        overlap=True,
+        apart="",
         killed="the message comes back by a maintenance that happens by chance, at the earliest after 60 s",
         cases=(
+            Case(has=("--pid-file",), apart=_PID_FILE),
             Case(
                 has=("--reload", "--watch"),
+                apart=_RESTARTS_ITSELF,
                 caution="dramatiq restarts itself as well, and kills tasks at the second change",
                 hint="leave --watch and --reload out",
             ),
@@ -111,7 +133,7 @@ PRESETS = (
         match=("manage.py procrastinate worker", "procrastinate worker"),
         valued=("-a", "--app", "--log-level", "--log-format", "--log-format-style"),
         ready=r"Launching a worker on",
-        overlap=True,
+        apart="",
         killed="the job stays in the state `doing` until something retries stalled jobs",
         notes="`python -m procrastinate` finds the app in the current folder; the console script does not.",
     ),
@@ -121,14 +143,18 @@ PRESETS = (
         match=("celery worker",),
         valued=_CELERY,
         ready=r"\S+@\S+ ready\.",
-        overlap=True,
-        overlap_needs="a node name of its own (-n), or `celery inspect` mixes the two up",
+        apart="",
+        named_by=("-n", "--hostname"),
+        own_name="celery@%h",
         killed="the task is lost unless acks_late is on; then it comes back after the visibility timeout",
         cases=(
             # The banner comes a second before the first task can be taken; what is queued waits.
             Case(lacks=_SAYS_MORE, ready=r"\[queues\]"),
-            Case(lacks=_SAYS_MORE, has=("-q", "--quiet"), ready=""),
-            Case(has=("-B", "--beat"), overlap=False),
+            Case(lacks=_SAYS_MORE, has=("-q", "--quiet"), ready="", apart=_NO_LINE),
+            Case(has=("-B", "--beat"), apart="two of beat share the file of its schedule"),
+            Case(has=("--pidfile",), apart=_PID_FILE),
+            Case(has=("--statedb", "-S"), apart="its --statedb is for one process"),
+            Case(has=("--detach", "-D"), apart="it goes into the background"),
             Case(
                 env="REMAP_SIGTERM=SIGQUIT",
                 stop_signal=signal.SIGTERM,
@@ -146,6 +172,7 @@ PRESETS = (
         valued=_CELERY,
         name="beat",
         ready=r"beat: Starting",
+        apart="two of beat share the file of its schedule",
         killed="an interval task may be sent once more at the next start",
         cases=(
             Case(lacks=_SAYS_MORE, ready=r"celery beat v\S+ .*is starting"),
@@ -159,6 +186,7 @@ PRESETS = (
         ready=r"Listening for notifications",
         stop_target=StopTarget.TREE,
         stop_timeout=10.0,
+        apart="without lock_notifications every notification would be handled twice",
         killed="with lock_notifications and --recover it is handled again at the next start; else it is lost",
         cases=(
             Case(
@@ -176,7 +204,7 @@ PRESETS = (
         "wakaq",
         match=("wakaq-worker",),
         ready=r"redis pubsub connected",
-        overlap=True,
+        apart="",
         killed="the task is lost",
         notes="It drains sync tasks only: an async task in flight is dropped by any stop.",
     ),
@@ -185,6 +213,7 @@ PRESETS = (
         "wakaq-scheduler",
         match=("wakaq-scheduler",),
         ready=r"starting scheduler",
+        apart="two of it send everything twice",
         killed="it runs no tasks, so none is cut; what was due meanwhile is not caught up",
     ),
     # 3.5. TERM cuts tasks.
@@ -192,15 +221,19 @@ PRESETS = (
         "huey",
         match=("manage.py run_huey", "huey_consumer", "huey_consumer.py", "huey.bin.huey_consumer"),
         ready=r"Huey consumer started",
+        apart="periodic tasks would run twice (-n leaves them out)",
         killed="the task is lost",
         cases=(
-            Case(has=("-n", "--no-periodic"), overlap=True),
+            Case(has=("-n", "--no-periodic"), apart=""),
+            Case(
+                has=("-f", "--flush-locks"), apart="the new one would free the locks that the old one holds"
+            ),
             Case(
                 stop_signal=signal.SIGTERM,
                 caution="SIGTERM cuts huey's tasks",
                 hint="--stop-signal INT drains",
             ),
-            Case(has=("-q", "--quiet"), ready=""),
+            Case(has=("-q", "--quiet"), ready="", apart=_NO_LINE),
         ),
         notes="Periodic tasks run once more for every restart in their minute; -n leaves them out.",
     ),
@@ -209,6 +242,7 @@ PRESETS = (
         "arq",
         match=("arq",),
         ready=r"Starting worker for",
+        apart="without job_completion_wait a stop cuts its jobs",
         killed="the job is blocked by its own key for some five minutes, then it runs again",
         cases=(
             Case(
@@ -225,11 +259,12 @@ PRESETS = (
         "taskiq",
         match=("taskiq worker",),
         ready=r"Listening started",
-        overlap=True,
+        apart="",
         killed="with a list broker the task is lost; with a stream broker it comes back after idle_timeout",
         cases=(
             Case(
                 has=("-r", "--reload"),
+                apart=_RESTARTS_ITSELF,
                 caution="taskiq restarts itself as well, twice for each change",
                 hint="leave --reload out",
             ),
@@ -242,6 +277,7 @@ PRESETS = (
         "taskiq-scheduler",
         match=("taskiq scheduler",),
         ready=r"Startup completed",
+        apart="two of it send everything twice",
         killed="it runs no tasks, so none is cut",
     ),
     # django-tasks-db 0.13 and django-tasks up to 0.8.
@@ -249,10 +285,11 @@ PRESETS = (
         "django-tasks",
         match=("manage.py db_worker",),
         ready=r"Starting worker",
-        overlap=True,
-        overlap_needs="no --worker-id, or another one",
+        apart="without --no-reload the old one would restart itself as well",
+        named_by=("--worker-id",),
         killed="the task stays in the state RUNNING and is not run again",
         cases=(
+            Case(has=("--no-reload",), apart=""),
             Case(
                 lacks=("--no-reload",),
                 caution="db_worker restarts itself as well while DEBUG is on, and cuts tasks",
@@ -263,6 +300,7 @@ PRESETS = (
     # No command of its own: --preset rocketry, or preset = "rocketry" in the settings. TERM cuts tasks.
     Preset(
         "rocketry",
+        apart="each has the whole schedule",
         killed="the task is cut, and its schedule begins anew",
         cases=(
             Case(
@@ -276,6 +314,7 @@ PRESETS = (
     # As rocketry, but nothing drains it unless the script has a handler.
     Preset(
         "schedule",
+        apart="each has the whole schedule",
         killed="the job is cut, and every timer begins anew",
         notes="A plain script. It drains only with a handler of its own for INT, which ends the loop; every "
         "timer begins anew at each start.",
@@ -287,6 +326,7 @@ PRESETS = (
         valued=("-r", "--require", "--import", "--loader", "--env-file", "-C", "--conditions"),
         python=False,
         stop_signal=signal.SIGTERM,
+        apart="a Node program may have a port",
         killed="with BullMQ the job counts as stalled once its lock of 30 s is over, and runs again",
         notes="A Node program has to handle SIGTERM itself; with BullMQ: await worker.close().",
     ),

@@ -6,21 +6,23 @@ import math
 import textwrap
 from collections.abc import Iterator, Sequence
 
+from reloader.presets.numbering import numbered
 from reloader.presets.preset import Case, Preset
-from reloader.settings import ALIVE_IS_READY, StopTarget, signal_name
+from reloader.settings import ALIVE_IS_READY, NUMBER, StopTarget, signal_name
 
 WIDTH = 100
 
 
 def listed(presets: Sequence[Preset]) -> str:
     """One line a worker, in columns."""
-    rows = [("NAME", "RECOGNISED BY", "STOP", "AT MOST", "READY AT")]
+    rows = [("NAME", "RECOGNISED BY", "STOP", "AT MOST", "OVERLAP", "READY AT")]
     rows += [
         (
             preset.key,
             ", ".join(preset.match[:2]) + (", ..." if len(preset.match) > 2 else "") or "--preset",
             stop_of(preset),
             timeout_of(preset),
+            overlap_of(preset),
             preset.ready or f"alive for {ALIVE_IS_READY:g} s",
         )
         for preset in presets
@@ -52,15 +54,33 @@ def _fields(preset: Preset) -> Iterator[tuple[str, str]]:
     yield "stop", stop_of(preset)
     yield "at most", timeout_of(preset)
     yield "ready at", preset.ready or f"alive for {ALIVE_IS_READY:g} s"
-    overlap = "possible" if preset.overlap else "never"
-    needs = f"; it needs {preset.overlap_needs}" if preset.overlap_needs and preset.overlap else ""
-    yield "overlap", overlap + needs
+    yield "overlap", f"no: {preset.apart}" if preset.apart else "yes: the new one starts beside the old"
+    if preset.named_by:
+        yield "named by", " or ".join(preset.named_by) + _numbers(preset)
     if preset.killed:
         yield "if killed", preset.killed
     for case in preset.cases:
         yield "but", f"{_condition(case)}: {_consequence(case)}"
     if preset.notes:
         yield "notes", preset.notes
+
+
+def overlap_of(preset: Preset) -> str:
+    """Whether generations overlap, or with which option they do."""
+    if preset.overlap:
+        return "yes"
+    options = next((case.has for case in preset.cases if case.apart == ""), ())
+    return f"with {options[-1]}" if options else "no"
+
+
+def _numbers(preset: Preset) -> str:
+    if not preset.own_name:
+        return "; with overlap the name gets the generation's number, as w1.2"
+    options = [preset.named_by[0], preset.own_name]
+    _, *words = (
+        word.replace(NUMBER, "2") for word in numbered(("",), ("",), 0, options[:1], options[1]) or ()
+    )
+    return f"; with overlap the name gets the generation's number, as w1.2, without one {' '.join(words)}"
 
 
 def stop_of(preset: Preset) -> str:
@@ -83,6 +103,8 @@ def _condition(case: Case) -> str:
         parts.append(f"without {' or '.join(map(_option, case.lacks))}")
     if case.env:
         parts.append(f"with {case.env} set")
+    if case.overlaps is not None:
+        parts.append("with overlap" if case.overlaps else "without overlap")
     if case.stop_signal is not None:
         parts.append(f"stopped by {signal_name(case.stop_signal)}")
     return " and ".join(parts)
@@ -97,8 +119,8 @@ def _consequence(case: Case) -> str:
     parts = []
     if case.ready is not None:
         parts.append(f"ready at {case.ready}" if case.ready else f"ready when alive for {ALIVE_IS_READY:g} s")
-    if case.overlap is not None:
-        parts.append(f"overlap {'possible' if case.overlap else 'never'}")
+    if case.apart is not None:
+        parts.append(f"no overlap: {case.apart}" if case.apart else "overlap")
     if case.caution:
         parts.append(case.caution)
     return "; ".join(parts)

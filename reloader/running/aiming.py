@@ -5,6 +5,10 @@ of them do nothing on SIGINT, or end on SIGTERM and leave the worker alone (each
 signal on. So the signal goes to what they run: once, and whatever they do. A shell gets it as well, since
 it would run its next command; unless it has a trap for it, which then is its own way to stop.
 
+A Python program gets it in its sleep. Its handler runs between any two instructions, and what the handler
+raises is swallowed in a finaliser or a log handler, or drops the task that was just taken from a queue: rq,
+django-tasks-scheduler and huey were seen to do both. In a wait for work or for a child nothing is cut.
+
 It runs in the guard and imports little.
 """
 
@@ -13,6 +17,7 @@ from __future__ import annotations
 import _signal as signal  # type: ignore[import-not-found]
 import os
 import select
+import time
 
 SHELLS = frozenset({"sh", "dash", "bash", "zsh", "ksh", "ash", "busybox"})
 # The first line as tried, or relatives of those; the second by what their documentation says.
@@ -20,6 +25,13 @@ RUNNERS = frozenset(
     {"uv", "pdm", "hatch", "pipenv", "poetry", "rye", "pixi", "npm", "npx", "yarn", "pnpm", "time"}
     | {"dotenv", "dotenvx", "doppler", "op", "infisical", "aws-vault", "chamber", "teller", "direnv"}
 )
+# A program sleeps when its main thread was not woken up for so long, in seconds: longer than an answer of a
+# broker takes that is on its way.
+STEADY = 0.005
+# A program that is at work all the time gets the signal then.
+AT_MOST = 0.2
+# It has ended, or is stopped: there is nothing to wait for.
+ENDED = "ended"
 
 
 def aim(leader: int, target: str, number: int) -> list[int]:
@@ -33,7 +45,8 @@ def aim(leader: int, target: str, number: int) -> list[int]:
 
 
 def send(pids: list[int], number: int) -> None:
-    """Send the signal to each, and SIGCONT after it: a stopped process would not handle it."""
+    """Send the signal to each once it sleeps, and SIGCONT after it: a stopped process would not handle it."""
+    _await_sleep(pids)
     for pid in pids:
         for one in (number, signal.SIGCONT):
             try:
@@ -62,6 +75,20 @@ def drop_ended(watched: list[int]) -> list[int]:
     for fd in ended:
         os.close(fd)
     return [fd for fd in watched if fd not in ended]
+
+
+def _await_sleep(pids: list[int]) -> None:
+    """Return once the main thread of each Python program sleeps, at the latest after AT_MOST seconds."""
+    until = time.monotonic() + AT_MOST
+    sleeps = {pid: "" for pid in pids if any(name.startswith(("python", "pypy")) for name in _names_of(pid))}
+    while True:
+        for pid, before in list(sleeps.items()):
+            sleeps[pid] = _sleep_of(pid)
+            if sleeps[pid] == ENDED or (before and sleeps[pid] == before):
+                del sleeps[pid]
+        if not sleeps or time.monotonic() >= until:
+            return
+        time.sleep(STEADY)
 
 
 def _through(pid: int, number: int) -> list[int]:
@@ -98,6 +125,21 @@ def _names_of(pid: int) -> set[str]:
     except OSError:
         pass
     return names
+
+
+def _sleep_of(pid: int) -> str:
+    """By what its main thread's present sleep is told from others; empty while it is at work."""
+    state = times = ""
+    try:
+        with open(f"/proc/{pid}/task/{pid}/status", encoding="utf-8", errors="replace") as file:
+            for line in file:
+                if line.startswith("State:"):
+                    state = line.split()[1]
+                elif line.startswith("voluntary_ctxt_switches:"):
+                    times = line.split()[1]
+    except OSError:
+        return ENDED  # or the system does not tell
+    return times if state == "S" else "" if state in "RD" else ENDED
 
 
 def _catches(pid: int, number: int) -> bool:

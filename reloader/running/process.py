@@ -61,8 +61,9 @@ class WorkerProcess:
         terminal: bool = False,
     ) -> None:
         self.generation = generation
+        command = settings.command_of(generation)
         request = (
-            [os.fsencode(word) for word in settings.command],
+            [os.fsencode(word) for word in command],
             {os.fsencode(key): os.fsencode(value) for key, value in environment.items()},
             *(os.fsencode(folder), int(settings.stop_signal), settings.stop_timeout, settings.name),
             *(terminal, settings.stop_target.value),
@@ -70,9 +71,9 @@ class WorkerProcess:
         try:
             self._guard = Guard(nursery.guard(request, files))
         except NotStarted as failure:
-            path = folder if failure.at_folder else settings.command[0]
+            path = folder if failure.at_folder else command[0]
             error = OSError(failure.number, os.strerror(failure.number), path)
-            raise explain(settings.command[0], folder, error) from failure
+            raise explain(command[0], folder, error) from failure
         self.pid = self._guard.worker
         leaders.add(self.pid)
         self.guard = self._guard.pid

@@ -250,7 +250,9 @@ class _Words:
         stop = f"{signal_name(settings.stop_signal)}{whom.get(settings.stop_target, '')}"
         limit = "no limit" if settings.stop_timeout is None else f"at most {settings.stop_timeout:g} s"
         ready = f"at '{settings.ready}'" if settings.ready else f"when alive for {ALIVE_IS_READY:g} s"
-        return printable(f"{settings.preset or 'no known worker'}: {stop}, {limit}, ready {ready}")
+        apart = f"no overlap{f': {settings.apart}' if settings.apart else ''}"
+        beside = "overlap" if settings.overlap else apart
+        return printable(f"{settings.preset or 'no known worker'}: {stop}, {limit}, ready {ready}, {beside}")
 
     def _killing(self, notice: Killing) -> str:
         there = [

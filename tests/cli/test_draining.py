@@ -241,3 +241,54 @@ def test_zombies_of_the_tree_do_not_pile_up(project: Path, start: Start) -> None
     children = Path(f"/proc/{run.process.pid}/task/{run.process.pid}/children")
     eventually(lambda: len(children.read_text().split()) == 1, "only the worker is our child", LIMIT)
     assert run.stop() == 0
+
+
+# Like rq: the handler raises, wherever the program is just then. Half of the time that is in a finaliser.
+SWALLOWING = """
+import os
+import signal
+import time
+
+
+class Asked(Exception):
+    pass
+
+
+class Busy:
+    def __del__(self):
+        end = time.monotonic() + 0.08
+        while time.monotonic() < end:
+            pass
+
+
+def stop(number, frame):
+    raise Asked
+
+
+signal.signal(signal.SIGINT, stop)
+print("ready", flush=True)
+try:
+    while True:
+        Busy()
+        time.sleep(0.12)
+except Asked:
+    print("stopped", flush=True)
+"""
+
+
+def test_a_python_program_is_asked_in_its_sleep(project: Path, start: Start) -> None:
+    """A handler that raises would be swallowed at many other moments, and the worker killed at its timeout.
+
+    Seen to fail with a stop signal that is sent at once.
+    """
+    (project / "worker.py").write_text(SWALLOWING)
+    run = start("--stop-timeout", "3s", "--ready", "ready", "--", PYTHON, "worker.py")
+    run.out.wait_for("ready")
+    run.err.wait_for("watching")
+    for version in range(12):
+        save(project / "task.py", f"VERSION = {version + 10}\n")
+        run.out.wait_for("stopped")
+        run.out.wait_for("ready")
+    assert run.stop() == 0
+    run.nothing_is_left()
+    assert "Exception ignored" not in run.out.text + run.err.text

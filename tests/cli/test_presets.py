@@ -72,7 +72,7 @@ def test_the_known_workers_are_listed(tmp_path: Path) -> None:
     status, said, _ = ask(tmp_path, "presets")
     assert status == 0
     head, *lines = said.splitlines()
-    assert head.split() == ["NAME", "RECOGNISED", "BY", "STOP", "AT", "MOST", "READY", "AT"]
+    assert head.split() == ["NAME", "RECOGNISED", "BY", "STOP", "AT", "MOST", "OVERLAP", "READY", "AT"]
     (line,) = (line for line in lines if line.startswith("django-q2 "))
     assert line.split() == [
         "django-q2",
@@ -81,6 +81,7 @@ def test_the_known_workers_are_listed(tmp_path: Path) -> None:
         "INT",
         "60",
         "s",
+        "yes",
         "Q",
         "Cluster",
         ".+",
@@ -99,6 +100,9 @@ def test_one_is_told_in_full_with_what_the_file_says(tmp_path: Path) -> None:
     assert fields["recognised"] == "by mycelery, celery worker"
     assert "\nat most       300 s\n" in said
     assert "the task is lost unless acks_late is on" in said
+    assert "\noverlap       yes: the new one starts beside the old\n" in said
+    assert "-n or --hostname; with overlap the name gets the generation's number" in said
+    assert "with -B or --beat: no overlap: two of beat share" in said
     assert "without -l info" in said
 
 
@@ -124,7 +128,28 @@ def test_the_first_line_tells_what_was_recognised_and_what_follows(project: Path
     run = start("-v", "--", PYTHON, "manage.py", "qcluster")
     run.out.wait_for("up 1")
     first = run.err.text.splitlines()[0]
-    assert first == r"reloader | django-q2: SIGINT, at most 60 s, ready at 'Q Cluster .+ running\.'"
+    assert (
+        first == r"reloader    | django-q2: SIGINT, at most 60 s, ready at 'Q Cluster .+ running\.', overlap"
+    )
+    assert run.stop() == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "line", "told"),
+    [
+        (("--no-overlap",), "manage.py qcluster", "no overlap: it is set so"),
+        ((), "manage.py rqworker --pid w.pid", "no overlap: its pid file is for one process"),
+        ((), "manage.py rqworker --name w1", "overlap"),
+        ((), "worker.py", "no overlap"),
+    ],
+)
+def test_the_first_line_tells_why_generations_do_not_overlap(
+    project: Path, start: Start, options: tuple[str, ...], line: str, told: str
+) -> None:
+    (project / "manage.py").write_text(MANAGE)
+    run = start("-v", *options, "--", PYTHON, *line.split())
+    run.err.wait_for(rf", {told}$")
+    run.err.wait_for("watching")
     assert run.stop() == 0
 
 
@@ -182,7 +207,7 @@ def test_before_the_kill_it_is_told_who_is_there_and_after_it_what_becomes_of_th
     project: Path, start: Start
 ) -> None:
     (project / "manage.py").write_text(OVERSTAYS)
-    run = start("-t", "1.5s", "--", PYTHON, "manage.py", "qcluster")
+    run = start("--no-overlap", "-t", "1.5s", "--", PYTHON, "manage.py", "qcluster")
     run.out.wait_for("up")
     run.err.wait_for("watching")
     save(project / "task.py", "VERSION = 2\n")

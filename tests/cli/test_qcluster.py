@@ -1,4 +1,7 @@
-"""The main job with the real django-q2 on SQLite: no task is lost, cut or run twice by a reload."""
+"""The main job with the real django-q2 on SQLite: no task is lost, cut or run twice by a reload.
+
+Generations overlap, as they do without an option.
+"""
 
 from __future__ import annotations
 
@@ -67,7 +70,7 @@ def notes(folder: Path) -> list[str]:
 
 
 def test_a_task_in_flight_ends_on_the_old_code_and_the_next_runs_on_the_new(site: Path, start: Start) -> None:
-    run = start("--", PYTHON, "manage.py", "qcluster", folder=site)
+    run = start("--no-overlap", "--", PYTHON, "manage.py", "qcluster", folder=site)
     run.err.wait_for(r"^qcluster \| .*Q Cluster .* running\.")
     run.err.wait_for(r"^reloader \| ready in \d+\.\d\d s$")
     queue(site, 1, 2.0)
@@ -98,10 +101,13 @@ def test_a_broken_save_is_told_and_the_next_good_one_works(site: Path, start: St
     run.err.wait_for(r"Q Cluster .* running\.")
     settings.write_text(good + "\nraise RuntimeError('broken on purpose')\n")
     run.err.wait_for("broken on purpose")
-    run.err.wait_for(r"qcluster crashed at its start \(exit status 1\) → waiting for a change")
+    run.err.wait_for(
+        r"qcluster\.2 crashed at its start \(exit status 1\) → qcluster\.1 goes on with the last good code"
+    )
+    assert "stopping" not in run.err.text, "the old one was never touched"
     settings.write_text(good)
-    run.err.wait_for("project/settings.py changed → starting qcluster")
-    run.err.wait_for(r"Q Cluster .* running\.", 2 * LIMIT)
+    run.err.wait_for("project/settings.py changed → starting qcluster.3")
+    run.err.wait_for("qcluster.3 is at work → draining qcluster.1", 2 * LIMIT)
     queue(site, 3, 0.0)
     eventually(lambda: "3 ended 1" in notes(site), "a task is done", 2 * LIMIT)
     assert run.stop() == 0
@@ -117,7 +123,7 @@ def test_ctrl_c_lets_the_task_in_flight_end(site: Path, start: Start) -> None:
     assert not run.survivors()
 
 
-# --- overlap --------------------------------------------------------------------------------------
+# --- many saves -----------------------------------------------------------------------------------
 
 # Queues numbered tasks until it is told to stop, then says how many they were.
 FEEDER = """
@@ -149,7 +155,7 @@ def at_work(run: Run, generation: int) -> None:
 
 def test_twenty_overlapped_reloads_lose_no_task_and_run_none_twice(site: Path, start: Start) -> None:
     """Seen to fail where the old generation is killed instead of drained."""
-    run = start("--overlap", "--", PYTHON, "manage.py", "qcluster", folder=site)
+    run = start("--", PYTHON, "manage.py", "qcluster", folder=site)
     run.err.wait_for(r"Q Cluster .* running\.", 2 * LIMIT)
     run.err.wait_for(r"ready in \d+\.\d\d s$")
     feeder = subprocess.Popen(
@@ -178,7 +184,7 @@ def test_a_long_task_goes_on_through_five_saves_and_the_new_code_serves_after_ea
     site: Path, start: Start
 ) -> None:
     (site / "work.py").write_text(TASKS.format(version=1) + HELD)
-    run = start("--overlap", "--", PYTHON, "manage.py", "qcluster", folder=site)
+    run = start("--", PYTHON, "manage.py", "qcluster", folder=site)
     run.err.wait_for(r"Q Cluster .* running\.", 2 * LIMIT)
     run.err.wait_for(r"ready in \d+\.\d\d s$")
     manage(site, "shell", "-c", "from django_q.tasks import async_task; async_task('work.hold', 0)")

@@ -30,14 +30,16 @@ def servers(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterato
 def workshop(
     tmp_path: Path, servers: Servers, start: Callable[..., Run]
 ) -> Iterator[Callable[[str | System], Workshop]]:
-    """Set up the system, or the one of that name, in the test's folder."""
+    """Set up the system, or the one of that name, in a folder of its own."""
     made: list[Workshop] = []
 
     def set_up(which: str | System) -> Workshop:
         system = SYSTEMS[which] if isinstance(which, str) else which
         if "node" in system.command and not (shutil.which("node") and MODULES.is_dir()):
             pytest.skip("needs node, and npm for `make queues`")
-        made.append(Workshop(system, tmp_path, servers, start))
+        place = tmp_path / str(len(made))
+        place.mkdir()
+        made.append(Workshop(system, place, servers, start))
         return made[-1]
 
     yield set_up

@@ -1,6 +1,7 @@
 """The table of the systems that are tried: each with its real package, as people start it. Data only.
 
-No command has an option of reloader: what each needs is known by its name.
+No command has an option of reloader: what each needs is known by its name, and so is whether the new
+generation starts beside the old one.
 """
 
 from __future__ import annotations
@@ -36,10 +37,13 @@ class System:
     environment: str = "queues"
     feeder: tuple[str, ...] = ("python", "feed.py")
     env: dict[str, str] = field(default_factory=dict)
+    overlaps: bool = False
+    """The new generation starts beside the old one, since nobody says anything else."""
     reloads: int = 20
-    """How many of them `make test` makes under a stream of tasks, fewer where each takes long.
+    """How many reloads `make test` makes under a stream of tasks, each behind a drain; fewer where each takes long.
 
-    The table in the README is made with 20 of each.
+    Where generations overlap, 20 are made so, and a few behind a drain. The table in the README is made with 20 of
+    each.
     """
     pace: float = 0.2
     """Seconds between two tasks of that stream."""
@@ -49,7 +53,7 @@ class System:
     """They are at every save.
 
     A stop signal that comes between two tasks is lost by some systems now and then, or with it the task
-    that was just taken: docs/workers.md says which, and nobody outside of them can help it.
+    that was just taken, even where the first process sleeps: docs/workers.md says which.
     """
     kept: tuple[str, ...] = ()
     """Prints the numbers of the tasks that it has put aside on its own."""
@@ -67,27 +71,31 @@ def _plain(name: str, command: str, project: str, source: str, broker: str = "",
 _MIGRATE = ("python", "manage.py", "migrate", "--verbosity", "0")
 _MAKE_MIGRATIONS = ("python", "manage.py", "makemigrations", "jobs", "--verbosity", "0")
 _SCHEMA = ("python", "-m", "procrastinate", "--app=papp.app", "schema", "--apply")
+_BESIDE: dict[str, Any] = {"overlaps": True}
 _KEPT: dict[str, Any] = {"kept": ("python", "kept.py")}
 _TABLES: dict[str, Any] = {"prepare": (_MIGRATE,)}
 _TRIGGERS: dict[str, Any] = {"prepare": (_MAKE_MIGRATIONS, _MIGRATE)}
 
 _ALL = (
-    _django("django-q2 (SQLite)", "qcluster", "django_q2_orm", **_TABLES),
-    _django("django-q2 (PostgreSQL)", "qcluster", "django_q2_orm", "postgres", reloads=5, **_TABLES),
-    _django("django-q2 (Redis)", "qcluster", "django_q2_redis", "redis", reloads=5, **_TABLES),
+    _django("django-q2 (SQLite)", "qcluster", "django_q2_orm", reloads=4, **_BESIDE, **_TABLES),
+    _django(
+        "django-q2 (PostgreSQL)", "qcluster", "django_q2_orm", "postgres", reloads=2, **_BESIDE, **_TABLES
+    ),
+    _django("django-q2 (Redis)", "qcluster", "django_q2_redis", "redis", reloads=2, **_BESIDE, **_TABLES),
     *(
         System(
             f"celery ({pool})",
             ("celery", "-A", "proj", "worker", "-l", "info", "-c", "2", "-P", pool),
             ("shared", "django", "celery"),
             "redis",
-            reloads=4,
+            overlaps=True,
+            reloads=2,
             busy=1 if pool == "solo" else 2,
             always=True,
         )
         for pool in ("prefork", "threads", "solo")
     ),
-    _django("rqworker", "rqworker default", "rq", "redis", reloads=10, always=True, **_KEPT),
+    _django("rqworker", "rqworker default", "rq", "redis", reloads=4, **_BESIDE, **_KEPT),
     _django(
         "rqworker --with-scheduler", "rqworker default --with-scheduler", "rq", "redis", reloads=4, **_KEPT
     ),
@@ -107,13 +115,20 @@ _ALL = (
         "scheduler_worker --without-scheduler",
         "scheduler",
         "redis",
-        reloads=10,
+        reloads=4,
         always=True,
+        **_BESIDE,
         **_TABLES,
     ),
-    _django("django-dramatiq", "rundramatiq -p 2 -t 2", "dramatiq", "redis", reloads=3),
+    _django("django-dramatiq", "rundramatiq -p 2 -t 2", "dramatiq", "redis", reloads=2, **_BESIDE),
     _django(
-        "procrastinate (Django)", "procrastinate worker", "procrastinate", "postgres", reloads=10, **_TABLES
+        "procrastinate (Django)",
+        "procrastinate worker",
+        "procrastinate",
+        "postgres",
+        reloads=4,
+        **_BESIDE,
+        **_TABLES,
     ),
     _plain(
         "procrastinate",
@@ -121,9 +136,11 @@ _ALL = (
         "procrastinate_plain",
         "papp.py",
         "postgres",
+        overlaps=True,
+        reloads=4,
         prepare=(_SCHEMA,),
     ),
-    _plain("wakaq", "wakaq-worker --app=tasks.wakaq", "wakaq", "tasks.py", "redis"),
+    _plain("wakaq", "wakaq-worker --app=tasks.wakaq", "wakaq", "tasks.py", "redis", reloads=4, **_BESIDE),
     _plain(
         "wakaq (async tasks)",
         "wakaq-worker --app=tasks.wakaq",
@@ -131,6 +148,7 @@ _ALL = (
         "tasks.py",
         "redis",
         fate=Fate.LOST,
+        overlaps=True,
         reloads=0,
         env={"ASYNC": "1"},
     ),
@@ -150,6 +168,18 @@ _ALL = (
     _plain("huey (threads)", "huey_consumer app.huey -w 2", "huey", "app.py", "redis"),
     _plain(
         "huey (processes)", "huey_consumer app.huey -w 2 -k process", "huey", "app.py", "redis", reloads=10
+    ),
+    _plain(
+        "huey -n (threads)", "huey_consumer app.huey -w 2 -n", "huey", "app.py", "redis", reloads=2, **_BESIDE
+    ),
+    _plain(
+        "huey -n (processes)",
+        "huey_consumer app.huey -w 2 -n -k process",
+        "huey",
+        "app.py",
+        "redis",
+        reloads=2,
+        **_BESIDE,
     ),
     # A job that has been cut five times is given up.
     _plain(
@@ -171,11 +201,21 @@ _ALL = (
         environment="older",
         env={"WAIT": "30"},
     ),
-    _plain("taskiq (stream)", "taskiq worker app:broker", "taskiq", "app.py", "redis", reloads=4),
+    _plain("taskiq (stream)", "taskiq worker app:broker", "taskiq", "app.py", "redis", reloads=2, **_BESIDE),
     _plain(
-        "taskiq (list)", "taskiq worker app:broker", "taskiq", "app.py", "redis", reloads=4, env={"LIST": "1"}
+        "taskiq (list)",
+        "taskiq worker app:broker",
+        "taskiq",
+        "app.py",
+        "redis",
+        reloads=2,
+        env={"LIST": "1"},
+        **_BESIDE,
     ),
-    _django("django-tasks", "db_worker", "django_tasks", reloads=10, **_TABLES),
+    _django("django-tasks", "db_worker", "django_tasks", reloads=2, **_TABLES),
+    _django(
+        "django-tasks --no-reload", "db_worker --no-reload", "django_tasks", reloads=2, **_BESIDE, **_TABLES
+    ),
     System(
         "BullMQ (Node)",
         ("node", "worker.js"),

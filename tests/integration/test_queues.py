@@ -1,17 +1,22 @@
-"""Every system: no reload loses, cuts or doubles a task that it can keep, and nothing of the old worker is left."""
+"""Every system: no reload loses, cuts or doubles a task that it can keep, and nothing of the old worker is left.
+
+Where generations overlap unasked it is tried so, and with --no-overlap too.
+"""
 
 from __future__ import annotations
 
 import signal
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from harness import Run
 from systems import SYSTEMS, Fate
-from workshop import LONG, READY, Process, Workshop, stream
+from workshop import LONG, READY, Process, Workshop, saves_at_a_long_task, stream
 
 pytestmark = pytest.mark.integration
 SetUp = Callable[[str], Workshop]
+BESIDE = [name for name, system in SYSTEMS.items() if system.overlaps]
 THOSE = {fate: [name for name, system in SYSTEMS.items() if system.fate is fate] for fate in Fate}
 
 
@@ -20,7 +25,7 @@ def begin(shop: Workshop, seconds: float) -> Run:
 
     It has done another one before: some say that they are ready before they handle signals.
     """
-    run = shop.start()
+    run = shop.start("--no-overlap")
     run.err.wait_for(READY, LONG)
     shop.queue(0)
     shop.await_end(0)
@@ -92,7 +97,7 @@ def test_quitting_lets_the_task_in_flight_end(name: str, number: int, workshop: 
 @pytest.mark.parametrize("name", [name for name, system in SYSTEMS.items() if system.reloads])
 def test_many_reloads_under_a_stream_of_tasks(name: str, workshop: SetUp) -> None:
     shop = workshop(name)
-    run = shop.start()
+    run = shop.start("--no-overlap")
     run.err.wait_for(READY, LONG)
     outcome = stream(shop, run, shop.system.reloads)
     assert (outcome.lost, outcome.left, outcome.killed) == ([], [], 0)
@@ -102,3 +107,44 @@ def test_many_reloads_under_a_stream_of_tasks(name: str, workshop: SetUp) -> Non
     assert outcome.versions > 1
     assert run.stop() == 0
     assert not run.survivors()
+
+
+# --- generations side by side ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [name for name in BESIDE if SYSTEMS[name].fate is Fate.ENDS])
+def test_twenty_reloads_side_by_side_under_a_stream_of_tasks(name: str, workshop: SetUp) -> None:
+    shop = workshop(name)
+    run = shop.start()
+    run.err.wait_for(READY, LONG)
+    outcome = stream(shop, run, 20, overlap=True)
+    assert (outcome.lost, outcome.kept, outcome.doubled, outcome.left, outcome.killed) == ([], [], [], [], 0)
+    assert outcome.tasks >= outcome.reloads
+    assert outcome.versions == 21
+    assert run.stop() == 0
+    assert not run.survivors()
+
+
+# Most of the time they wait for the long task, so several run in one test.
+GROUPS = 4
+TOGETHER = [[name for name in BESIDE if SYSTEMS[name].fate is Fate.ENDS][n::GROUPS] for n in range(GROUPS)]
+
+
+@pytest.mark.parametrize("names", TOGETHER, ids=", ".join)
+def test_a_task_of_20_s_ends_once_through_five_saves_and_the_new_code_serves_after_each(
+    names: list[str], workshop: SetUp
+) -> None:
+    def save_five_times(shop: Workshop) -> list[float]:
+        # On a slow machine the saves take longer than the task would.
+        run = shop.start("--stop-timeout", "10m")
+        run.err.wait_for(READY, LONG)
+        times = saves_at_a_long_task(shop, run, 5, 20.0)
+        assert run.stop() == 0
+        assert not run.survivors()
+        return times
+
+    shops = [workshop(name) for name in names]
+    with ThreadPoolExecutor(len(shops)) as pool:
+        for shop, times in zip(shops, pool.map(save_five_times, shops), strict=True):
+            # Several at once on a busy machine: figures are made by `make workers`.
+            assert max(times) < LONG, shop.system.name

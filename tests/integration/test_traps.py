@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import re
 import signal
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from harness import LIMIT, Run, eventually
 from systems import BEAT, SYSTEMS, System
-from workshop import LONG, READY, Process, Workshop
+from workshop import HANDED_OVER, HELD, LONG, READY, Process, Workshop
 
 pytestmark = pytest.mark.integration
 SetUp = Callable[[str | System], Workshop]
@@ -25,9 +26,13 @@ def ready(shop: Workshop, *options: str) -> Run:
     return run
 
 
-def reload(shop: Workshop, run: Run, version: int) -> None:
-    """Save, and wait until the worker is ready again."""
+def reload(shop: Workshop, run: Run, version: int, overlap: bool = False) -> None:
+    """Save, and wait until the worker is ready again, and the one before has ended."""
     shop.save(version)
+    if overlap:
+        run.err.wait_for(HANDED_OVER, LONG)
+        run.err.wait_for(" ended after ", LONG)
+        return
     run.err.wait_for(r"→ draining", LONG)
     run.err.wait_for(READY, LONG)
 
@@ -58,7 +63,7 @@ def leader(run: Run) -> int:
 def test_saving_again_during_a_drain_sends_no_second_signal(name: str, workshop: SetUp) -> None:
     """To most of them a second one means: cut the task."""
     shop = workshop(name)
-    run = ready(shop)
+    run = ready(shop, "--no-overlap")
     shop.queue(1, 2.5)
     shop.await_begin(1)
     shop.save(2)
@@ -101,7 +106,7 @@ def test_a_task_longer_than_the_stop_timeout_is_killed_and_its_fate_is_told(
     name: str, fate: str, workshop: SetUp
 ) -> None:
     shop = workshop(name)
-    run = ready(shop, "--stop-timeout", "4s")
+    run = ready(shop, "--no-overlap", "--stop-timeout", "4s")
     shop.queue(1, 30.0)
     shop.await_begin(1)
     shop.save(2)
@@ -154,12 +159,12 @@ def test_what_a_killed_leader_leaves_behind_is_ended(name: str, workshop: SetUp)
         ("rqworker", ("--name", "w1")),
         ("django-tasks-scheduler --without-scheduler", ("--name", "w1")),
         ("celery (threads)", ("-n", "w1@here")),
-        ("django-tasks", ("--worker-id", "w1")),
+        ("django-tasks --no-reload", ("--worker-id", "w1")),
     ],
 )
 def test_a_fixed_name_is_free_again_after_a_reload(name: str, more: tuple[str, ...], workshop: SetUp) -> None:
     shop = workshop(name)
-    run = shop.start(command=(*shop.system.command, *more))
+    run = shop.start("--no-overlap", command=(*shop.system.command, *more))
     run.err.wait_for(READY, LONG)
     for version in (2, 3):
         reload(shop, run, version)
@@ -170,12 +175,21 @@ def test_a_fixed_name_is_free_again_after_a_reload(name: str, more: tuple[str, .
     assert "crashed" not in run.err.text
 
 
-@pytest.mark.parametrize("name", ["rqworker", "rqworker-pool", "django-q2 (Redis)"])
-def test_no_record_of_an_old_worker_stays(name: str, workshop: SetUp) -> None:
+@pytest.mark.parametrize(
+    ("name", "overlap"),
+    [
+        *(("rqworker", False), ("rqworker", True), ("rqworker-pool", False)),
+        *(("django-q2 (Redis)", False), ("django-q2 (Redis)", True)),
+    ],
+)
+def test_no_record_of_an_old_worker_stays(name: str, overlap: bool, workshop: SetUp) -> None:
     shop = workshop(name)
-    run = ready(shop)
+    run = ready(shop, *(() if overlap else ("--no-overlap",)))
+    # Some say that they are ready before they handle signals.
+    shop.queue(1)
+    shop.await_end(1)
     for version in (2, 3):
-        reload(shop, run, version)
+        reload(shop, run, version, overlap)
         shop.queue(version)
         shop.await_end(version)
     there = "2" if name == "rqworker-pool" else "1"
@@ -198,6 +212,130 @@ def test_the_next_worker_gets_the_scheduler_of_rq(workshop: SetUp) -> None:
     shop.queue(4)
     shop.await_end(4)
     assert run.stop() == 0
+
+
+def test_a_killed_leader_of_rq_keeps_no_scheduler_lock(workshop: SetUp) -> None:
+    """Its scheduler, which is left behind, is asked to end before it is killed, and gives the lock back."""
+    shop = workshop("rqworker --with-scheduler")
+    run = ready(shop)
+    run.out.wait_for("Acquired scheduler lock for default")
+    os.kill(leader(run), signal.SIGKILL)
+    run.err.wait_for(r"crashed after .* → waiting for a change", LONG)
+    shop.save(2)
+    run.err.wait_for(READY, LONG)
+    run.out.wait_for("Acquired scheduler lock for default", LONG)
+    shop.queue(1)
+    shop.await_end(1)
+    assert run.stop() == 0
+
+
+def test_a_worker_of_rq_that_is_killed_at_its_stop_timeout_has_given_the_lock_back(workshop: SetUp) -> None:
+    """The stop signal ends its scheduler at once, whatever the job in flight does."""
+    shop = workshop("rqworker --with-scheduler")
+    run = ready(shop, "--stop-timeout", "4s")
+    run.out.wait_for("Acquired scheduler lock for default")
+    shop.queue(1, 60.0)
+    shop.await_begin(1)
+    shop.save(2)
+    run.err.wait_for(r"did not end within 4 s → SIGKILL", LONG)
+    run.err.wait_for(READY, LONG)
+    run.out.wait_for("Acquired scheduler lock for default")
+    shop.queue(2)
+    shop.await_end(2)
+    assert shop.of(2) == [("began", 2), ("ended", 2)]
+    assert run.stop() == 0
+
+
+@pytest.mark.parametrize("name", ["rqworker", "django-tasks-scheduler --without-scheduler"])
+def test_a_fixed_name_that_a_killed_worker_keeps_is_told(name: str, workshop: SetUp) -> None:
+    """At the start; and the next worker, which ends for it, says so itself and takes nothing else with it."""
+    shop = workshop(name)
+    run = shop.start("--no-overlap", "--stop-timeout", "2s", command=(*shop.system.command, "--name", "w1"))
+    run.err.wait_for(r"a worker that is killed keeps its --name .*, and the next")
+    run.err.wait_for(READY, LONG)
+    shop.queue(1, 30.0)
+    shop.await_begin(1)
+    shop.save(2)
+    run.err.wait_for(r"did not end within 2 s → SIGKILL", LONG)
+    run.err.wait_for(r"crashed|ended", LONG)
+    assert not run.workers()
+    assert run.stop() == 0
+    assert not run.survivors()
+
+
+# --- names of generations side by side ------------------------------------------------------------
+
+
+def at_work(shop: Workshop, *options: str, more: Sequence[str]) -> Run:
+    """The worker with more words, which has done task 0; the next start is warm where one can be."""
+    run = shop.start("-v", *options, command=(*shop.system.command, *more))
+    run.err.wait_for(READY, LONG)
+    if "--warm" in options:
+        run.err.wait_for("preloaded in .*; the next start is warm", LONG)
+    shop.queue(0)
+    shop.await_end(0)
+    return run
+
+
+@pytest.mark.parametrize("how", ["--warm", "--cold"])
+@pytest.mark.parametrize(
+    ("pool", "more", "names"),
+    [
+        ("prefork", (), ("celery@{host}", "celery.2@{host}")),
+        ("threads", ("-n", "w1@%h"), ("w1@{host}", "w1.2@{host}")),
+        ("solo", ("--hostname=w1@there",), ("w1@there", "w1.2@there")),
+    ],
+)
+def test_celery_has_two_nodes_while_there_are_two_generations(
+    pool: str, more: tuple[str, ...], names: tuple[str, ...], how: str, workshop: SetUp
+) -> None:
+    """A drain takes no part any more, so the first one gets a signal that means nothing to it.
+
+    Seen to fail where every generation runs the command as it was typed (one node answers, twice and with a
+    warning), and where a warm one has the words of the first in sys.argv.
+    """
+    shop = workshop(f"celery ({pool})")
+    run = at_work(shop, how, "--stop-signal", "CONT", more=more)
+    shop.save(2)
+    run.err.wait_for(rf"\.2 ready in .*, {'warm' if how == '--warm' else 'start'}", LONG)
+    run.err.wait_for(HANDED_OVER, LONG)
+    expected = sorted(name.format(host=socket.gethostname()) for name in names)
+    assert sorted(shop.run("python", "nodes.py").split()) == expected
+    run.send(signal.SIGINT)
+    run.err.wait_for("draining .*again kills")
+    run.send(signal.SIGINT)
+    assert run.wait(LONG) == -signal.SIGINT
+    assert not run.survivors()
+
+
+@pytest.mark.parametrize("how", ["--warm", "--cold"])
+@pytest.mark.parametrize(
+    ("name", "option"),
+    [
+        ("rqworker", "--name"),
+        ("django-tasks-scheduler --without-scheduler", "--name"),
+        ("django-tasks --no-reload", "--worker-id"),
+    ],
+)
+def test_a_fixed_name_gets_a_number_while_there_are_two_generations(
+    name: str, option: str, how: str, workshop: SetUp
+) -> None:
+    """Seen to fail where it does not: the second worker of that name ends at its start, or goes by the same."""
+    shop = workshop(name)
+    run = at_work(shop, how, more=(option, "w1"))
+    shop.queue(1, HELD)
+    shop.await_begin(1)
+    shop.save(2)
+    run.err.wait_for(rf"\.2 ready in .*, {'warm' if how == '--warm' else 'start'}", LONG)
+    run.err.wait_for(HANDED_OVER, LONG)
+    shop.queue(2)
+    shop.await_end(2)
+    assert sorted(shop.run("python", "names.py").split()) == ["w1", "w1.2"]
+    shop.release(1)
+    run.err.wait_for(" ended after ", LONG)
+    assert run.stop() == 0
+    assert shop.of(1) == [("began", 1), ("ended", 1)]
+    assert not run.survivors()
 
 
 # --- clocks ---------------------------------------------------------------------------------------

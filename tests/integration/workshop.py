@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import itertools
 import json
 import os
 import queue
@@ -29,7 +30,9 @@ ROOT = Path(__file__).parents[2]
 PROJECTS = Path(__file__).with_name("projects")
 MODULES = ROOT / ".node-queues" / "node_modules"
 # With and without a line of its own by which the worker is ready.
-READY = r"^reloader +\| (?:ready in \d|\S+ started)"
+READY = r"^reloader +\| (?:(?:\S+ )?ready in \d|\S+ started)"
+# The new one has taken the place of the old one, where generations overlap.
+HANDED_OVER = r"is at work → draining \S+"
 # A worker's start on a busy machine, and a drain.
 LONG = 4 * LIMIT
 # How long a task of a stream takes, in seconds; one that shall be in flight at a save; and one that certainly
@@ -37,6 +40,8 @@ LONG = 4 * LIMIT
 QUICK = 0.02
 LONGER = 1.2
 HELD = -0.5
+# How often a task is queued, in seconds, where it is measured how soon the new code has one.
+DENSE = 0.05
 
 
 def programs(environment: str) -> Path:
@@ -92,6 +97,8 @@ class Note:
     what: str
     version: int
     pid: int
+    generation: int = 0
+    """That of the worker it ran in; 0 where it does not tell."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +146,7 @@ class Workshop:
         if "redis" in system.broker:
             port, database = servers.ask("redis")
             self.environment |= {"REDIS_URL": f"redis://127.0.0.1:{port}/{database}"}
-        name = f"{os.getpid()}-{folder.name}"[-60:]
+        name = f"{os.getpid()}-{folder.parent.name}-{folder.name}"[-60:]
         template = self._prepare(servers)
         if "postgres" in system.broker:
             place = servers.ask("postgres", name, template)
@@ -237,7 +244,7 @@ class Workshop:
         except FileNotFoundError:
             return []
         fields = (line.split() for line in lines)
-        return [Note(int(number), what, int(version), int(pid)) for number, what, version, pid in fields]
+        return [Note(int(number), what, *map(int, rest)) for number, what, *rest in fields]
 
     def of(self, number: int) -> list[tuple[str, int]]:
         """What became of one task: words and versions."""
@@ -246,6 +253,13 @@ class Workshop:
     def has_run(self, version: int) -> bool:
         """Whether a task has begun on this version."""
         return any(note.version == version for note in self.notes)
+
+    def serves(self, version: int) -> bool:
+        """Whether the generation that this version was saved for has begun a task, with that version.
+
+        An older one may import a module at its first task, or for each, and so have the new version too.
+        """
+        return any((note.version, note.generation) == (version, version) for note in self.notes)
 
     def await_begin(self, number: int) -> None:
         """Wait until the task has begun."""
@@ -321,8 +335,71 @@ class Outcome:
     """How many versions of the code have run a task."""
 
 
-def stream(workshop: Workshop, run: Run, reloads: int) -> Outcome:
-    """Reload so many times while numbered tasks come steadily; the worker is ready before and after."""
+def await_ends(run: Run, number: int) -> None:
+    """Wait until so many generations have ended because another one was at work."""
+
+    def have_ended() -> bool:
+        return run.err.text.count(" ended after ") + run.err.text.count("→ SIGKILL") >= number
+
+    try:
+        eventually(have_ended, "all that were replaced have ended", 2 * LONG)
+    except AssertionError as error:
+        raise AssertionError(f"{error}:\n{run.err.text}\n{run.out.text}") from None
+
+
+def saves_at_a_long_task(workshop: Workshop, run: Run, saves: int, seconds: float) -> list[float]:
+    """Save so often while one task takes so long, or as long as that takes; the seconds from each save until the
+    new code had a task.
+
+    The worker is ready before. Returns once all is done; raises AssertionError where a task was lost, cut or
+    done twice.
+    """
+    system = workshop.system
+    counter = itertools.count(2)
+    workshop.queue(0)
+    workshop.await_end(0)
+    workshop.queue(1, HELD)
+    workshop.await_begin(1)
+    ends_at = time.monotonic() + seconds
+    pause = threading.Event()
+    times = []
+    for version in range(2, saves + 2):
+        # See System.always; the first generation is at the long task already.
+        held = [next(counter) for _ in range(system.busy - (version == 2) if system.always else 0)]
+        for number in held:
+            workshop.queue(number, HELD)
+        for number in held:
+            workshop.await_begin(number)
+        began = time.monotonic()
+        workshop.save(version)
+        while not workshop.serves(version):
+            assert time.monotonic() - began < LONG, f"version {version} never serves:\n{run.err.text}"
+            workshop.queue(next(counter))
+            until = time.monotonic() + DENSE
+            while time.monotonic() < until and not workshop.serves(version):
+                pause.wait(0.005)
+        times.append(time.monotonic() - began)
+        run.err.wait_for(HANDED_OVER, LONG)
+        for number in held:
+            workshop.release(number)
+    assert workshop.of(1) == [("began", 1)], "the long task is in flight all the while"
+    pause.wait(max(0.0, ends_at + HELD - time.monotonic()))
+    workshop.release(1)
+    queued = range(next(counter))
+    for number in queued:
+        workshop.await_end(number)
+    await_ends(run, saves)
+    assert workshop.of(1) == [("began", 1), ("ended", 1)]
+    for number in queued:
+        assert [what for what, _ in workshop.of(number)] == ["began", "ended"]
+    return times
+
+
+def stream(workshop: Workshop, run: Run, reloads: int, overlap: bool = False) -> Outcome:
+    """Reload so many times while numbered tasks come steadily; the worker is ready before and after.
+
+    With overlap the next save comes as soon as the new code serves, whether or not the old one has ended.
+    """
     system = workshop.system
     over = threading.Event()
     turn = threading.Lock()
@@ -345,6 +422,7 @@ def stream(workshop: Workshop, run: Run, reloads: int) -> Outcome:
     feeding = threading.Thread(target=feed)
     feeding.start()
     left: list[Process] = []
+    old: set[Process] = set()
     try:
         for version in range(2, reloads + 2):
             before = Process.all_of(run.workers())
@@ -358,12 +436,19 @@ def stream(workshop: Workshop, run: Run, reloads: int) -> Outcome:
                     # What a system loses is counted in the end; one that does nothing any more is seen below.
                     pass
             workshop.save(version)
-            run.err.wait_for(r"→ draining")
+            run.err.wait_for(HANDED_OVER if overlap else r"→ draining", LONG)
             for number in longer:
                 workshop.release(number)
+            if overlap:
+                old |= before
+                eventually(partial(workshop.serves, version), f"generation {version} runs a task", LONG)
+                continue
             run.err.wait_for(READY, LONG)
             left += before & Process.all_of(run.workers())
             eventually(partial(workshop.has_run, version), f"version {version} runs a task", LONG)
+        if overlap:
+            await_ends(run, reloads)
+            left += old & Process.all_of(run.workers())
     finally:
         over.set()
         feeding.join()

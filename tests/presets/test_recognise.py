@@ -107,7 +107,7 @@ CASES: list[tuple[str, str, bool, str | None]] = [
     ("python -m project.celery worker", "celery", True, None),
     ("python celery.py worker", "celery", True, None),
     ("python manage.py rqworker high default", "rqworker", True, "rq"),
-    ("./manage.py rqworker-pool default --num-workers 2", "rqworker-pool", True, "rq"),
+    ("./manage.py rqworker-pool default --num-workers 2", "rqworker-pool", True, "rq-pool"),
     ("rq worker --with-scheduler", "rq", True, "rq"),
     ("python -m rq.cli worker", "cli", True, "rq"),
     ("rqworker", "rqworker", True, "rq"),

@@ -78,13 +78,14 @@ SETTINGS = Settings(
     stop_signal=signal.SIGINT,
     stop_timeout=60.0,
     killed="it is lost",
+    apart="it is set so",
 )
 EDIT = (Change("tasks.py", Kind.CHANGED),)
 CRASH = ExitStatus(code=1)
 
 # Every notice, in every form that it comes in, and its words.
 WORDS: list[tuple[Notice, str]] = [
-    (Recognised(), "django-q2: SIGINT, at most 60 s, ready at 'running'"),
+    (Recognised(), "django-q2: SIGINT, at most 60 s, ready at 'running', no overlap: it is set so"),
     (Caution("celery: beware", "do this"), "celery: beware\nhint: do this"),
     (TaskKilled(), "if a task was in flight: django-q2: it is lost"),
     (Watching(1, 1), "watching . (1 file in 1 folder)"),
@@ -318,6 +319,15 @@ WORDS: list[tuple[Notice, str]] = [
 
 def test_every_notice_has_an_example() -> None:
     assert {type(notice) for notice, _ in WORDS} == set(get_args(Notice))
+
+
+@pytest.mark.parametrize(
+    ("overlap", "apart", "words"),
+    [(True, "", "overlap"), (False, "", "no overlap"), (False, "two\nlines", r"no overlap: two\nlines")],
+)
+def test_the_first_line_tells_whether_generations_overlap(overlap: bool, apart: str, words: str) -> None:
+    told, _ = word(Recognised(), dataclasses.replace(SETTINGS, overlap=overlap, apart=apart))
+    assert told.endswith(f", {words}")
 
 
 @pytest.mark.parametrize(("notice", "words"), WORDS, ids=lambda value: type(value).__name__)

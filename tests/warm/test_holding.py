@@ -140,6 +140,21 @@ def test_a_save_while_the_template_is_built_starts_cold_at_once(project: Path, s
     run.out.wait_for("ready 3")
 
 
+def test_the_recorder_writes_to_nothing_but_its_record(project: Path, start: Start) -> None:
+    """Whose number may be another file's by and by: once, what showed the output of the next generation."""
+    (project / "worker.py").write_text(
+        "import sys\n"
+        "one = next(one for one in sys.meta_path if type(one).__name__ == 'Recorder')\n"
+        "one.path = 'other'\n"
+        "import colorsys\n" + WORKER
+    )
+    (project / "other").touch()
+    run = start("-v", "--", PYTHON, "worker.py", env={"XDG_CACHE_HOME": str(project / ".cache")})
+    run.out.wait_for("ready")
+    assert (project / "other").read_text() == ""
+    run.stop()
+
+
 def test_a_breakpoint_in_a_warm_worker_is_typed_to(project: Path) -> None:
     text = "import os, time\nprint('ready', os.environ['RELOADER_GENERATION'], flush=True)\n"
     stops = "if os.environ['RELOADER_GENERATION'] == '2':\n    value = 'un'\n    breakpoint()\n    print('was', value, flush=True)\n"

@@ -222,6 +222,28 @@ def test_an_installed_module_that_asks_for_one_of_the_tree_sees_it(
     assert versions(run) == "second"
 
 
+LOOKS = "try:\n    import local_settings as s\nexcept ImportError:\n    VERSION = 'none'\nelse:\n    VERSION = s.MODE\n"
+
+
+@pytest.mark.parametrize("name", ["local_settings.py", "local_settings/__init__.py"])
+@pytest.mark.parametrize("trigger", ["tree", "loaded"])
+def test_a_module_of_the_tree_that_comes_to_be_is_seen_by_an_installed_one(
+    environment: Environment, start: Start, name: str, trigger: str
+) -> None:
+    """A warm worker has not looked for it itself."""
+    one = environment
+    one.install(lib=LOOKS)
+    run = one.begin(start, "import lib, colorsys", "--trigger", trigger)
+    assert versions(run) == "none"
+    warmed(run)
+    assert "lib" in one.preloaded(run)
+    assert one.again(run) == "warm"
+    assert versions(run) == "none"
+    (one.folder / name).parent.mkdir(exist_ok=True)
+    assert re.search("local_settings.* has come$", next_start(run, one.folder / name, "MODE = 'there'\n"))
+    assert versions(run) == "there"
+
+
 # --- the environment ------------------------------------------------------------------------------
 
 READS = (

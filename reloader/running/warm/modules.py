@@ -68,15 +68,18 @@ def read(data: bytes) -> Record:
 def preloadable(record: Record, program: Sequence[str], folders: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """The installed modules that were imported, and where they were found; the folders are the tree's.
 
-    What is run itself must not be there before.
+    In the order in which their imports began: one that imports another in a circle, or catches its failure,
+    must come before that as it did then. What is run itself must not be there before.
     """
     runs = _run_as_main(program)
+    imported = frozenset(record.imported)
     return {
-        name: record.places[name]
-        for name in record.imported
-        if name != runs
+        name: places
+        for name, places in record.places.items()
+        if name in imported
+        and name != runs
         and not name.endswith("__main__")
-        and is_installed(record.places.get(name, ()), folders, record.standard)
+        and is_installed(places, folders, record.standard)
     }
 
 

@@ -13,10 +13,10 @@ What was left out once is refused the next time, in a fresh process: a failed im
 
 from __future__ import annotations
 
-import mmap
 import os
 import sys
 
+from reloader.running.warm import libraries
 from reloader.running.warm.seed import places_of
 from reloader.running.warm.stamps import Stamps, is_installed
 
@@ -88,7 +88,7 @@ class Preload:
             for fd in (1, 2):
                 os.dup2(printing, fd)
             self._left = self._leaves()
-            self._libraries = _libraries()
+            self._libraries = libraries.loaded()
             sys.meta_path.insert(0, self)
             bootstrap._load_unlocked = load_and_look
             os._Environ.__getitem__, os._Environ.__iter__ = note_read, note_all  # type: ignore[method-assign]
@@ -141,11 +141,10 @@ class Preload:
             if after[2] and not child:
                 self._leave_out(importing, "leaves a child running")
         if self.changed and any(".so" in place for place in self.places.get(importing[0], ())):
-            new = _libraries() - self._libraries
+            new = libraries.loaded() - self._libraries
             self._libraries |= new
-            for name in self.changed:
-                if any(_names(path, name.encode()) for path in new):
-                    self._leave_out(importing, f"loads a library that knows {name}, which the program sets")
+            for name in {name for path in sorted(new) for name in libraries.named_in(path, self.changed)}:
+                self._leave_out(importing, f"loads a library that knows {name}, which the program sets")
 
     def _leaves(self) -> tuple[set[str], set[str], bool, int]:
         """Threads, descriptors, whether there is a child, and how much was printed."""
@@ -187,6 +186,9 @@ class Preload:
                 return spec
         if name not in self.missing:
             self._refuse(name)
+        if "." not in name:
+            # Were it there, whoever asks for it would be another; a folder would do.
+            self._stamps.names[name] = True
         return None
 
     def _check(self, name: str, spec: Any) -> None:
@@ -205,22 +207,6 @@ class Preload:
     def _refuse(self, name: str) -> None:
         self._leave_out([name, *_importing_now()], f"asks for {name}")
         raise ModuleNotFoundError(f"{name} is not loaded here", name=name)
-
-
-def _libraries() -> set[str]:
-    """The files whose code is mapped."""
-    with open("/proc/self/maps", "rb") as file:
-        lines = [line.split(None, 5) for line in file]
-    return {os.fsdecode(words[5].rstrip(b"\n")) for words in lines if len(words) > 5 and b"x" in words[1]}
-
-
-def _names(path: str, word: bytes) -> bool:
-    """Whether the file has the word in it, with an end behind it."""
-    try:
-        with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            return data.find(word + b"\0") >= 0
-    except (OSError, ValueError):
-        return False
 
 
 def _importing_now() -> list[str]:

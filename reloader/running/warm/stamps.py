@@ -21,7 +21,7 @@ class Stamps:
         self.folders: list[str] = []
         """Those of the program itself, in which it looks for modules as well."""
         self.names: dict[str, bool] = {}
-        """Packages and modules that were preloaded, and whether a plain folder is a part of them."""
+        """What was preloaded, or looked for in vain; and whether a plain folder would be a part of it."""
         self._files: dict[str, tuple[int, int, int] | None] = {}
         for module in list(sys.modules.values()):
             file = getattr(module, "__file__", None)
@@ -54,7 +54,9 @@ class Stamps:
                 path = os.path.join(folder, entry)
                 if name not in wanted or extension.rpartition(".")[2] not in ("", "py", "pyc", "so"):
                     continue
-                if extension or self.names.get(name) or os.path.isfile(os.path.join(path, "__init__.py")):
+                if extension or os.path.isfile(os.path.join(path, "__init__.py")):
+                    return path
+                if self.names.get(name) and os.path.isdir(path):
                     return path
         return None
 

@@ -82,7 +82,7 @@ def serve(order: dict, hidden: dict[str, ModuleType]) -> dict:  # type: ignore[t
     signal.signal(signal.SIGCHLD, signal.SIG_DFL if handler is None else handler)
     control.close()
     _guard_or_worker(request, files, hidden)
-    return _become(request[2])
+    return _become(request[2], order["words"])
 
 
 def _receive(control: _socket.socket) -> tuple:  # type: ignore[type-arg]
@@ -134,8 +134,10 @@ def _guard_or_worker(request: tuple, files: list[int], hidden: dict[str, ModuleT
         os.close(fd)
 
 
-def _become(environment: dict[bytes, bytes]) -> dict:  # type: ignore[type-arg]
+def _become(environment: dict[bytes, bytes], words: list[str]) -> dict:  # type: ignore[type-arg]
     """In the worker: what differs from start to start, and what must not be the same twice.
+
+    `words` are the program and its arguments as we were started; a generation may have others at its end.
 
     The rest of the environment stays: what stands in front of the worker may have set it, or an import.
     """
@@ -143,6 +145,14 @@ def _become(environment: dict[bytes, bytes]) -> dict:  # type: ignore[type-arg]
         if name.startswith(b"RELOADER"):
             os.environb[name] = value
     order: dict = marshal.loads(bytes.fromhex(os.environ.pop(ORDER)))  # type: ignore[type-arg]
+    own = order["words"]
+    same = 0
+    while words[same : same + 1] == own[same : same + 1] != []:
+        same += 1
+    # From Python 3.10 on there is a second list, with the interpreter and its own options in it.
+    for arguments in (sys.argv, getattr(sys, "orig_argv", [])):
+        if arguments:
+            arguments[len(arguments) - len(words) + same :] = own[same:]
     _renew()
     return order
 

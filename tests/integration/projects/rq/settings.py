@@ -1,4 +1,4 @@
 from base import *
 
 INSTALLED_APPS += ["django_rq"]
-RQ_QUEUES = {"default": {"URL": REDIS, "DEFAULT_TIMEOUT": 60}}
+RQ_QUEUES = {"default": {"URL": REDIS, "DEFAULT_TIMEOUT": 600}}

@@ -6,7 +6,8 @@ import time
 
 
 def note(number, what, version):
-    line = f"{number} {what} {version} {os.getpid()}\n"
+    generation = os.environ.get("RELOADER_GENERATION", 0)
+    line = f"{number} {what} {version} {os.getpid()} {generation}\n"
     fd = os.open(os.environ["NOTES"], os.O_APPEND | os.O_CREAT | os.O_WRONLY, 0o644)
     try:
         os.write(fd, line.encode())

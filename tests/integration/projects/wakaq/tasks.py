@@ -13,8 +13,8 @@ wakaq = WakaQ(
     port=redis.port,
     db=int(redis.path[1:]),
     concurrency=2,
-    soft_timeout=30,
-    hard_timeout=60,
+    soft_timeout=300,
+    hard_timeout=600,
     wait_timeout=1,
 )
 

@@ -1,0 +1,197 @@
+"""Building one template, in a thread of its own, which posts what became of it.
+
+Rule: the thread works on what it was given at its beginning; what it has built may be looked at once it has
+posted so. Until then it is told to wait, to go on or to give up, and nothing else. Times are in seconds.
+"""
+
+from __future__ import annotations
+
+import _socket
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import NamedTuple
+
+from reloader.events import Event, TemplateBuilt, TemplateFailed
+from reloader.running import wire
+from reloader.running.nursery import Nursery
+from reloader.running.warm import modules
+from reloader.running.warm.boot import Boot, end_group
+from reloader.running.warm.modules import Record
+
+# What must be left out shows in a fresh process only after what was left out before is refused there.
+PASSES = 8
+# At the end, the thread gets this long, in seconds.
+PATIENCE = 5.0
+# The first line of a record is looked for this often, in seconds.
+LOOK = 0.05
+
+
+class Plan(NamedTuple):
+    """What is to be built."""
+
+    command: Sequence[str]
+    program: Sequence[str]
+    folder: str
+    """Where the worker runs."""
+    tree: Sequence[str]
+    """The folders whose modules are never loaded."""
+    terminals: tuple[bool, bool]
+    """Whether the worker has one, or else reads from one."""
+    record: Record
+    path: str
+    """Where it is kept between runs what was preloaded and what was left out."""
+
+
+class Builder:
+    """One template in the making. `run` is the thread; the other methods are called from the main one."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        environment: Callable[[int, str], Mapping[str, str]],
+        may_begin: Callable[[], bool],
+        post: Callable[[Event], None],
+    ) -> None:
+        """`environment` makes a template's, of a descriptor to record to and a name to connect to.
+
+        `may_begin` says whether the worker's own start has come past the place where a template is made.
+        """
+        self._plan = plan
+        self._environment = environment
+        self._may_begin = may_begin
+        self._post = post
+        self._may_build = threading.Event()
+        self._may_build.set()
+        self._control: _socket.socket | None = None
+        self._closing = False
+        self.nursery: Nursery | None = None
+        """What it has built, once it has posted TemplateBuilt."""
+
+    # --- from the main thread ---------------------------------------------------------------------
+
+    def hold(self) -> None:
+        """Somebody else needs the machine."""
+        self._may_build.clear()
+        self._tell(wire.HOLD)
+
+    def go_on(self) -> None:
+        """Nobody does any more."""
+        self._may_build.set()
+        self._tell(wire.GO)
+
+    def give_up(self, thread: threading.Thread) -> None:
+        """Nobody wants it any more; returns when nothing of it is left, or the patience is over."""
+        self._closing = True
+        self._may_build.set()
+        self._hang_up()
+        thread.join(PATIENCE)
+        end(self.nursery)
+
+    def _tell(self, word: int) -> None:
+        control = self._control
+        if control is not None:
+            with suppress(OSError):
+                wire.send(control, (word,))
+
+    def _hang_up(self) -> None:
+        control = self._control
+        if control is not None:
+            with suppress(OSError):
+                control.shutdown(_socket.SHUT_RDWR)
+
+    # --- the thread -------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Build it; posts TemplateBuilt or TemplateFailed, or nothing when nobody wants it any more."""
+        try:
+            answer = self._build()
+        except OSError as error:
+            answer = TemplateFailed((error.strerror or str(error)).lower())
+        if answer is not None:
+            self._post(answer)
+
+    def _build(self) -> TemplateBuilt | TemplateFailed | None:
+        began = time.monotonic()
+        record = self._plan.record
+        kept = modules.load(self._plan.path)
+        refused = {
+            name: why
+            for name, why in kept.left_out.items()
+            if kept.record.places.get(name) == record.places.get(name)
+        }
+        for _ in range(PASSES):
+            self._may_build.wait()
+            while not self._may_begin() and not self._is_closing():
+                # A way in that is closed would make the template another worker.
+                time.sleep(LOOK)
+            if self._is_closing():
+                return None
+            progress = os.memfd_create("reloader-progress")
+            try:
+                nursery, answer = self._try(refused, progress)
+                if nursery is None or answer is None:
+                    end(nursery)
+                    last = os.pread(progress, 1 << 20, 0).decode(errors="replace").splitlines()
+                    if self._is_closing():
+                        return None
+                    if not last or last[-1] in refused:
+                        return TemplateFailed("the template ended before it was built")
+                    refused[last[-1]] = "its import does not end, or ends the interpreter"
+                    continue
+            finally:
+                os.close(progress)
+            _, count, left_out = answer
+            if not left_out:
+                modules.save(self._plan.path, modules.Kept(record, refused))
+                self.nursery = nursery
+                return TemplateBuilt(count, time.monotonic() - began)
+            refused.update(left_out)
+            end(nursery)
+        return TemplateFailed("modules to leave out are found again and again")
+
+    def _try(
+        self, refused: Mapping[str, str], progress: int
+    ) -> tuple[Nursery | None, tuple[int, int, dict[str, str]] | None]:
+        """Boot a template; what it answers, None when it does not."""
+        plan, record = self._plan, self._plan.record
+        name = f"reloader-{os.urandom(16).hex()}"
+        boot = Boot(plan.command, self._environment(progress, name), name, *plan.terminals)
+        self._control = boot.listener
+        if self._is_closing():
+            self._hang_up()
+        nursery = boot.nursery()
+        if nursery is None:
+            return None, None
+        self._control = nursery.control
+        if self._is_closing():
+            self._hang_up()
+        names = modules.preloadable(record, plan.program, plan.tree)
+        request = (
+            *(list(names), {name: list(record.places[name]) for name in record.places}),
+            *(list(record.missing), list(record.changed), list(refused), list(plan.tree)),
+            modules.program_folders(record, plan.folder),
+        )
+        files = modules.deciding_files(plan.command, plan.program, plan.folder)
+        received = None
+        with suppress(OSError):
+            wire.send(nursery.control, (wire.PRELOAD, request, files))
+            # Whoever wanted to hold it before may not have reached it.
+            if not self._may_build.is_set():
+                self._tell(wire.HOLD)
+            received = wire.receive(nursery.control)
+        self._control = None
+        return nursery, None if received is None else received[0]
+
+    def _is_closing(self) -> bool:
+        return self._closing
+
+
+def end(nursery: Nursery | None) -> None:
+    """End a template; the guards that it has made go on."""
+    if nursery is not None:
+        if nursery.is_alive():
+            end_group(nursery.pid)
+        nursery.close()
