@@ -249,12 +249,18 @@ def _any_of(patterns: list[re.Pattern[str]]) -> re.Pattern[str] | None:
 def _place_of(glob: str) -> re.Pattern[str]:
     """What the folder of an entry must look like for this anchored pattern to match the entry."""
     above, _, last = glob.rpartition("/")
-    inside = last == "**"
-    if above == "**" or above.endswith("/**"):
-        above, inside = above[:-3], True
+    inside = _crosses(last)
+    higher, _, parent = above.rpartition("/")
+    if _crosses(parent):
+        above, inside = higher, True
     text = translate(above) if above else ".*" if inside else ""
     # A slash that is quoted or stands in brackets is not where the pattern's last component begins.
     return re.compile(".*" if text is None else f"{text}(?:/.*)?" if inside else text, re.DOTALL)
+
+
+def _crosses(component: str) -> bool:
+    """Whether this component stands for any number of them."""
+    return len(component) > 1 and not component.strip("*")
 
 
 def _compile(glob: str) -> re.Pattern[str]:
@@ -266,7 +272,7 @@ def _leads(rule: Rule, parts: list[str]) -> bool:
     for position, part in enumerate(parts):
         if position >= len(segments):
             return False
-        if segments[position] == "**":
+        if _crosses(segments[position]):
             # A pattern that begins with ** would lead through every ignored folder there is.
             return position > 0
         if not _compile(segments[position]).fullmatch(part):

@@ -95,7 +95,7 @@ _ALL = (
         )
         for pool in ("prefork", "threads", "solo")
     ),
-    _django("rqworker", "rqworker default", "rq", "redis", reloads=4, **_BESIDE, **_KEPT),
+    _django("rqworker", "rqworker default", "rq", "redis", reloads=4, always=True, **_BESIDE, **_KEPT),
     _django(
         "rqworker --with-scheduler", "rqworker default --with-scheduler", "rq", "redis", reloads=4, **_KEPT
     ),

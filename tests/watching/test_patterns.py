@@ -533,3 +533,13 @@ def test_where_a_rule_about_paths_matches_paths_are_asked_for(data: st.DataObjec
     for is_folder in (False, True):
         if layer.match(f"/p/{path}", parts[-1], is_folder) is not None:
             assert layer.asks_for_paths(os.path.dirname(f"/p/{path}"))
+
+
+@pytest.mark.parametrize("stars", ["**", "***"])
+@pytest.mark.parametrize(("glob", "folder"), [("a/{}", "/p/a/b"), ("{}/c", "/p/a/b"), ("a/{}/c", "/p/a/b")])
+def test_two_stars_or_more_cross_folders(glob: str, folder: str, stars: str) -> None:
+    rule = parse(glob.format(stars), "test", 1)
+    assert rule is not None
+    layer = Layer("/p", [rule])
+    assert layer.match(f"{folder}/c", "c", False) is rule
+    assert layer.asks_for_paths(folder)
