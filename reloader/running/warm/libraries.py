@@ -1,4 +1,4 @@
-"""Which native libraries are loaded, and which variables of the environment they may read. Python 3.8 and newer."""
+"""Which native libraries are loaded, and which variables they may read. For Python 3.8 and newer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 # Whoever reads the environment comes to it by a function or a variable that is named so (getenv, qgetenv,
 # secure_getenv, __environ, /proc/self/environ), or by what Go has to change it (setenv).
 _WAYS = (b"getenv", b"environ", b"setenv")
-# elf(5): a 64-bit file with little ends first, and the sections that have a program's constants and variables.
+# elf(5): a 64-bit file with little ends first, and the sections that have constants and variables.
 _ELF = b"\x7fELF\x02\x01"
 _PROGBITS, _ALLOC, _EXECINSTR = 1, 2, 4
 
@@ -34,7 +34,9 @@ def named_in(path: str, names: Iterable[str]) -> list[str]:
                 return []
             parts = _constants(data)
             return [
-                name for name in names if any(data.find(os.fsencode(name) + b"\0", *part) >= 0 for part in parts)
+                name
+                for name in names
+                if any(data.find(os.fsencode(name) + b"\0", *part) >= 0 for part in parts)
             ]
     except (OSError, ValueError):
         return []
