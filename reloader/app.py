@@ -40,12 +40,7 @@ from reloader.effects import (
     WeighMemory,
 )
 from reloader.errors import ExitCode, ReloaderError
-from reloader.events import (
-    DeadlinePassed,
-    Event,
-    OutputClosed,
-    OutputFlushed,
-)
+from reloader.events import DeadlinePassed, Event, OutputClosed, OutputFlushed
 from reloader.notices import EndedItself, Killing, Notice, StillDraining
 from reloader.running import process, signals, spawn, system
 from reloader.settings import Settings, Trigger

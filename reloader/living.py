@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from reloader.events import Event, MemoryShort, OutputClosed, WorkerExited, WorkerReady
 from reloader.notices import ProcessUse
@@ -14,12 +14,61 @@ from reloader.running.process import WorkerProcess
 from reloader.running.readiness import Readiness
 from reloader.running.terminal import Terminal
 from reloader.running.usage import Usage
-from reloader.settings import Settings
+from reloader.settings import LogFormat, Settings, Tty
 from reloader.showing.console import Console
 from reloader.showing.pump import Pump
 from reloader.showing.sink import Sink
 
 Pumps = tuple[Pump, ...]
+Sinks = tuple[Sink, Sink]
+"""Of standard output and standard error; one and the same where they lead to one place."""
+
+TERMINAL, STDOUT, STDERR, TYPED = "terminal", "stdout", "stderr", "typed"
+
+
+class Place(NamedTuple):
+    """What is asked about the place that a worker's output goes to, and what is typed comes from."""
+
+    settings: Settings
+    sinks: Sinks
+    console: Console
+
+    @property
+    def has_terminal(self) -> bool:
+        """Whether the worker prints to a pseudo-terminal."""
+        tty, (out, err) = self.settings.tty, self.sinks
+        by_itself = out is err and out.at_terminal and self.settings.log_format is LogFormat.TEXT
+        return tty is Tty.ALWAYS or (tty is Tty.AUTO and by_itself)
+
+    @property
+    def has_typing(self) -> bool:
+        """Whether it reads from a pseudo-terminal, though it prints elsewhere; ours shows what is typed."""
+        return (
+            not self.has_terminal
+            and self.settings.tty is Tty.AUTO
+            and self.sinks[0] is not self.sinks[1]
+            and self.console.can_write_over
+            and os.isatty(0)
+        )
+
+    def open(self, pipes: dict[str, tuple[int, int]]) -> Terminal | None:
+        """Add a generation's streams, the reading and the writing end of each; its pseudo-terminal, if any.
+
+        Raises OSError when there are no more.
+        """
+        if self.has_terminal:
+            terminal = Terminal(self.sinks[0].fd, self.console.prefix_width)
+            pipes[TERMINAL] = terminal.ours, terminal.theirs
+            return terminal
+        pipes[STDOUT] = system.make_pipe()
+        # One keeps their order where they lead to one place.
+        if self.sinks[0] is not self.sinks[1] or self.settings.log_format is LogFormat.JSON:
+            pipes[STDERR] = system.make_pipe()
+        if not self.has_typing:
+            return None
+        terminal = Terminal(0, 0)
+        pipes[TYPED] = terminal.ours, terminal.theirs
+        return terminal
 
 
 class Living:
@@ -76,22 +125,21 @@ class Living:
 
 def make_pumps(
     generation: int,
-    sources: list[int],
-    sinks: tuple[Sink, Sink],
+    place: Place,
+    sources: dict[str, int],
     before: Pumps,
-    settings: Settings,
-    console: Console,
     post: Callable[[Event], None],
-    at_terminal: bool,
 ) -> Pumps:
     """A pump for every stream, each behind the one `before` it, where there are such."""
-    streams = ("terminal",) if at_terminal else ("stdout", "stderr")
+    pattern = place.settings.ready
     pumps = []
-    for place, (source, sink, stream) in enumerate(zip(sources, sinks, streams, strict=False)):
+    for number, (stream, source) in enumerate(sources.items()):
         ready = partial(post, WorkerReady(generation))
-        observe = Readiness(settings.ready, ready).feed if settings.ready else _look_away
-        renderer = console.renderer_for(sink, generation, stream)
-        previous = before[place] if before else None
+        observe = Readiness(pattern, ready).feed if pattern else _look_away
+        sink = place.sinks[stream in (STDERR, TYPED)]
+        # What is typed is echoed where the cursor is, behind a prompt that went another way.
+        renderer = place.console.renderer_for(sink, generation, stream, bare=stream == TYPED)
+        previous = before[number] if before else None
         pumps.append(Pump(source, sink, renderer, observe, partial(post, OutputClosed()), previous))
     return tuple(pumps)
 

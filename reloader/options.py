@@ -281,7 +281,8 @@ PARAMS: list[click.Parameter] = [
         type=click.Choice([choice.value for choice in Tty]),
         help="Give the worker a pseudo-terminal. [default: auto]",
         details="auto: when standard output and standard error are one terminal. The worker then prints in colour "
-        "and line by line, as by hand, and both of its streams are one.",
+        "and line by line, as by hand, and both of its streams are one. Where only standard output goes elsewhere, "
+        "it still reads what is typed.",
     ),
     Option(
         ["-v", "--verbose"],

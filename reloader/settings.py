@@ -45,7 +45,7 @@ class Tty(enum.Enum):
     """Whether the worker gets a pseudo-terminal."""
 
     AUTO = "auto"
-    """When standard output and standard error are one terminal."""
+    """When standard output and standard error are one terminal; to read from, when only standard error is."""
     ALWAYS = "always"
     NEVER = "never"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -16,16 +16,16 @@ from reloader.events import (
     StartFailed,
     WorkerStarted,
 )
-from reloader.living import Living, Pumps, make_pumps
+from reloader.living import STDERR, Living, Place, Pumps, make_pumps
 from reloader.notices import ProcessUse
-from reloader.running import leftovers, process, system
+from reloader.running import leftovers, process
 from reloader.running.booting import Booted, boot
 from reloader.running.guard import Stale
 from reloader.running.nursery import Lost, Nursery
 from reloader.running.process import CannotRun, WorkerProcess
 from reloader.running.signals import Signals
 from reloader.running.terminal import Terminal
-from reloader.settings import LogFormat, Settings, Tty
+from reloader.settings import Settings
 from reloader.showing.console import Console
 from reloader.showing.sink import Sink
 
@@ -61,6 +61,7 @@ class Stage:
         self._spawn = spawn
         self._console = console
         self._sinks = sinks
+        self._place = Place(settings, sinks, console)
         self._booted: Booted | None = booted
         self._folder = os.getcwd()
         self._nursery: Nursery | None = None
@@ -73,18 +74,12 @@ class Stage:
 
     def start(self, generation: int) -> None:
         """Start the worker as this generation; WorkerStarted or StartFailed follows."""
-        pipes: list[tuple[int, int]] = []
-        terminal: Terminal | None = None
+        pipes: dict[str, tuple[int, int]] = {}
         try:
-            if self._wants_terminal():
-                terminal = Terminal(self._sinks[0].fd, self._console.prefix_width)
-                pipes.append((terminal.ours, terminal.theirs))
-            else:
-                for _ in range(2 if self._keeps_apart() else 1):
-                    pipes.append(system.make_pipe())  # noqa: PERF401 - those before a failure are closed
+            terminal = self._place.open(pipes)
             worker = self._make_worker(generation, pipes, terminal)
         except (CannotRun, OSError) as error:
-            for reading, _ in pipes:
+            for reading, _ in pipes.values():
                 os.close(reading)
             failure = error if isinstance(error, CannotRun) else process.explain("the worker", "", error)
             self._post(
@@ -94,7 +89,7 @@ class Stage:
             )
             return
         finally:
-            for _, writing in pipes:
+            for _, writing in pipes.values():
                 os.close(writing)
         self._post(WorkerStarted(generation, worker.pid, self._how))
         if self._template is not None and generation == 1 and self._settings.warm:
@@ -102,11 +97,8 @@ class Stage:
         # Side by side no pump waits for another; else the last words of a generation come before the first
         # of the next.
         before = () if self._settings.overlap else self.pumps_of(None)
-        pumps = make_pumps(
-            *(generation, [reading for reading, _ in pipes], self._sinks, before),
-            *(self._settings, self._console, self._post),
-            at_terminal=terminal is not None,
-        )
+        sources = {stream: reading for stream, (reading, _) in pipes.items()}
+        pumps = make_pumps(generation, self._place, sources, before, self._post)
         living = Living(worker, terminal, pumps)
         self._living[generation] = living
         self._pumps = {one: some for one, some in self._pumps.items() if not all(p.wait(0) for p in some)}
@@ -221,18 +213,8 @@ class Stage:
         """From other threads too: a copy."""
         return [living for _, living in sorted(self._living.items(), reverse=True)]
 
-    def _wants_terminal(self) -> bool:
-        tty = self._settings.tty
-        one_terminal = self._sinks[0] is self._sinks[1] and self._sinks[0].at_terminal
-        by_itself = one_terminal and self._settings.log_format is LogFormat.TEXT
-        return tty is Tty.ALWAYS or (tty is Tty.AUTO and by_itself)
-
-    def _keeps_apart(self) -> bool:
-        """Whether both streams have a pipe; one keeps their order where they lead to one place."""
-        return self._sinks[0] is not self._sinks[1] or self._settings.log_format is LogFormat.JSON
-
     def _make_worker(
-        self, generation: int, pipes: Sequence[tuple[int, int]], terminal: Terminal | None
+        self, generation: int, pipes: dict[str, tuple[int, int]], terminal: Terminal | None
     ) -> WorkerProcess:
         settings = self._settings
         # Our terminal is not shared: a worker in the background would be stopped when it reads.
@@ -240,7 +222,8 @@ class Stage:
         if os.isatty(0):
             stdin = os.open(os.devnull, os.O_RDONLY) if terminal is None else os.dup(terminal.theirs)
         ours = [sink.fd for sink in self._sinks]
-        files = [*ours, stdin, pipes[0][1], pipes[-1][1], *(reading for reading, _ in pipes)]
+        readings, writings = zip(*pipes.values(), strict=True)
+        files = [*ours, stdin, writings[0], writings[1 if STDERR in pipes else 0], *readings]
         try:
             for _ in range(GUARDS):
                 nursery = self._choose_nursery()
@@ -297,8 +280,8 @@ class Stage:
         from reloader.running.warm.template import Template
 
         environment = process.environment(self._environment, 0, self._settings.python)
-        terminal = self._wants_terminal()
-        return Template(self._settings, environment, self._folder, terminal, self._post)
+        like = (self._place.has_terminal, self._place.has_typing)
+        return Template(self._settings, environment, self._folder, like, self._post)
 
     def _forget_template(self, why: str) -> None:
         if self._how == "warm" and self._template is not None:

@@ -67,7 +67,7 @@ class Guard:
         """Look after this worker, which was started as asked for."""
         self.pid = pid
         _, _, _, _, self.stop_signal, self.stop_timeout, self.name, _, self.target = request
-        self.pipes = dict(zip(pipes, (1, 2)))  # noqa: B905 - one or two; Python 3.8 knows no strictness
+        self.pipes = dict(zip(pipes, (1, 2, 2)))  # noqa: B905 - one to three; Python 3.8 knows no strictness
         handle = os.pidfd_open(pid) if hasattr(os, "pidfd_open") else None
         self.answer(STARTED, pid, file=handle)
         if handle is not None:

@@ -47,7 +47,7 @@ class WorkerProcess:
     """A running worker behind its guard. Raises CannotRun when there will be none, and Lost.
 
     `files` are our stdout and stderr, the worker's stdin, stdout and stderr, and the reading ends of its
-    pipes. Where its stdout is a terminal, that becomes its own (`terminal`).
+    pipes. Where its stdin or stdout is a terminal, that becomes its own (`terminal`).
     """
 
     def __init__(
@@ -113,7 +113,8 @@ class WorkerProcess:
     def remember(self, modes: Sequence[Any]) -> None:
         """These modes of our terminal are to be put back should we be killed."""
         with suppress(Lost):
-            self._guard.remember(1, modes)
+            # There are keys where standard error is the terminal, wherever standard output leads.
+            self._guard.remember(2, modes)
 
     def wait(self, post: Callable[[Event], None]) -> ExitStatus:
         """Block until the leader has ended and nothing of its tree is left.

@@ -52,7 +52,7 @@ def spawn(
 ) -> int:
     """Run the command in a session of its own, with these as its first descriptors, which are closed here.
 
-    Where standard output is a terminal, that becomes the session's (`terminal`). The process is sent
+    Where standard input or output is a terminal, that becomes the session's (`terminal`). The process is sent
     `stop_signal` by the system when we die; every signal is as it is for a new program.
     Returns its pid. Raises SpawnError.
     """
@@ -113,7 +113,7 @@ def _lead_session(guard: int, stop_signal: int, files: Sequence[int], terminal: 
         os.close(fd)
     if terminal:
         # The first terminal that the leader of a session opens becomes the session's (tty_ioctl(4)).
-        os.close(os.open(os.ttyname(1), os.O_RDWR))
+        os.close(os.open(os.ttyname(0 if os.isatty(0) else 1), os.O_RDWR))
 
 
 def set_all_signals(disposition: object) -> None:

@@ -23,12 +23,12 @@ from collections.abc import Sequence
 
 START, STOP, KILL, PAUSE, RESUME, FORGET, MODES, STARTED, FAILED, LEFT, ENDED = range(11)
 HERE, PRELOAD, LOADED, HOLD, GO, STALE, PARK = range(11, 18)
-# The descriptors of START: the guard's control socket, two of ours, three of the worker's, two pipes.
+# The descriptors of START: the guard's control socket, two of ours, three of the worker's, the others pipes.
 CONTROL, OURS, WORKERS, PIPES = 0, 1, 3, 6
 _LENGTH = 4
 # Of the format of marshal: one that every Python from 3.8 on reads.
 _VERSION = 4
-_MOST_FILES = 8
+_MOST_FILES = 9
 _CLOEXEC: int = getattr(_socket, "MSG_CMSG_CLOEXEC", 0)
 
 

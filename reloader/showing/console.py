@@ -118,13 +118,14 @@ class Console:
         stamp = len("00:00:00.000 ") if self._settings.timestamps else 0
         return stamp + (self._width + len(" | ") if self._settings.prefix else 0)
 
-    def renderer_for(self, sink: Sink, generation: int, stream: str) -> Renderer:
-        """What makes of a stream of this generation's what is shown in this sink."""
+    def renderer_for(self, sink: Sink, generation: int, stream: str, bare: bool = False) -> Renderer:
+        """What makes of a stream of this generation's what is shown in this sink, `bare` without a prefix."""
         if self._json:
             from reloader.showing.objects import Objects
 
             return Objects(lambda: self._head(stream, generation))
-        return Prefixer(self._prefix_for(sink, generation), sink.at_terminal)
+        prefix = bytes if bare else self._prefix_for(sink, generation)
+        return Prefixer(prefix, sink.at_terminal)
 
     def _prefix_for(self, sink: Sink, generation: int) -> Callable[[], bytes]:
         settings = self._settings

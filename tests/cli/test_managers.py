@@ -220,6 +220,8 @@ def test_below_a_manager_it_drains_once(manage: Callable[..., Managed], stubborn
     # The manager and the worker in either order.
     eventually(lambda: re.search("sen[dt].* SIGTERM", managed.out.text), "the manager has sent its signal")
     managed.out.wait_for("got SIGINT")
+    # Whatever signals have come by then, it drains still.
+    managed.out.wait_for("still draining worker after 2 s")
     (stubborn / "release").touch()
     managed.out.wait_for("drained")
     managed.process.wait(LIMIT)

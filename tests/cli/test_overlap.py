@@ -113,7 +113,7 @@ def overlapped(run: Run, folder: Path, job: str = "long") -> tuple[int, int]:
 
 
 def test_the_new_code_serves_after_every_save_while_the_old_is_at_its_task(queue: Path, start: Start) -> None:
-    """Seen to fail with a hand-over at the start of the new one instead of its ready line, and without overlap."""
+    """Seen to fail without overlap."""
     run = begin(start)
     ready(run, 1, 1)
     put(queue, "long", hold=True)
@@ -309,7 +309,7 @@ def test_an_old_one_has_its_own_stop_timeout(queue: Path, start: Start) -> None:
 
 
 def test_when_the_supervisor_is_killed_both_guards_drain(queue: Path, start: Start) -> None:
-    """Seen to fail with one guard for all: the second generation was given up."""
+    """Seen to fail with guards that end with the supervisor."""
     run = begin(start)
     overlapped(run, queue)
     put(queue, "other", hold=True)
@@ -439,7 +439,7 @@ import os, subprocess, sys
 def test_what_an_old_one_leaves_behind_is_ended_and_the_children_of_the_new_one_are_not(
     queue: Path, start: Start
 ) -> None:
-    """Seen to fail where all that descends from the supervisor is taken for a leftover."""
+    """Seen to fail with a guard that is no subreaper: what it left behind fell to the supervisor."""
     write(queue, 1, LEFTOVER.strip())
     run = begin(start)
     first = int(run.out.wait_for(r"child (\d+)")[1])

@@ -280,6 +280,80 @@ def test_a_restart_waits_until_a_prompt_is_left(at_terminal: Callable[..., Scree
     end(screen)
 
 
+@pytest.fixture
+def into_a_pipe(tmp_path: Path) -> Iterator[Callable[..., Screen]]:
+    """Runs a worker with this code at a terminal, its standard output going through `cat`."""
+    terminals: list[Terminal] = []
+
+    def begin(code: str, *options: str) -> Screen:
+        (tmp_path / "worker.py").write_text(code)
+        words = ("sh", RELOADER, *options, "--", PYTHON, "worker.py")
+        terminals.append(Terminal(tmp_path, "-c", '"$@" | cat', *words, program="/bin/sh", columns=COLUMNS))
+        return Screen(terminals[-1])
+
+    yield begin
+    for terminal in terminals:
+        terminal.close()
+
+
+def leave(screen: Screen) -> None:
+    """Ctrl-C would end `cat` as well."""
+    press(screen, "q")
+    assert screen.terminal.process.wait(LIMIT) == 0
+    screen.terminal.nothing_is_left()
+
+
+def test_a_worker_whose_output_goes_elsewhere_reads_what_is_typed(
+    into_a_pipe: Callable[..., Screen], tmp_path: Path
+) -> None:
+    """Seen to fail where it reads from /dev/null, and with a terminal that is not the session's (/dev/tty)."""
+    (tmp_path / "task.py").write_text("VERSION = 1\n")
+    code = (
+        "import getpass, sys, task\n"
+        "print('version', task.VERSION, sys.stdin.isatty(), sys.stdout.isatty(), sys.stderr.isatty())\n"
+        "print('hello', input('who are you? '))\n"
+        "print(getpass.getpass('secret? ')[::-1])" + FOREVER
+    )
+    screen = into_a_pipe(code)
+
+    def asked(prompt: str, times: int) -> None:
+        eventually(lambda: screen.terminal.screen.text.count(prompt) == times, f"{prompt} {times}")
+
+    for version in (1, 2):
+        screen.wait_for(f"version {version} True False False")
+        asked("worker   | who are you?", version)
+        if version == 1:
+            restarted(screen, tmp_path)
+        press(screen, f"bob {version}\n")
+        # The newline that was typed went past the pipe.
+        screen.wait_for(f"hello bob {version}")
+        asked("secret?", version)
+        press(screen, f"word{version}\n")
+        screen.wait_for(f"worker   | {version}drow")
+        assert f"word{version}" not in screen.terminal.screen.text
+    # What is typed has no prefix: it stands behind the prompt.
+    assert "worker   | bob" not in screen.terminal.screen.text
+    leave(screen)
+
+
+def test_a_debugger_where_the_output_goes_elsewhere(
+    into_a_pipe: Callable[..., Screen], tmp_path: Path
+) -> None:
+    screen = into_a_pipe("breakpoint()\nopen('gone on', 'w').close()" + FOREVER)
+    screen.wait_for("(Pdb)")
+    press(screen, "p 20 + 1\n")
+    # What is typed and what the worker prints reach the terminal by two ways, in either order.
+    screen.wait_for("21")
+    press(screen, "c\n")
+    eventually((tmp_path / "gone on").exists, "it goes on")
+    # What the debugger leaves behind takes the first stop signal for a wish to look around.
+    press(screen, "q")
+    screen.wait_for("Program interrupted")
+    press(screen, "k")
+    assert screen.terminal.process.wait(LIMIT) == 0
+    screen.terminal.nothing_is_left()
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_the_terminals_modes_are_put_back(at_terminal: Callable[..., Screen], number: int) -> None:
     """By the supervisor, and by the guard, which does it whatever the supervisor has done.
@@ -295,6 +369,25 @@ def test_the_terminals_modes_are_put_back(at_terminal: Callable[..., Screen], nu
     screen.wait_for("up")
     eventually(lambda: not reads_lines(), "keys are read one by one")
     os.kill(terminal.process.pid, number)
+    terminal.process.wait(LIMIT)
+    eventually(reads_lines, "lines are read again")
+    terminal.nothing_is_left()
+
+
+def test_the_terminals_modes_are_put_back_where_the_output_goes_elsewhere(
+    into_a_pipe: Callable[..., Screen],
+) -> None:
+    """Seen to fail with a guard that puts them back where standard output leads."""
+    screen = into_a_pipe("print('up')" + FOREVER)
+    terminal = screen.terminal
+
+    def reads_lines() -> bool:
+        return bool(termios.tcgetattr(terminal.fd)[3] & termios.ICANON)
+
+    screen.wait_for("up")
+    eventually(lambda: not reads_lines(), "keys are read one by one")
+    (supervisor,) = (pid for pid in terminal.table.look() if name_of(pid) == "reloader")
+    os.kill(supervisor, signal.SIGKILL)
     terminal.process.wait(LIMIT)
     eventually(reads_lines, "lines are read again")
     terminal.nothing_is_left()

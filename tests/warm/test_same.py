@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from generations import PYTHON, Start, Two, comes, differences, run_twice, write_project
-from harness import LIMIT, save
+from harness import LIMIT, RELOADER, save
 from terminal import Terminal
 
 COMMANDS = {
@@ -168,7 +168,9 @@ def test_buffered_streams_are_the_same(tmp_path: Path, start: Start) -> None:
     compared(start, tmp_path, COMMANDS["script"], env={"PYTHONUNBUFFERED": ""})
 
 
-def test_at_a_terminal_a_warm_worker_has_one_of_its_own(tmp_path: Path, start: Start) -> None:
+@pytest.mark.parametrize("output", ["terminal", "pipe"])
+def test_at_a_terminal_a_warm_worker_has_one_of_its_own(tmp_path: Path, output: str) -> None:
+    """To read from, where its output goes through a pipe."""
     write_project(tmp_path)
     told = []
     for option in ("--cold", "--warm"):
@@ -179,7 +181,11 @@ def test_at_a_terminal_a_warm_worker_has_one_of_its_own(tmp_path: Path, start: S
         with pytest.MonkeyPatch.context() as patch:
             for name, value in environment.items():
                 patch.setenv(name, value)
-            terminal = Terminal(tmp_path, *words)
+            if output == "terminal":
+                terminal = Terminal(tmp_path, *words)
+            else:
+                script = ("-c", '"$@" | cat', "sh", RELOADER)
+                terminal = Terminal(tmp_path, *script, *words, program="/bin/sh")
         try:
             for text in (
                 "ready 1",
@@ -190,7 +196,7 @@ def test_at_a_terminal_a_warm_worker_has_one_of_its_own(tmp_path: Path, start: S
                 comes(terminal.screen, text)
             save(tmp_path / "work.py", f"VERSION = {option!r}\n")
             terminal.screen.wait_for(r"ready in .*(, warm|start \d\.\d\d)\)")
-            os.write(terminal.fd, b"\x03")
+            os.write(terminal.fd, b"q")
             terminal.process.wait(LIMIT)
             terminal.nothing_is_left()
         finally:
@@ -201,7 +207,11 @@ def test_at_a_terminal_a_warm_worker_has_one_of_its_own(tmp_path: Path, start: S
         told.append(Two(first, second, option))
     check(*told)
     assert told[1].second["process"]["terminal"]
-    assert told[1].second["streams"][0]["isatty"]
+    assert [stream["isatty"] for stream in told[1].second["streams"]] == [
+        True,
+        output == "terminal",
+        output == "terminal",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -24,15 +24,20 @@ class Boot:
     """A template on its way. Raises OSError when the command cannot be run."""
 
     def __init__(
-        self, command: Sequence[str], environment: Mapping[str, str], name: str, terminal: bool
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        name: str,
+        terminal: bool,
+        typing: bool,
     ) -> None:
         """`name` is where the environment tells it to connect; its first descriptors are like a worker's."""
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._kept = -1
+        self._kept: list[int] = []
         try:
             self.listener.bind("\0" + name)
             self.listener.listen(1)
-            files, self._kept = _files(terminal)
+            files, self._kept = _files(terminal, typing)
             try:
                 self.pid = os.posix_spawnp(
                     command[0],
@@ -48,8 +53,7 @@ class Boot:
                     os.close(fd)
         except BaseException:
             self.listener.close()
-            if self._kept >= 0:
-                os.close(self._kept)
+            self._close()
             raise
 
     def nursery(self) -> Nursery | None:
@@ -57,9 +61,9 @@ class Boot:
         connected: socket.socket | None = None
         with suppress(OSError):
             while connected is None:
-                ready = select.select([self.listener.fileno(), self._kept], [], [])[0]
+                ready = select.select([self.listener.fileno(), self._kept[0]], [], [])[0]
                 # Whatever is printed in front of it is read, so that nobody waits for that.
-                if self._kept in ready and not os.read(self._kept, 1 << 16):
+                if self._kept[0] in ready and not os.read(self._kept[0], 1 << 16):
                     break
                 if self.listener.fileno() in ready:
                     connected = self.listener.accept()[0]
@@ -71,11 +75,15 @@ class Boot:
                         connected = None
         self.listener.close()
         if connected is not None:
-            return Nursery(Booted(connected, self.pid), (self._kept,))
-        os.close(self._kept)
+            return Nursery(Booted(connected, self.pid), self._kept)
+        self._close()
         end_group(self.pid)
         os.waitpid(self.pid, 0)
         return None
+
+    def _close(self) -> None:
+        for fd in self._kept:
+            os.close(fd)
 
 
 def end_group(pid: int) -> None:
@@ -84,14 +92,18 @@ def end_group(pid: int) -> None:
         os.killpg(pid, signal.SIGKILL)
 
 
-def _files(terminal: bool) -> tuple[list[int], int]:
+def _files(terminal: bool, typing: bool) -> tuple[list[int], list[int]]:
     """Descriptors like those that a worker gets: what Python makes of them depends on their kind.
 
-    Nobody shows what is written there, but the other end, which comes beside them, is open.
+    Nobody shows what is written there, but the other ends, which come beside them, are open. What is printed
+    comes from the first of these.
     """
     if terminal:
         ours, theirs = pty.openpty()
-        return [theirs, theirs, theirs], ours
-    stdin = os.open(os.devnull, os.O_RDONLY) if os.isatty(0) else 0
+        return [theirs, theirs, theirs], [ours]
     reading, writing = system.make_pipe()
-    return [stdin, writing, writing], reading
+    if typing:
+        ours, theirs = pty.openpty()
+        return [theirs, writing, writing], [reading, ours]
+    stdin = os.open(os.devnull, os.O_RDONLY) if os.isatty(0) else 0
+    return [stdin, writing, writing], [reading]

@@ -38,8 +38,8 @@ class Plan(NamedTuple):
     """Where the worker runs."""
     tree: Sequence[str]
     """The folders whose modules are never loaded."""
-    terminal: bool
-    """Whether the worker has one."""
+    terminals: tuple[bool, bool]
+    """Whether the worker has one, or else reads from one."""
     record: Record
     path: str
     """Where it is kept between runs what was preloaded and what was left out."""
@@ -158,7 +158,7 @@ class Builder:
         """Boot a template; what it answers, None when it does not."""
         plan, record = self._plan, self._plan.record
         name = f"reloader-{os.urandom(16).hex()}"
-        boot = Boot(plan.command, self._environment(progress, name), name, plan.terminal)
+        boot = Boot(plan.command, self._environment(progress, name), name, *plan.terminals)
         self._control = boot.listener
         if self._is_closing():
             self._hang_up()

@@ -10,6 +10,7 @@ from contextlib import suppress
 from io import BufferedReader
 
 from reloader.events import Event, TemplateBegun, TemplateLost
+from reloader.running import wire
 from reloader.running.nursery import Nursery
 from reloader.running.warm import modules
 from reloader.running.warm.builder import Builder, Plan, end
@@ -41,13 +42,16 @@ class Template:
         settings: Settings,
         environment: Mapping[str, str],
         folder: str,
-        terminal: bool,
+        terminals: tuple[bool, bool],
         post: Callable[[Event], None],
     ) -> None:
-        """`environment` is that of a worker, which has a terminal or not, and runs in the folder."""
+        """`environment` is that of a worker, which runs in the folder.
+
+        `terminals` tell whether it has a terminal, or else reads from one.
+        """
         self._settings = settings
         self._environment = environment
-        self._terminal = terminal
+        self._terminals = terminals
         self._folder = folder
         self._post = post
         self._path = modules.path_for(settings.program, folder, environment)
@@ -138,7 +142,7 @@ class Template:
         settings = self._settings
         plan = Plan(
             *(settings.command, settings.program, self._folder, self._tree()),
-            *(self._terminal, record, self._path),
+            *(self._terminals, record, self._path),
         )
 
         def environment(progress: int, name: str) -> Mapping[str, str]:
