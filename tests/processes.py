@@ -55,6 +55,16 @@ def is_alive(process: Process) -> bool:
     return identify(process.pid) == process
 
 
+def members_of(group: int) -> list[int]:
+    """The processes of the group that could be met."""
+    found = []
+    for entry in os.listdir("/proc"):
+        status = status_of(int(entry)) if entry.isdigit() else None
+        if status is not None and status.group == group and not status.is_over:
+            found.append(int(entry))
+    return found
+
+
 class ProcessTable:
     """All that carries a mark in its environment, or descends from such, seen while it lived."""
 
@@ -99,10 +109,22 @@ class ProcessTable:
                 continue  # somebody else's by now
             try:
                 os.killpg(group, 0)
-                found.append(group)
             except ProcessLookupError:
-                pass
+                continue
+            # The number may be that of a younger group, whose leader has ended as well.
+            if not any(self._is_foreign(member) for member in members_of(group)):
+                found.append(group)
         return found
+
+    def _is_foreign(self, pid: int) -> bool:
+        """Whether it is alive and nobody of the run."""
+        before = identify(pid)
+        try:
+            environment = Path(f"/proc/{pid}/environ").read_bytes()
+        except OSError:
+            return False
+        foreign = bool(environment) and self._mark not in environment.split(b"\0")
+        return foreign and before is not None and before not in self.seen and identify(pid) == before
 
     def told(self) -> str:
         """Who is left, for a message."""
@@ -115,7 +137,8 @@ class ProcessTable:
             except OSError:
                 continue
             lines.append(f"{identify(pid)} {status_of(pid)} {command[:200]}")
-        return "\n".join([*lines, f"groups with members: {self._populated()}"])
+        groups = {group: members_of(group) for group in self._populated()}
+        return "\n".join([*lines, f"groups with members: {groups}"])
 
     def kill(self) -> None:
         """SIGKILL to whoever is left."""
