@@ -11,9 +11,11 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
 from peers import MARK, PYTHON, program
 from playground import Late
 from warm_queues import RESTARTED, Starts, median, starts, table
@@ -35,7 +37,7 @@ class ShopConfig(AppConfig):
         import requests  # noqa: F401
         from rest_framework import serializers, viewsets  # noqa: F401
 """
-LIMIT = 60.0
+LIMIT = 30.0
 # So many restarts of each other queue are enough.
 QUEUE_ROUNDS = 4
 READY, STOPPING, STOPPED = r"Q Cluster .+ running\.", r"Q Cluster .+ stopping\.", r"has stopped\."
@@ -150,13 +152,18 @@ class Run:
                     raise Late(f"{self.process.args!r}: no {pattern} in\n{text}")
 
     def close(self) -> None:
-        """Ask for the end, and see to it."""
+        """Ask for the end, and see to it; whoever is left may hold the pipe."""
+        below = psutil.Process(self.process.pid).children(recursive=True)
         self.process.send_signal(signal.SIGTERM)
         try:
             self.process.wait(LIMIT)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+        for one in below:
+            # By its start time another one of that number is told from it.
+            with suppress(psutil.NoSuchProcess):
+                one.kill()
         if self.process.stdout is not None:
             self.process.stdout.close()
 

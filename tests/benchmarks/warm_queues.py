@@ -98,7 +98,7 @@ def _restarts(
     shop = Workshop(KNOWN[name], folder, servers, start)
     shop.environment |= {mark: value, "XDG_CACHE_HOME": str(folder / "cache")}
     try:
-        run = shop.start("-v", option)
+        run = shop.start("-v", "--no-overlap", option)
         run.err.wait_for(READY, LONG)
         if option == "--warm":
             run.err.wait_for("the next start is warm", LONG)
