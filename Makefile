@@ -15,10 +15,10 @@ demo: $(INSTALLED)  ## a django-q2 worker, edited while it works; to edit it you
 	@$(BIN)/python docs/demo.py $(ARGS)
 
 test: $(INSTALLED) queues  ## the tests; some of them: ARGS="-k NAME"
-	$(BIN)/pytest -n 4 --dist worksteal $(ARGS)
+	$(BIN)/pytest -n 6 --dist worksteal $(ARGS)
 
 test-quick: $(INSTALLED)  ## the tests without those that drive real task queues
-	$(BIN)/pytest -n 4 --dist worksteal -m "not integration" $(ARGS)
+	$(BIN)/pytest -n 6 --dist worksteal -m "not integration" $(ARGS)
 
 workers: $(INSTALLED) queues  ## reload every task queue 20 times under a stream of tasks: the table of the README
 	PYTHONPATH=tests $(BIN)/python tests/integration/stream.py $(ARGS)
