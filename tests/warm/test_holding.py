@@ -158,8 +158,7 @@ def test_who_saves_again_and_again_before_the_worker_is_ready_gets_a_template(
         *("-v", "--ready", "^ready", "--", str(environment / "bin" / "python"), "worker.py"),
         env={"XDG_CACHE_HOME": str(project / ".cache")},
     )
-    run.err.wait_for("ready in")
-    run.err.wait_for("watching")
+    eventually(lambda: "ready in" in run.err.text and "watching" in run.err.text, "ready, and watching")
     eventually((project / "building").exists, "it is being built")
     (project / "go").unlink()
     for generation in (2, 3, 4):
