@@ -230,7 +230,7 @@ class Shell:
             if not (in_place or notice.now_and_then):
                 return
             notice = StillDraining(notice.drains, notice.now_and_then, alive[:SHOWN])
-        text, weight = word(notice, self._settings)
+        text, weight = word(notice, self._settings, self._console.knows_links)
         if is_shown(weight, self._settings.verbosity):
             # The worker's last lines come before the line that says it has ended.
             after = self._stage.pumps_of(notice.generation) if isinstance(notice, EndedItself) else ()

@@ -11,7 +11,7 @@ from queue import SimpleQueue
 from typing import Protocol
 
 from reloader.settings import LogFormat, Settings
-from reloader.showing import paint
+from reloader.showing import links, paint
 from reloader.showing.lines import Prefixer
 from reloader.showing.managers import is_below_manager, shows_at_terminal
 from reloader.showing.pump import Renderer
@@ -81,6 +81,12 @@ class Console:
         """Whether a line can be shown that the next one takes the place of."""
         dumb = self._environment.get("TERM", "dumb") == "dumb"
         return self._sink.at_terminal and not dumb and not self._json
+
+    @property
+    def knows_links(self) -> bool:
+        """Whether our lines may hold hyperlinks: where they are in colour, on a terminal itself."""
+        at_terminal = self._sink.at_terminal and not self._json
+        return at_terminal and self._is_coloured(self._sink) and links.are_known(self._environment)
 
     def tell(self, text: str, weight: Weight, after: Sequence[Shown] = (), in_place: bool = False) -> None:
         """Show lines of ours, once what they come after has been shown.

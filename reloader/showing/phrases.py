@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from reloader.events import Change, ExitStatus, Kind, ProcessInfo, Sameness, Unchanged
 from reloader.settings import signal_name
 from reloader.showing.console import printable
+from reloader.showing.links import linked
 
 # So many of the changed files are named; the rest are counted.
 _NAMED = 3
@@ -23,7 +24,7 @@ def changed(changes: Sequence[Change]) -> str:
 
 def paths_shown(paths: Sequence[str]) -> str:
     """The first of the paths by name, the rest as a number."""
-    named = [path_shown(path) for path in paths[:_NAMED]]
+    named = [path_linked(path) for path in paths[:_NAMED]]
     if len(paths) > len(named):
         named.append(f"{len(paths) - len(named)} more")
     return named[0] if len(named) == 1 else f"{', '.join(named[:-1])} and {named[-1]}"
@@ -51,6 +52,15 @@ def path_shown(path: str) -> str:
         return printable(path)
     outside = below == os.pardir or below.startswith(os.pardir + os.sep)
     return printable(path if outside else below)
+
+
+def path_linked(path: str, line: int | None = None) -> str:
+    """The path as it is shown, and the line, as a link (see `links.rendered`)."""
+    text = path_shown(path) + ("" if line is None else f":{line}")
+    try:
+        return linked(text, os.path.abspath(path), line)
+    except OSError:
+        return text  # the current folder is gone
 
 
 def exit_shown(status: ExitStatus) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from reloader.events import Change
 from reloader.notices import LastStart, Pending, Status, StatusOf, TemplateIs, Wait
 from reloader.showing.console import printable
+from reloader.showing.links import rendered
 from reloader.showing.phrases import changed, counted, span
 
 
 def status_line(status: Status, name: str) -> str:
-    """State, generations and what waits, of the worker of that name."""
+    """State, generations and what waits, of the worker of that name; with links, see `links.rendered`."""
     parts = [f"{name} is {printable(status.state)}"]
     others = list(status.generations)
     if others and others[0].state == status.state:
@@ -23,13 +24,10 @@ def status_line(status: Status, name: str) -> str:
 
 
 def status_lines(status: Status, name: str) -> list[str]:
-    """The same and what is known of the last start and of the template."""
+    """The same and what is known of the last start and of the template; without links."""
     last = "none yet" if status.last_start is None else _last_start(status.last_start)
-    return [
-        status_line(status, name),
-        f"  last start  {last}",
-        f"  template    {_template(status.template)}",
-    ]
+    lines = status_line(status, name), f"  last start  {last}", f"  template    {_template(status.template)}"
+    return [rendered(line) for line in lines]
 
 
 def _up(one: StatusOf) -> list[str]:

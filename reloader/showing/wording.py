@@ -60,12 +60,13 @@ from reloader.notices import (
 )
 from reloader.settings import ALIVE_IS_READY, Settings, StopTarget, signal_name
 from reloader.showing.console import Weight, printable
+from reloader.showing.links import rendered
 from reloader.showing.phrases import (
     changed,
     counted,
     exit_shown,
     lowered,
-    path_shown,
+    path_linked,
     paths_shown,
     processes_shown,
     span,
@@ -93,9 +94,13 @@ h  this help        Enter  an empty line
 Ctrl-C drains and ends; at a prompt of the worker's, twice"""
 
 
-def word(notice: Notice, settings: Settings) -> tuple[str, Weight]:
-    """The text, which may have several lines, and how much it matters."""
-    return _Words(settings).of(notice)
+def word(notice: Notice, settings: Settings, links: bool = False) -> tuple[str, Weight]:
+    """The text, which may have several lines, and how much it matters.
+
+    With `links`, paths are links for a terminal.
+    """
+    text, weight = _Words(settings).of(notice)
+    return rendered(text, links), weight
 
 
 def is_shown(weight: Weight, verbosity: int) -> bool:
@@ -117,7 +122,7 @@ class _Words:
             case Caution(what, remedy):
                 return f"{printable(what)}\nhint: {printable(remedy)}", Weight.PLAIN
             case Watching(folders, files):
-                where = ", ".join(path_shown(path) for path in self.settings.watch)
+                where = ", ".join(path_linked(path) for path in self.settings.watch)
                 sizes = f"{counted(files, 'file')} in {counted(folders, 'folder')}"
                 return f"watching {where} ({sizes})", Weight.ROUTINE
             case Started(pid, _, _, None, _, None | 1):
@@ -198,7 +203,7 @@ class _Words:
             case SetAside():
                 return self._set_aside(notice), Weight.STRONG
             case Ignoring(paths, why, source, line):
-                where = f"{path_shown(source)}:{line}" if os.path.isabs(source) else printable(source)
+                where = path_linked(source, line) if os.path.isabs(source) else printable(source)
                 told = ", ".join(filter(None, (printable(why), where)))
                 return f"ignored: {paths_shown(paths)} ({told})", Weight.DETAIL
             case MatchesNothing(option, pattern):
@@ -218,7 +223,7 @@ class _Words:
             case EndingLeftovers(processes):
                 return f"ending what {self.name} left behind: {processes_shown(processes)}", Weight.PLAIN
             case CannotRead(path, reason):
-                text = f"cannot watch {path_shown(path)}: {lowered(reason)}; changes in it go unnoticed"
+                text = f"cannot watch {path_linked(path)}: {lowered(reason)}; changes in it go unnoticed"
                 return f"{text}\nhint: make it readable, or --ignore it", Weight.STRONG
             case AwaitingPrompt():
                 return f"{self.name} waits for input → it restarts once it goes on", Weight.STRONG
@@ -293,14 +298,14 @@ class _Words:
         why = "cannot be compiled" if notice.command is None else f"{printable(notice.command)} failed"
         where = _PLACE.match(notice.report[0]) if notice.report and notice.command is None else None
         if where is not None:
-            why = f"{path_shown(where[1])}:{where[2]} {why}"
+            why = f"{path_linked(where[1], int(where[2]))} {why}"
         lines = [printable(line) for line in notice.report]
         head = f"{changed(notice.changes)}, but {why} → {self.name} goes on with the last good code"
         hint = "hint: a save that mends it restarts; --no-hold restarts regardless"
         return "\n".join([head, *lines, hint])
 
     def _set_aside(self, notice: SetAside) -> str:
-        shown = path_shown(notice.path)
+        shown = path_linked(notice.path)
         if notice.seconds < 60:
             moment = f"{notice.seconds:g} s"
             return f"{shown} caused {notice.restarts} restarts within a minute → waiting for {moment} of calm"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import shutil
 import signal
 import struct
 import subprocess
@@ -424,7 +425,7 @@ def test_the_status_tells_what_is_held_back(at_terminal: Callable[..., Screen], 
     save(tmp_path / "task.py", "VERSION = 2\nVERSION = (\n")
     screen.wait_for("task.py changed, but task.py:2 cannot be compiled")
     press(screen, "s")
-    screen.terminal.screen.wait_for("generation 1, task.py changed and held back: the code is broken")
+    screen.terminal.screen.wait_for("generation 1, .*task.py.* changed and held back: the code is broken")
     end(screen)
 
 
@@ -662,6 +663,48 @@ def test_timestamps_at_a_terminal_are_of_one_width_and_come_again_after_a_return
         assert re.match(rf"{stamp}(worker  |reloader) \| ", line), line
     assert [line.partition("| ")[2] for line in screen.lines if "%" in line] == ["30 %"]
     end(screen)
+
+
+def links_in(screen: Screen) -> list[tuple[str, str]]:
+    """Where each link leads, and what stands there."""
+    raw = bytes(screen.terminal.screen.data).decode()
+    return re.findall(r"\x1b\]8;;([^\x1b]+)\x1b\\([^\x1b]*)\x1b\]8;;\x1b\\", raw)
+
+
+def test_paths_are_links(at_terminal: Callable[..., Screen], tmp_path: Path) -> None:
+    screen = at_terminal("import os\nprint('up', os.environ['RELOADER_GENERATION'])" + FOREVER)
+    screen.wait_for("up 1")
+    screen.wait_for("watching .")
+    save(tmp_path / "wor king.py", "VERSION = 2\n")
+    screen.wait_for("wor king.py added")
+    screen.wait_for("up 2")
+    save(tmp_path / "worker.py", "\n\nif\n")
+    screen.wait_for("worker.py:3 cannot be compiled")
+    place = f"file://{os.uname().nodename}{tmp_path}"
+    assert links_in(screen) == [
+        (place, "."),
+        (f"{place}/wor%20king.py", "wor king.py"),
+        (f"{place}/worker.py", "worker.py"),
+        (f"{place}/worker.py#3", "worker.py:3"),
+    ]
+    end(screen)
+
+
+@pytest.mark.parametrize("setting", ["TERM=linux", "NO_COLOR=1"])
+def test_where_the_terminal_may_not_know_links_there_are_none(tmp_path: Path, setting: str) -> None:
+    (tmp_path / "worker.py").write_text("import time\ntime.sleep(600)\n")
+    env = shutil.which("env")
+    assert env
+    screen = Screen(Terminal(tmp_path, setting, RELOADER, "--", PYTHON, "worker.py", program=env))
+    try:
+        screen.wait_for("watching .")
+        os.write(screen.terminal.fd, b"\x03")
+        assert screen.terminal.process.wait(LIMIT) == 0
+        assert b"\x1b]8" not in bytes(screen.terminal.screen.data)
+        screen.terminal.nothing_is_left()
+    finally:
+        screen.terminal.close()
+        screen.terminal.hang_up()
 
 
 def test_below_a_process_manager_colours_follow_its_terminal(tmp_path: Path) -> None:

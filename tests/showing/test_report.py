@@ -6,6 +6,7 @@ import pytest
 
 from reloader.events import Change, Kind
 from reloader.notices import LastStart, Pending, Status, StatusOf, TemplateIs, Wait
+from reloader.showing.links import rendered
 from reloader.showing.report import status_line, status_lines
 
 EDIT = (Change("tasks.py", Kind.CHANGED),)
@@ -25,7 +26,10 @@ EDIT = (Change("tasks.py", Kind.CHANGED),)
     ],
 )
 def test_all_that_waits_is_told(pending: Pending, words: str) -> None:
-    assert status_line(Status("held", 2, (), False, (pending,)), "w") == f"w is held, generation 2, {words}"
+    assert (
+        rendered(status_line(Status("held", 2, (), False, (pending,)), "w"))
+        == f"w is held, generation 2, {words}"
+    )
 
 
 @pytest.mark.parametrize(

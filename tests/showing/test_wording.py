@@ -72,7 +72,8 @@ from reloader.notices import (
 )
 from reloader.settings import Settings
 from reloader.showing.console import Weight, printable
-from reloader.showing.phrases import changed, exit_shown, path_shown
+from reloader.showing.links import rendered
+from reloader.showing.phrases import changed, exit_shown, path_linked, path_shown
 from reloader.showing.wording import is_shown, word
 
 SETTINGS = Settings(
@@ -376,7 +377,7 @@ def test_what_would_disturb_a_terminal_is_escaped(raw: str, escaped: str) -> Non
     assert printable(raw) == escaped
     assert path_shown(raw) == escaped
     assert path_shown(os.path.join("/nowhere/at/all", raw)) == f"/nowhere/at/all/{escaped}"
-    assert changed([Change(raw, Kind.ADDED)]) == f"{escaped} added"
+    assert rendered(changed([Change(raw, Kind.ADDED)])) == f"{escaped} added"
 
 
 @pytest.mark.parametrize("text", ["tasks.py", "café", "日本", "a b", "→", "\\", ""])
@@ -492,6 +493,7 @@ def test_a_path_is_shown_even_when_the_current_folder_is_gone(
     monkeypatch.chdir(tmp_path / "gone")
     (tmp_path / "gone").rmdir()
     assert path_shown(str(tmp_path / "a\n.py")) == f"{tmp_path}/a\\n.py"
+    assert rendered(path_linked("a.py", 3), links=True) == "a.py:3"
 
 
 @pytest.mark.parametrize(
@@ -507,7 +509,7 @@ def test_a_path_is_shown_even_when_the_current_folder_is_gone(
     ],
 )
 def test_changes_are_named_in_a_few_words(changes: list[tuple[str, Kind]], words: str) -> None:
-    assert changed([Change(path, kind) for path, kind in changes]) == words
+    assert rendered(changed([Change(path, kind) for path, kind in changes])) == words
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,37 @@
+"""Paths in our own lines as hyperlinks: OSC 8, as terminals have agreed on it.
+
+See https://gist.github.com/egmontkob/eb114294efbcd5adb1944c9f3cb5feda. A line number follows as the
+fragment (`#12`), which kitty, iTerm2 and the terminal of VS Code go to; others open the file.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+
+# A sentence carries the target of each link with it until it is known where it is shown. What others have
+# named holds none of these, as it is made printable.
+_OPEN, _BETWEEN, _CLOSE = "\x1c", "\x1d", "\x1e"
+_LINK = re.compile(f"{_OPEN}([^{_BETWEEN}]*){_BETWEEN}([^{_CLOSE}]*){_CLOSE}")
+# These print what they do not know, or know of no sequences at all.
+_WITHOUT = ("dumb", "linux", "vt", "ansi", "cons")
+
+
+def are_known(environment: Mapping[str, str]) -> bool:
+    """Whether a terminal of this environment can be expected to know links, or to ignore them."""
+    terminal = environment.get("TERM", "")
+    return bool(terminal) and not terminal.startswith(_WITHOUT)
+
+
+def linked(text: str, path: str, line: int | None = None) -> str:
+    """The text as a link to the absolute path, see `rendered`."""
+    from urllib.parse import quote
+
+    host, fragment = os.uname().nodename, "" if line is None else f"#{line}"
+    return f"{_OPEN}file://{quote(host)}{quote(os.fsencode(path))}{fragment}{_BETWEEN}{text}{_CLOSE}"
+
+
+def rendered(text: str, links: bool = False) -> str:
+    """The text with its links as a terminal knows them, or with none."""
+    return _LINK.sub("\x1b]8;;\\1\x1b\\\\\\2\x1b]8;;\x1b\\\\" if links else r"\2", text)
