@@ -283,6 +283,7 @@ class Shell:
             self._settings, self._environment, number, paths, self._post, self._stage.is_read
         )
         self._preflight = check
+        self._stage.foresee()
         self._spawn("preflight", check.run)
 
     def _flush(self) -> None:

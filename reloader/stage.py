@@ -123,6 +123,11 @@ class Stage:
         """What the worker has imported; None where nobody asks it."""
         return None if self._template is None else self._template.record()
 
+    def foresee(self) -> None:
+        """Something has changed: what a generation beside the one at work needs is made meanwhile."""
+        if self._template is not None and self._settings.overlap:
+            self._template.park()
+
     def stop(self, generation: int) -> None:
         """Send the stop signal; what the next generation needs is made meanwhile."""
         if (living := self._living.get(generation)) is not None:

@@ -11,7 +11,8 @@ From a guard: (HERE, its pid); (STARTED, pid) with a pidfd where there are such;
 was the folder); (LEFT, leftovers' pids and names); (ENDED, exit code, signal) once the tree is empty.
 A template is a nursery that takes (PRELOAD, what is known of the program, files) first, (HOLD,) and (GO,)
 during it, and tells (LOADED, number, {name: why it must be left out}). On (PARK,) it forks a guard and its
-worker ahead, which wait for START. In the place of a guard that it does not make it answers (STALE, why).
+worker ahead, which wait for START; (LEARN,) says that the last worker is at work. In the place of a guard
+that it does not make it answers (STALE, why).
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import sys
 from collections.abc import Sequence
 
 START, STOP, KILL, PAUSE, RESUME, FORGET, MODES, STARTED, FAILED, LEFT, ENDED = range(11)
-HERE, PRELOAD, LOADED, HOLD, GO, STALE, PARK = range(11, 18)
+HERE, PRELOAD, LOADED, HOLD, GO, STALE, PARK, LEARN = range(11, 19)
 # The descriptors of START: the guard's control socket, two of ours, three of the worker's, the others pipes.
 CONTROL, OURS, WORKERS, PIPES = 0, 1, 3, 6
 _LENGTH = 4

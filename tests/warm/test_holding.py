@@ -89,21 +89,26 @@ def test_a_warm_worker_that_does_not_end_is_killed_with_its_tree(project: Path, 
 
 
 def test_an_idle_template_holds_nothing_and_needs_no_processor(project: Path, start: Start) -> None:
-    run = in_second(project, start, WORKER)
+    run = in_second(project, start, WORKER, "--ready", "^ready")
     template = template_of(run)
 
     def switches() -> int:
         status = Path(f"/proc/{template}/status").read_text().splitlines()
         return sum(int(line.split()[1]) for line in status if "ctxt_switches" in line)
 
-    before = switches()
+    def stands_still(seconds: float) -> bool:
+        before = switches()
+        time.sleep(seconds)
+        return switches() == before
+
+    eventually(lambda: stands_still(0.5), "it has looked at the worker's memory")
     # A heartbeat of any kind would be seen in this time.
-    time.sleep(1.5)
-    assert switches() == before
+    assert stands_still(1.5)
     kinds = sorted(
         os.readlink(f"/proc/{template}/fd/{fd}").split(":")[0] for fd in os.listdir(f"/proc/{template}/fd")
     )
-    assert kinds == ["/dev/null", "pipe", "pipe", "socket"]
+    # One pipe's both ends for what is printed, our socket, and inotify.
+    assert kinds == ["/dev/null", "anon_inode", "pipe", "pipe", "socket"]
     policy = os.sched_getscheduler(template)
     assert policy == os.SCHED_OTHER
 

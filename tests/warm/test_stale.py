@@ -110,6 +110,42 @@ def test_a_change_of_what_is_installed_makes_the_next_start_cold(
     assert one.again(run) == "warm"
 
 
+def test_what_a_link_leads_to_is_compared(environment: Environment, start: Start) -> None:
+    """The system tells of changes in the folder of the link alone. Seen to fail where that is relied upon."""
+    one = environment
+    write(one.folder / "store" / "lib.py", "VERSION = 'old'\n")
+    (one.site / "lib.py").symlink_to(one.folder / "store" / "lib.py")
+    run = one.begin(start, "import lib")
+    assert versions(run) == "old"
+    warmed(run)
+    for _ in range(2):
+        assert one.again(run) == "warm"
+        assert versions(run) == "old"
+    write(one.folder / "store" / "lib.py", "VERSION = 'newer'\n")
+    assert re.search(r"lib\.py has changed$", one.again(run))
+    assert versions(run) == "newer"
+
+
+def test_an_environment_behind_a_link_is_another_one(environment: Environment, start: Start) -> None:
+    one = environment
+    one.install(lib="VERSION = 'old'\n")
+    link = one.folder / ".venv"
+    link.rename(one.folder / "old")
+    link.symlink_to("old")
+    run = one.begin(start, "import lib", "--ignore", "old/", "--ignore", "newer/")
+    assert versions(run) == "old"
+    warmed(run)
+    for _ in range(2):
+        assert one.again(run) == "warm"
+        assert versions(run) == "old"
+    shutil.copytree(one.folder / "old", one.folder / "newer", symlinks=True)
+    write(one.folder / "newer" / one.site.relative_to(link) / "lib.py", "VERSION = 'newer'\n")
+    link.unlink()
+    link.symlink_to("newer")
+    assert re.search(r"has changed$", one.again(run))
+    assert versions(run) == "newer"
+
+
 def test_a_changed_archive_makes_the_next_start_cold(environment: Environment, start: Start) -> None:
     one = environment
     archive = one.site / "packed.zip"

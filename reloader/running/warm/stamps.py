@@ -6,12 +6,15 @@ import marshal
 import os
 import sys
 
+from reloader.running.warm.folders import Folders
+
 # For type checkers alone: what a program finds imported should be its own.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 INSTALLED = ("site-packages", "dist-packages")
+_LIBRARIES = [os.path.dirname(os.__file__)]
 
 
 class Stamps:
@@ -24,6 +27,11 @@ class Stamps:
         self.names: dict[str, bool] = {}
         """What was preloaded, or looked for in vain; and whether a plain folder would be a part of it."""
         self._files: dict[str, tuple[int, int, int] | None] = {}
+        self._unheard: dict[str, tuple[int, int, int] | None] = {}
+        """Those of whose changes the system does not tell us."""
+        self._folders = Folders()
+        self._compared = False
+        """Whether all files were compared since something was heard."""
         for module in list(sys.modules.values()):
             file = getattr(module, "__file__", None)
             if isinstance(file, str):
@@ -43,10 +51,25 @@ class Stamps:
             self._files[file] = _stamp(file)
 
     def settle(self) -> None:
-        """All is loaded. What will be compared lies side by side from now on: in a process that forks,
-        each page that is touched is copied.
-        """
+        """All is loaded. From now on the system tells of changes where the modules lie."""
+        unheard = {file: stamp for file, stamp in self._files.items() if not self._hear(file)}
+        # What will be compared lies side by side from now on: in a process that forks, each page that is
+        # touched is copied.
         self._files = marshal.loads(marshal.dumps(self._files))
+        self._unheard = marshal.loads(marshal.dumps(unheard))
+
+    def _hear(self, file: str) -> bool:
+        """Whether changes of this very file are heard of from now on.
+
+        The folders of a project are not quiet enough for that.
+        """
+        is_itself = os.path.isfile(file) and not os.path.islink(file)
+        installed = _lies_with_installed(file, _LIBRARIES)
+        return is_itself and installed and self._folders.add(os.path.dirname(file))
+
+    def close(self) -> None:
+        """Hear of nothing any more, in a process that was forked."""
+        self._folders.close()
 
     def shadow_of(self, names: Iterable[str]) -> str | None:
         """What lies in the program's folders and has the name of one of these."""
@@ -69,9 +92,12 @@ class Stamps:
 
     def why_stale(self) -> str | None:
         """What has changed since; None when nothing has."""
-        for file, stamp in self._files.items():
+        # Before they are looked at, so that what happens meanwhile is heard the next time.
+        self._compared = self._folders.are_quiet() and self._compared
+        for file, stamp in (self._unheard if self._compared else self._files).items():
             if _stamp(file) != stamp:
                 return f"{file} has changed"
+        self._compared = True
         shadow = self.shadow_of(self.names)
         return None if shadow is None else f"{shadow} has come"
 

@@ -83,11 +83,14 @@ class Template:
         return self._nursery
 
     def park(self) -> None:
-        """A start will follow: fork ahead what does not depend on it."""
-        nursery = self.nursery()
-        if nursery is not None:
+        """A start is likely to follow: fork ahead what does not depend on it."""
+        self._say(wire.PARK)
+
+    def _say(self, what: int) -> None:
+        """To the template, where there is one."""
+        if self._nursery is not None:
             with suppress(OSError):
-                wire.send(nursery.control, (wire.PARK,))
+                wire.send(self._nursery.control, (what,))
 
     def discard(self, why: str) -> None:
         """What it has loaded is not what a worker would load now, or it is gone; posts TemplateLost."""
@@ -111,6 +114,7 @@ class Template:
 
     def go_on(self, spawn: Spawn) -> None:
         """The worker is ready: build a template, or a better one, if there is something to gain."""
+        self._say(wire.LEARN)
         if self._building is not None:
             self._building[0].go_on()
             return

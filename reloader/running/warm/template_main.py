@@ -17,10 +17,11 @@ import select
 import sys
 
 from reloader.running import aiming, guard_main, leftovers, spawn, wire
+from reloader.running.warm.pages import Pages
 from reloader.running.warm.preload import Preload
 from reloader.running.warm.seed import ORDER, Recorder
 from reloader.running.warm.stamps import Stamps
-from reloader.running.wire import FAILED, GO, HERE, HOLD, LOADED, PARK, STALE, START
+from reloader.running.wire import FAILED, GO, HERE, HOLD, LEARN, LOADED, PARK, STALE, START
 
 assert leftovers  # a guard needs these, and could not find them any more
 assert aiming
@@ -55,27 +56,31 @@ def serve(order: dict, hidden: dict[str, ModuleType]) -> dict:  # type: ignore[t
     os.sched_setscheduler(0, before, os.sched_param(0))
     wire.send(control, (LOADED, sum(name in sys.modules for name in preload.names), left_out))
     stamps.settle()
-    _keep((stamps, preload, request, hidden))
+    pages = Pages()
+    _keep((stamps, preload, request, hidden, pages))
     gc.collect()
     gc.freeze()
     # Guards that end are collected by the system.
     handler = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     parked: _socket.socket | None = None
+    waiting = worker = 0
     while True:
         received = wire.receive(control)
         if received is None:
             os._exit(0)
         request, files = received
+        if request[0] == LEARN and worker and not pages.ranges:
+            pages.learn(worker, lambda: bool(select.select([control], [], [], 0)[0]))
         if request[0] not in (PARK, START):
             continue
-        why = stamps.why_stale() if request[0] == START else None
+        why = stamps.why_stale()
         if why is None and parked is None:
             ours, theirs = _socket.socketpair()
             try:
                 if not os.fork():
                     break
                 theirs.close()
-                parked, why = _await_parked(ours)
+                parked, waiting, why = _await_parked(ours)
             except OSError as error:
                 ours.close()
                 theirs.close()
@@ -83,7 +88,7 @@ def serve(order: dict, hidden: dict[str, ModuleType]) -> dict:  # type: ignore[t
         if request[0] == START:
             if why is None and parked is not None:
                 why = _hand_over(parked, request, files)
-                parked = None
+                parked, worker = None, waiting
             if why is not None:
                 answer = _socket.socket(fileno=files.pop(wire.CONTROL))
                 wire.send(answer, (STALE, why))
@@ -94,9 +99,11 @@ def serve(order: dict, hidden: dict[str, ModuleType]) -> dict:  # type: ignore[t
     # All that came with the request is the parent's to pass on.
     for fd in files:
         os.close(fd)
+    stamps.close()
     control.close()
     ours.close()
-    return _become(_guard_or_worker(theirs, hidden)[2], order["words"])
+    ahead = pages if request[0] == PARK else None
+    return _become(_guard_or_worker(theirs, hidden, ahead)[2], order["words"])
 
 
 def _keep(anything: object) -> None:
@@ -104,13 +111,13 @@ def _keep(anything: object) -> None:
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(anything))
 
 
-def _await_parked(parked: _socket.socket) -> tuple[_socket.socket | None, str | None]:
-    """The socket, when a guard waits at its other end with a worker; else why there is none."""
+def _await_parked(parked: _socket.socket) -> tuple[_socket.socket | None, int, str | None]:
+    """The socket, when a guard waits at its other end with a worker, and its pid; else why there is none."""
     received = wire.receive(parked)
     if received is not None and received[0][0] == HERE:
-        return parked, None
+        return parked, received[0][1], None
     parked.close()
-    return None, "the guard has ended" if received is None else os.strerror(received[0][1]).lower()
+    return None, 0, "the guard has ended" if received is None else os.strerror(received[0][1]).lower()
 
 
 def _hand_over(parked: _socket.socket, request: tuple, files: list[int]) -> str | None:  # type: ignore[type-arg]
@@ -142,8 +149,11 @@ def _may_go_on(control: _socket.socket) -> None:
     signal.alarm(PATIENCE)
 
 
-def _guard_or_worker(order: _socket.socket, hidden: dict[str, ModuleType]) -> tuple:  # type: ignore[type-arg]
-    """Fork a worker, wait for the order to start, and guard it for ever. Returns the order, in the worker."""
+def _guard_or_worker(order: _socket.socket, hidden: dict[str, ModuleType], ahead: Pages | None) -> tuple:  # type: ignore[type-arg]
+    """Fork a worker, wait for the order to start, and guard it for ever. Returns the order, in the worker.
+
+    Where that is forked `ahead`, it makes its copies of these pages.
+    """
     guard = os.getpid()
     given, giving = _socket.socketpair()
     try:
@@ -151,6 +161,9 @@ def _guard_or_worker(order: _socket.socket, hidden: dict[str, ModuleType]) -> tu
         if not pid:
             order.close()
             giving.close()
+            _renew()
+            if ahead is not None:
+                ahead.copy()
             return _worker(given, guard)
     except OSError as error:
         wire.send(order, (FAILED, error.errno or 0))
@@ -232,15 +245,25 @@ def _become(environment: dict[bytes, bytes], words: list[str]) -> dict:  # type:
     for arguments in (sys.argv, getattr(sys, "orig_argv", [])):
         if arguments:
             arguments[len(arguments) - len(words) + same :] = own[same:]
-    _renew()
+    _set_clocks()
     return order
 
 
 def _renew() -> None:
-    """What imports have taken from the clock, from chance or from the system, and a fork does not renew."""
+    """What imports have taken from chance or from the system, and a fork does not renew."""
     numpy: Any = sys.modules.get("numpy.random")
     if numpy is not None:
         numpy.seed()
+    threading: Any = sys.modules.get("threading")
+    if threading is not None:
+        threading.main_thread()._set_native_id()
+    process: Any = sys.modules.get("multiprocessing.process")
+    if process is not None:
+        process.current_process().authkey = os.urandom(32)
+
+
+def _set_clocks() -> None:
+    """What imports have taken from the clock."""
     logging: Any = sys.modules.get("logging")
     if logging is not None and hasattr(logging, "_startTime"):
         import time
@@ -248,9 +271,3 @@ def _renew() -> None:
         # In nanoseconds from Python 3.13 on.
         unit = 1e9 if isinstance(logging._startTime, int) else 1
         logging._startTime = type(logging._startTime)(time.time() * unit)
-    threading: Any = sys.modules.get("threading")
-    if threading is not None:
-        threading.main_thread()._set_native_id()
-    process: Any = sys.modules.get("multiprocessing.process")
-    if process is not None:
-        process.current_process().authkey = os.urandom(32)
