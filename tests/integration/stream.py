@@ -134,11 +134,12 @@ def main() -> int:
             told = {"in flight": SYSTEMS[name].fate.value, "overlap": beside(name), "serves": None}
             stored[name] = {**counted, **told}
             store()
-    # Beside nothing else, and not two at once: the rest of such a task is waiting.
-    alone = threading.Lock()
+    # Beside nothing else, and not two at once: the rest of such a task is waiting. The servers of the streams
+    # have ended, and what was prepared in them went with them.
+    alone, own = threading.Lock(), Path(tempfile.mkdtemp(dir=folder))
     with ThreadPoolExecutor(options.jobs) as pool:
         saving = {
-            pool.submit(measure_saves, name, alone, folder): name
+            pool.submit(measure_saves, name, alone, own): name
             for name in options.names
             if beside(name) and SYSTEMS[name].fate is Fate.ENDS and name in stored
         }
