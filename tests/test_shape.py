@@ -81,6 +81,7 @@ CLOCK = {
     "running/aiming.py",
     "running/guard_main.py",  # a process of its own
     "running/warm/builder.py",
+    "running/warm/seed.py",  # in the worker, how long it has told nothing
     "showing/console.py",
     "showing/pump.py",
     "showing/sink.py",

@@ -14,6 +14,8 @@ from __future__ import annotations
 import marshal
 import os
 import sys
+from _weakref import ref
+from time import monotonic
 
 # For type checkers alone: what a program finds imported should be its own.
 TYPE_CHECKING = False
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
     from typing import Any
 
 ORDER = "RELOADER_SEED"
+# Seconds.
+MOMENT = 0.001
+# By name, the weak references to the locks of what is being imported.
+module_locks: dict[str, Any] = getattr(sys.modules["_frozen_importlib"], "_module_locks", {})
 
 
 def begin() -> None:
@@ -99,6 +105,10 @@ def _import_the_other() -> BaseException | None:
     return None
 
 
+def _nothing() -> None:
+    """What a weak reference gives whose object is gone."""
+
+
 class _Package:
     """Finds reloader's own modules, and nothing else that lies beside them."""
 
@@ -120,7 +130,9 @@ class Recorder:
     `s folder` is the standard library's; `f name places` for what was found, `m name` for what was not, both
     at once; `i name` when it turns out that it was really imported and not just looked for; `p folder` for
     what is new in sys.path, `e name` for a variable of the environment that has changed. A forked child goes
-    on telling. The file is opened for each line, so that no descriptor stays open in the worker.
+    on telling. The file is opened each time, so that no descriptor stays open in the worker. To do so for
+    each of a thousand imports would take longer than a start may: those inside of another are told with it,
+    or after a moment.
     """
 
     def __init__(self, record: tuple[str, int, int]) -> None:
@@ -131,6 +143,9 @@ class Recorder:
         self.folders: list[str] = []
         # What lies below os.environ is compared, since that is done for every import.
         self.variables: dict[bytes, bytes] = dict(os.environ._data)  # type: ignore[attr-defined]
+        self.untold: list[str] = []
+        self.told_at = 0.0
+        self.outermost: Any = None
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
         """What the other finders say."""
@@ -165,9 +180,24 @@ class Recorder:
         elif spec.origin not in ("built-in", "frozen"):
             self.found.append(name)
             lines.append("\t".join(["f " + name, *places_of(spec)]))
-        if lines:
-            self.tell("".join(line.replace("\n", "?") + "\n" for line in lines))
+        self.untold += lines
+        if monotonic() - self.told_at > MOMENT or not self._is_inside(name):
+            self.tell_all()
         return spec
+
+    def _is_inside(self, name: str) -> bool:
+        """Whether all will be told when an import ends: this one, or another that it is a part of."""
+        if self.outermost is None or self.outermost() is None:
+            # Who imports holds this lock until the end; then nobody refers to it any more.
+            lock = module_locks.get(name, _nothing)()
+            self.outermost = None if lock is None else ref(lock, self.tell_all)
+        return self.outermost is not None
+
+    def tell_all(self, _ended: object = None) -> None:
+        """Tell what was not told yet."""
+        untold, self.untold, self.told_at = self.untold, [], monotonic()
+        if untold:
+            self.tell("".join(line.replace("\n", "?") + "\n" for line in untold))
 
     def tell(self, text: str) -> None:
         """Write, unless nobody wants to know any more."""
