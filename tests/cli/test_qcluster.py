@@ -153,8 +153,11 @@ def at_work(run: Run, generation: int) -> None:
     run.err.wait_for(rf"qcluster\.{generation} is at work → draining qcluster\.{generation - 1} ", 2 * LIMIT)
 
 
-def test_twenty_overlapped_reloads_lose_no_task_and_run_none_twice(site: Path, start: Start) -> None:
-    """Seen to fail where the old generation is killed instead of drained."""
+def test_overlapped_reloads_lose_no_task_and_run_none_twice(site: Path, start: Start) -> None:
+    """Twenty of them are among the integration tests.
+
+    Seen to fail where the old generation is killed instead of drained.
+    """
     run = start("--", PYTHON, "manage.py", "qcluster", folder=site)
     run.err.wait_for(r"Q Cluster .* running\.", 2 * LIMIT)
     run.err.wait_for(r"ready in \d+\.\d\d s$")
@@ -163,10 +166,10 @@ def test_twenty_overlapped_reloads_lose_no_task_and_run_none_twice(site: Path, s
     )
     try:
         eventually(lambda: notes(site), "the first task is done", 2 * LIMIT)
-        for version in range(2, 22):
+        for version in range(2, 7):
             (site / "work.py").write_text(TASKS.format(version=version))
             at_work(run, version)
-        eventually(lambda: notes(site)[-1].endswith(" 21"), "the last code works", 2 * LIMIT)
+        eventually(lambda: notes(site)[-1].endswith(" 6"), "the last code works", 2 * LIMIT)
     finally:
         (site / "enough").touch()
         said, _ = feeder.communicate(timeout=4 * LIMIT)
