@@ -129,8 +129,8 @@ def warm_figure() -> str:
     section = page.partition("## Warm starts")[2]
     if not section:
         return "`python tests/benchmarks/run.py --only warm` measures how much sooner it is ready."
-    row = section.partition("| ---: | ---: | ---: | ---: |\n")[2].partition("\n")[0]
-    _by_hand, cold, _recorded, warm = (cell.strip() for cell in row.strip("| ").split("|"))
+    row = section.partition("\n| ---: ")[2].splitlines()[1]
+    cold, warm = (cell.strip() for cell in row.strip("| ").split("|")[-2:])
     return (
         "A django-q2 worker of a project with Django REST framework, celery, requests and pandas is ready"
         f" {warm} s\nafter its start, {cold} s where that is cold;"
