@@ -223,8 +223,8 @@ _ALL = (
         "app.py",
         "redis",
         reloads=2,
+        calm=True,
         **_BESIDE,
-        **_KEPT,
     ),
     _plain(
         "taskiq (list)",
