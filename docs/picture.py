@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import html
+import json
 import os
 import pty
 import re
@@ -71,6 +72,17 @@ class Recording:
             self._read()
         self._seen = found.end()
 
+    def wait_for_template(self) -> None:
+        """Wait until the next start is warm."""
+        deadline = time.monotonic() + LIMIT
+        status = [str(Path(sys.executable).with_name("reloader")), "status", "--json"]
+        while True:
+            told = subprocess.run(status, cwd=self.folder, check=True, capture_output=True)
+            if json.loads(told.stdout)["status"]["template"]["state"] == "ready":
+                return
+            if time.monotonic() > deadline:
+                raise SystemExit("there is no template")
+
     def save(self, name: str, text: str) -> None:
         """Save a file of the project."""
         (self.folder / name).write_text(text)
@@ -105,6 +117,7 @@ def restart(base: Path) -> tuple[str, bytes]:
     subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=folder, check=True)
     run = Recording(folder, "reloader -- python manage.py qcluster")
     run.wait_for("ready in .*\n")
+    run.wait_for_template()
     tasks = (folder / "shop" / "tasks.py").read_text()
     run.save("shop/tasks.py", tasks.replace('"v1"', '"v2"'))
     run.wait_for("ended after .*\n")
