@@ -167,7 +167,9 @@ def test_overlapped_reloads_lose_no_task_and_run_none_twice(site: Path, start: S
     try:
         eventually(lambda: notes(site), "the first task is done", 2 * LIMIT)
         for version in range(2, 7):
-            (site / "work.py").write_text(TASKS.format(version=version))
+            # At once: a worker that imports it at its first task would find it empty, and that task fail.
+            (site / "work.new").write_text(TASKS.format(version=version))
+            (site / "work.new").replace(site / "work.py")
             at_work(run, version)
         eventually(lambda: notes(site)[-1].endswith(" 6"), "the last code works", 2 * LIMIT)
     finally:
