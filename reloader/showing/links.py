@@ -10,18 +10,18 @@ import os
 import re
 from collections.abc import Mapping
 
+from reloader.showing.paint import OLD
+
 # A sentence carries the target of each link with it until it is known where it is shown. What others have
 # named holds none of these, as it is made printable.
 _OPEN, _BETWEEN, _CLOSE = "\x1c", "\x1d", "\x1e"
 _LINK = re.compile(f"{_OPEN}([^{_BETWEEN}]*){_BETWEEN}([^{_CLOSE}]*){_CLOSE}")
-# These print what they do not know, or know of no sequences at all.
-_WITHOUT = ("dumb", "linux", "vt", "ansi", "cons")
 
 
 def are_known(environment: Mapping[str, str]) -> bool:
     """Whether a terminal of this environment can be expected to know links, or to ignore them."""
-    terminal = environment.get("TERM", "")
-    return bool(terminal) and not terminal.startswith(_WITHOUT)
+    # Old ones print what they do not know.
+    return not (environment.get("TERM") or "dumb").startswith(("dumb", *OLD))
 
 
 def linked(text: str, path: str, line: int | None = None) -> str:

@@ -18,7 +18,7 @@ DIM = "\x1b[0;2m"
 PALETTE = (29, 30, 31, 63, 64, 99, 130, 133, 164)
 # Where there are no more than sixteen: the Linux console, which is dark, and old terminals.
 _FEW = (32, 33, 35, 36)
-_OLD = ("linux", "vt", "ansi", "cons")
+OLD = ("linux", "vt", "ansi", "cons")
 # What our own sentences hold, in ASCII.
 _ASCII = str.maketrans({"→": "->", "…": "...", "×": "x", "–": "-", "·": "|"})
 
@@ -40,7 +40,7 @@ def wanted(choice: Color, at_terminal: bool, environment: Mapping[str, str]) -> 
 def worker_colour(name: str, environment: Mapping[str, str]) -> str:
     """The sequence that begins a worker's colour, the same at every start."""
     number = zlib.crc32(os.fsencode(name))
-    if environment.get("TERM", "").startswith(_OLD):
+    if environment.get("TERM", "").startswith(OLD):
         return f"\x1b[0;{_FEW[number % len(_FEW)]}m"
     return f"\x1b[0;38;5;{PALETTE[number % len(PALETTE)]}m"
 

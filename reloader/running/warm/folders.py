@@ -3,6 +3,8 @@
 To look at every file of a thousand modules takes longer than to start a worker from them otherwise; the
 system knows whether one of them can have changed. It does not tell of what others change in network and
 shared file systems, nor of what a link leads to by now, so that these are left to whoever looks at files.
+
+It stands beside `watching`, which watches what is the user's, since it runs in the worker's interpreter.
 """
 
 from __future__ import annotations
