@@ -8,7 +8,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from generations import Environment, Start, warmed
+from generations import PYTHON, Environment, Start, next_start, warmed
 from harness import Run, eventually
 from processes import identify
 
@@ -159,6 +159,16 @@ def test_an_interpreter_that_cannot_be_looked_into_is_started_cold(
     run.out.wait_for("ready 1")
     assert one.again(run) == "its interpreter cannot be looked into"
     run.out.wait_for("ready 2")
+
+
+def test_a_worker_that_imports_nothing_that_is_installed_stays_cold(project: Path, start: Start) -> None:
+    """Seen to fail where it is told that there is no template yet: there will be none."""
+    (project / "worker.py").write_text("import time, task\nprint('ready', flush=True)\ntime.sleep(600)\n")
+    run = start("--ready", "^ready", "--", PYTHON, "worker.py")
+    run.out.wait_for("ready")
+    eventually(lambda: "ready in" in run.err.text and "watching" in run.err.text, "ready, and watching")
+    assert next_start(run, project / "task.py") == "there is nothing to preload"
+    assert run.stop() == 0
 
 
 @pytest.mark.parametrize("option", ["-s", "-P", "-u", "-B"])

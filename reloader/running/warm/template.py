@@ -123,10 +123,11 @@ class Template:
         if never is not None:
             self.discard(never)
             return
-        if not self._learned.places and not self._known:
-            self.why_cold = "its interpreter cannot be looked into"
-            self._post(TemplateLost(self.why_cold))
         names = self._preloadable(self._learned)
+        if not names and not self._known:
+            nothing = "there is nothing to preload"
+            self.why_cold = nothing if self._learned.places else "its interpreter cannot be looked into"
+            self._post(TemplateLost(self.why_cold))
         new = [name for name, places in names.items() if self._known.get(name) != places]
         if len(new) > (max(WORTH, len(self._known) / 10) if self._known else 0):
             self._begin(self._learned, spawn)
