@@ -1,6 +1,25 @@
-"""`python -m reloader`: the same as the command `reloader`."""
+"""The command `reloader`, and `python -m reloader`, which is the same."""
 
-from reloader.cli import main
+# Of the system and of the interpreter: what is imported takes time in which Ctrl-C may come.
+import _signal as signal  # type: ignore[import-not-found]
+import os
+
+
+def main() -> None:
+    """The entry point; Ctrl-C ends us without a traceback until there is a worker to drain."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _end)
+    from reloader import cli
+
+    cli.main()
+
+
+def _end(number: int, _frame: object) -> None:
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+    # The first process of a container is spared by the system: end as a shell would tell it.
+    os._exit(128 + number)
+
 
 if __name__ == "__main__":
     main()

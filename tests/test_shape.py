@@ -27,7 +27,7 @@ FOLDERS = {
 # What each file beside the folders may import as it is loaded.
 TOP = {
     "__init__": set(),
-    "__main__": {"cli"},
+    "__main__": set(),
     "errors": set(),
     "events": {"message"},
     "message": set(),
@@ -49,6 +49,7 @@ TOP = {
 }
 # What may be imported besides once a run begins, since it costs time.
 LATE = {
+    "__main__": {"cli"},
     "cli": {"app", "asking", "running", "verbs"},
     "building": {"showing"},
     "app": {"controlling", "watching"},

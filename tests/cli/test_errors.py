@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,6 +15,15 @@ from harness import LIMIT, RELOADER, Run
 
 Start = Callable[..., Run]
 PYTHON = sys.executable
+# Ctrl-C is pressed the moment that this module is looked for.
+INTERRUPTING = """
+import os, signal, sys
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == {!r}:
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Finder())
+"""
 
 
 def fails(folder: Path, *arguments: str, env: dict[str, str] | None = None) -> tuple[int, str]:
@@ -204,3 +214,22 @@ def test_python_m_is_the_same_command(tmp_path: Path) -> None:
     result = subprocess.run([PYTHON, "-m", "reloader", "-h"], capture_output=True, timeout=LIMIT, check=True)
     again = subprocess.run([RELOADER, "-h"], capture_output=True, timeout=LIMIT, check=True)
     assert result.stdout == again.stdout
+
+
+@pytest.mark.parametrize("command", [[RELOADER], [PYTHON, "-m", "reloader"]])
+@pytest.mark.parametrize("while_it", ["click", "reloader.app"])
+def test_ctrl_c_while_we_start_ends_without_a_word(tmp_path: Path, command: list[str], while_it: str) -> None:
+    """At the import of what we need first, and of what we need last.
+
+    Seen to fail with the handler of the interpreter, which raises wherever that is.
+    """
+    (tmp_path / "sitecustomize.py").write_text(INTERRUPTING.format(while_it))
+    result = subprocess.run(
+        [*command, "--", "sleep", "600"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        timeout=LIMIT,
+        check=False,
+    )
+    assert (result.returncode, result.stdout, result.stderr) == (-signal.SIGINT, b"", b"")
