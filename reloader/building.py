@@ -10,7 +10,7 @@ from typing import Any
 
 from reloader.errors import ReloaderError
 from reloader.presets.applying import applied, cautions
-from reloader.presets.numbering import numbered
+from reloader.presets.later import later_command
 from reloader.presets.preset import SET_SO, Preset
 from reloader.presets.recognise import Recognised, recognise
 from reloader.presets.table import PRESETS
@@ -107,16 +107,17 @@ def _beside(
     """
     if wanted is False or preset is None:
         return {"overlap": bool(wanted), "apart": SET_SO if wanted is False else "", "cautions": ()}
-    apart, words = preset.apart, recognised.words
-    renamed = numbered(command, words, len(recognised.arguments), preset.named_by, preset.own_name)
-    if renamed is None:
+    apart = preset.apart
+    program, arguments = (recognised.words, len(recognised.arguments)) if recognised.fits else ((), 0)
+    later = later_command(command, program, arguments, preset)
+    if later is None:
         apart = apart or "its name cannot be given a number within this command"
     told = ((f"{preset.key}: {apart}", "--no-overlap drains first"),) if wanted and apart else ()
     overlap = wanted or not apart
     return {
         "overlap": overlap,
         "apart": apart,
-        "numbered": renamed or () if overlap else (),
+        "later": later or () if overlap else (),
         "cautions": told,
     }
 

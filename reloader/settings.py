@@ -94,7 +94,7 @@ class Settings:
     """The worker is a Python program: code and configuration count, and its output is unbuffered."""
     program: tuple[str, ...] = ()
     """The command without the programs in front of it that only run another one."""
-    numbered: tuple[str, ...] = ()
+    later: tuple[str, ...] = ()
     """The command of generations but the first, with NUMBER where theirs goes; empty where it is the same."""
     warm: bool = False
     """Fork workers from a process that has imported what does not change, where that is possible."""
@@ -148,13 +148,13 @@ class Settings:
 
     def command_of(self, generation: int) -> tuple[str, ...]:
         """The command that this generation runs."""
-        if generation <= 1 or not self.numbered:
+        if generation <= 1 or not self.later:
             return self.command
-        return tuple(word.replace(NUMBER, str(generation)) for word in self.numbered)
+        return tuple(word.replace(NUMBER, str(generation)) for word in self.later)
 
     def program_of(self, generation: int) -> tuple[str, ...]:
         """Its `program`."""
-        if generation <= 1 or not self.numbered:
+        if generation <= 1 or not self.later:
             return self.program
         return self.command_of(generation)[len(self.command) - len(self.program) :]
 

@@ -458,6 +458,15 @@ def test_a_file_says_whether_generations_overlap_and_how_they_are_named(tmp_path
     put(tmp_path / "reloader.toml", mine)
     assert built("mine", "x").command_of(4) == ("mine", "x", "--as", "me.4")
     assert built("mine", "--as", "you").command_of(4) == ("mine", "--as", "you.4")
+    put(
+        tmp_path / "reloader.toml",
+        "[presets.mine]\nmatch = 'mine'\noverlap = true\nlater-options = ['--quick']\n",
+    )
+    assert built("mine", "x").command_of(1) == ("mine", "x")
+    assert built("mine", "x").command_of(2) == ("mine", "x", "--quick")
+    assert built("sh", "-c", "exec mine x").command_of(2) == ("sh", "-c", "exec mine x")
+    put(tmp_path / "reloader.toml", "[presets.celery]\nlater-options = []\n")
+    assert built("celery", "-A", "p", "worker").command_of(2)[-2:] == ("-n", "celery.2@%h")
 
 
 def test_defaults_then_preset_then_file_then_variable_then_option(
@@ -503,6 +512,12 @@ def test_a_preset_can_be_wanted_and_unwanted(tmp_path: Path) -> None:
         ("presets.celery.xyzzy = 1", "unknown key 'presets.celery.xyzzy'", "known: match, value-options"),
         ("presets.celery.match = 1", "presets.celery.match = 1", "write a list of strings"),
         ("presets.celery.named-by = 'n'", "presets.celery.named-by: 'n' is no option", ""),
+        ("presets.celery.later-options = 'n'", "presets.celery.later-options: 'n' is no option", ""),
+        (
+            "presets.mine = {match = 'x', own-name = 'me'}",
+            "presets.mine: an own-name needs named-by",
+            "named-by",
+        ),
         ("presets.celery.overlap = 'yes'", "presets.celery.overlap = 'yes'", "write true or false"),
         ("presets.celery.stop-timeout = 'soon'", "presets.celery.stop-timeout: 'soon' is not a duration", ""),
         ("presets.celery.stop-signal = 'TREM'", "presets.celery.stop-signal: 'TREM' is not a signal", "TERM"),

@@ -26,6 +26,7 @@ KEYS: Mapping[str, type] = {
     "overlap": bool,
     "named_by": list,
     "own_name": str,
+    "later_options": list,
     "killed": str,
     "notes": str,
 }
@@ -74,6 +75,10 @@ def _preset(key: str, table: Mapping[str, Any], known: Preset | None, shown: str
             raise ReloaderError(
                 f"{shown}: presets.{key}.{name.replace('_', '-')}: {error}", "reloader presets shows examples"
             ) from error
+    if preset.own_name and not preset.named_by:
+        raise ReloaderError(
+            f"{shown}: presets.{key}: an own-name needs named-by", 'write for example named-by = ["--name"]'
+        )
     return preset
 
 
@@ -131,15 +136,11 @@ def _overlap(preset: Preset, value: bool) -> Preset:
     return preset._replace(apart="" if value else SET_SO, cases=cases)
 
 
-def _named_by(preset: Preset, values: list[str]) -> Preset:
+def _options(values: list[str]) -> tuple[str, ...]:
     for value in values:
         if not value.startswith("-"):
             raise ValueError(f"{value!r} is no option")
-    return preset._replace(named_by=tuple(values))
-
-
-def _own_name(preset: Preset, value: str) -> Preset:
-    return preset._replace(own_name=value)
+    return tuple(values)
 
 
 _SETTERS: Mapping[str, Callable[[Preset, Any], Preset]] = {
@@ -152,8 +153,9 @@ _SETTERS: Mapping[str, Callable[[Preset, Any], Preset]] = {
     "stop_target": _stop_target,
     "stop_timeout": _stop_timeout,
     "overlap": _overlap,
-    "named_by": _named_by,
-    "own_name": _own_name,
+    "named_by": lambda preset, values: preset._replace(named_by=_options(values)),
+    "own_name": lambda preset, value: preset._replace(own_name=value),
+    "later_options": lambda preset, values: preset._replace(later_options=_options(values)),
     "killed": lambda preset, value: preset._replace(killed=value.rstrip(".")),
     "notes": lambda preset, value: preset._replace(notes=value),
 }

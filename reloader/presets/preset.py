@@ -80,6 +80,11 @@ class Preset(NamedTuple):
     """
     own_name: str = ""
     """What it is called without them; empty where it makes up another name at every start."""
+    later_options: tuple[str, ...] = ()
+    """Options that, with overlap, every generation but the first is given as well, unless it has them.
+
+    For what makes it ready sooner: at a save somebody waits for that.
+    """
     killed: str = ""
     """What becomes of a task that is killed at the stop timeout."""
     notes: str = ""

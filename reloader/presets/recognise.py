@@ -39,6 +39,8 @@ class Recognised(NamedTuple):
     """Variables that the command sets for itself."""
     words: tuple[str, ...] = ()
     """The program and its arguments, without what stands in front of them."""
+    fits: bool = False
+    """These are of the preset's program; else the user has said only that this is run in the end."""
 
 
 class _Program(NamedTuple):
@@ -84,7 +86,14 @@ def recognise(
         name = preset.name or name
         python = python if preset.python is None else preset.python
     return Recognised(
-        name, python, preset, interpreter, program.arguments, inner.environment, tuple(inner.words)
+        name,
+        python,
+        preset,
+        interpreter,
+        program.arguments,
+        inner.environment,
+        tuple(inner.words),
+        preset is not None and _known(program, (preset,)) is not None,
     )
 
 

@@ -146,6 +146,8 @@ PRESETS = (
         apart="",
         named_by=("-n", "--hostname"),
         own_name="celery@%h",
+        # It waits a whole second for the answers of other nodes, whether or not there is one.
+        later_options=("--without-mingle",),
         killed="the task is lost unless acks_late is on; then it comes back after the visibility timeout",
         cases=(
             # The banner comes a second before the first task can be taken; what is queued waits.
@@ -162,8 +164,8 @@ PRESETS = (
                 hint="--stop-signal INT drains, or unset REMAP_SIGTERM",
             ),
         ),
-        notes="--without-mingle --without-gossip saves a second at every start; -l info gives the line by "
-        "which it is ready.",
+        notes="--without-mingle saves a second of the first start as well; a generation that has it does not "
+        "know what was revoked before, as after any restart. -l info gives the line by which it is ready.",
     ),
     # 5.7. Killed, it ticks once more at its next start; two of it share the schedule's file.
     Preset(

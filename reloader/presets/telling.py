@@ -6,7 +6,7 @@ import math
 import textwrap
 from collections.abc import Iterator, Sequence
 
-from reloader.presets.numbering import numbered
+from reloader.presets.later import later_command
 from reloader.presets.preset import Case, Preset
 from reloader.settings import ALIVE_IS_READY, NUMBER, StopTarget, signal_name
 
@@ -57,6 +57,9 @@ def _fields(preset: Preset) -> Iterator[tuple[str, str]]:
     yield "overlap", f"no: {preset.apart}" if preset.apart else "yes: the new one starts beside the old"
     if preset.named_by:
         yield "named by", " or ".join(preset.named_by) + _numbers(preset)
+    if preset.later_options:
+        options = " ".join(preset.later_options)
+        yield "later", f"with overlap every generation but the first is started with {options} as well"
     if preset.killed:
         yield "if killed", preset.killed
     for case in preset.cases:
@@ -76,11 +79,9 @@ def overlap_of(preset: Preset) -> str:
 def _numbers(preset: Preset) -> str:
     if not preset.own_name:
         return "; with overlap the name gets the generation's number, as w1.2"
-    options = [preset.named_by[0], preset.own_name]
-    _, *words = (
-        word.replace(NUMBER, "2") for word in numbered(("",), ("",), 0, options[:1], options[1]) or ()
-    )
-    return f"; with overlap the name gets the generation's number, as w1.2, without one {' '.join(words)}"
+    _, *words = later_command(("",), ("",), 0, preset._replace(later_options=())) or ()
+    added = " ".join(words).replace(NUMBER, "2")
+    return f"; with overlap the name gets the generation's number, as w1.2, without one {added}"
 
 
 def stop_of(preset: Preset) -> str:

@@ -1,4 +1,4 @@
-"""Where no two workers may have one name: the command of every generation, and whether they overlap at all."""
+"""The command of every generation: its name, options that hasten it, and whether generations overlap at all."""
 
 from __future__ import annotations
 
@@ -20,17 +20,18 @@ def built(line: str, **given: object) -> Settings:
 @pytest.mark.parametrize(
     ("first", "third"),
     [
-        ("celery -A p worker -l info", "celery -A p worker -l info -n celery.3@%h"),
-        ("python -m celery -A p worker -l info", "python -m celery -A p worker -l info -n celery.3@%h"),
-        ("celery -A p worker -n w1@%h -l info", "celery -A p worker -n w1.3@%h -l info"),
-        ("celery -A p worker -nw1 -l info", "celery -A p worker -nw1.3 -l info"),
-        ("celery -A p worker --hostname=w1@a.b", "celery -A p worker --hostname=w1.3@a.b"),
-        ("celery -A p worker --hostname w1@a.b", "celery -A p worker --hostname w1.3@a.b"),
+        ("celery -A p worker -l info", "celery -A p worker -l info -n celery.3@%h --without-mingle"),
+        ("python -m celery -A p worker -l info", "python -m celery -A p worker -l info -n celery.3@%h --without-mingle"),
+        ("celery -A p worker -n w1@%h -l info", "celery -A p worker -n w1.3@%h -l info --without-mingle"),
+        ("celery -A p worker -nw1 -l info", "celery -A p worker -nw1.3 -l info --without-mingle"),
+        ("celery -A p worker --hostname=w1@a.b", "celery -A p worker --hostname=w1.3@a.b --without-mingle"),
+        ("celery -A p worker --hostname w1@a.b", "celery -A p worker --hostname w1.3@a.b --without-mingle"),
         # Of two the last one counts.
-        ("celery -A p worker -n a@b --hostname c@d", "celery -A p worker -n a@b --hostname c.3@d"),
-        ("celery -A p worker -- -n x", "celery -A p worker -n celery.3@%h -- -n x"),
-        ("uv run celery -A p worker", "uv run celery -A p worker -n celery.3@%h"),
-        ("env A=1 nice -n 5 celery -A p worker", "env A=1 nice -n 5 celery -A p worker -n celery.3@%h"),
+        ("celery -A p worker -n a@b --hostname c@d", "celery -A p worker -n a@b --hostname c.3@d --without-mingle"),
+        ("celery -A p worker -- -n x", "celery -A p worker -n celery.3@%h --without-mingle -- -n x"),
+        ("uv run celery -A p worker", "uv run celery -A p worker -n celery.3@%h --without-mingle"),
+        ("env A=1 nice -n 5 celery -A p worker", "env A=1 nice -n 5 celery -A p worker -n celery.3@%h --without-mingle"),
+        ("celery -A p worker --without-mingle -c 1", "celery -A p worker --without-mingle -c 1 -n celery.3@%h"),
         ("rq worker --name w1 default", "rq worker --name w1.3 default"),
         ("rq worker -n w1 default", "rq worker -n w1.3 default"),
         ("rq worker default", "rq worker default"),
@@ -52,7 +53,7 @@ def test_the_number_goes_into_the_name_but_that_of_the_first(first: str, third: 
     assert settings.program_of(1) == program
     behind = settings.program_of(3)
     assert behind[0] == program[0]
-    if settings.numbered:
+    if settings.later:
         assert settings.command_of(3)[-len(behind) :] == behind
 
 
@@ -66,6 +67,7 @@ def test_the_number_goes_into_the_name_but_that_of_the_first(first: str, third: 
         ("celery -A p -q worker", "no line tells when it is ready"),
         ("sh -c 'celery -A p worker'", "cannot be given a number"),
         ("sh -c 'rq worker --name w1'", "cannot be given a number"),
+        ("sh -c 'cd shop && celery -A p worker'", ""),
         ("rq worker --with-scheduler", "the scheduler's lock"),
         ("rq worker -s", "the scheduler's lock"),
         ("rq worker --pid w.pid", "pid file"),
@@ -89,7 +91,7 @@ def test_the_number_goes_into_the_name_but_that_of_the_first(first: str, third: 
 def test_where_it_is_not_safe_there_is_no_overlap_and_the_reason_is_known(line: str, why: str) -> None:
     settings = built(line)
     assert not settings.overlap
-    assert settings.numbered == ()
+    assert settings.later == ()
     assert why in settings.apart
     assert bool(settings.apart) == bool(why)
 
@@ -98,7 +100,7 @@ def test_the_user_has_the_last_word() -> None:
     off = built("celery -A p worker", overlap=False)
     assert (off.overlap, off.apart, off.command_of(5)) == (False, SET_SO, off.command)
     on = built("celery -A p worker --pidfile w.pid", overlap=True)
-    assert (on.overlap, on.command_of(2)[-2:]) == (True, ("-n", "celery.2@%h"))
+    assert (on.overlap, on.command_of(2)[-2:]) == (True, ("celery.2@%h", "--without-mingle"))
     assert on.cautions == (("celery: its pid file is for one process", "--no-overlap drains first"),)
     assert built("./unknown", overlap=True).overlap
     assert built("rq worker --name w", overlap=False).cautions
@@ -110,3 +112,9 @@ def test_nobody_overlaps_by_default_without_a_line_that_tells_when_it_is_ready(p
     """Else a worker that is not ready yet would take the place of one that is."""
     assert preset.apart or preset.ready
     assert all(case.apart or preset.apart for case in preset.cases if case.ready == "")
+
+
+def test_words_that_cannot_be_seen_are_not_changed() -> None:
+    settings = built("sh -c 'cd shop && celery -A p worker'", preset="celery")
+    assert (settings.preset, settings.overlap, settings.later) == ("celery", False, ())
+    assert "cannot be given a number" in settings.apart
