@@ -289,6 +289,8 @@ PRESETS = (
         ready=r"Starting worker",
         apart="without --no-reload the old one would restart itself as well",
         named_by=("--worker-id",),
+        # Up to a second, made up, so that many workers do not ask at once. The option is there from 0.6 on.
+        later_options=("--no-startup-delay",),
         killed="the task stays in the state RUNNING and is not run again",
         cases=(
             Case(has=("--no-reload",), apart=""),

@@ -46,7 +46,7 @@ def measure_saves(name: str, alone: threading.Lock, folder: Path) -> list[float]
     Raises AssertionError where that task, or another, was not done once.
     """
     times, wrong = _with(
-        name, folder, True, lambda shop, run: saves_at_a_long_task(shop, run, SAVES, LASTS, alone)
+        name, folder, True, lambda shop, run: saves_at_a_long_task(shop, run, SAVES, LASTS, alone, True)
     )
     assert not wrong, wrong
     return times

@@ -353,9 +353,11 @@ def saves_at_a_long_task(
     saves: int,
     seconds: float,
     alone: AbstractContextManager[object] | None = None,
+    settled: bool = False,
 ) -> list[float]:
     """Save so often while one task takes so long, or as long as that takes; the seconds from each save until the
-    new code had a task. `alone` is entered while that is measured.
+    new code had a task. `alone` is entered while that is measured. With `settled` a save comes once all have ended
+    that have been replaced, but for the one with the long task; else it may find as many draining as are allowed.
 
     The worker is ready before. Returns once all is done; raises AssertionError where a task was lost, cut or
     done twice.
@@ -389,6 +391,8 @@ def saves_at_a_long_task(
             run.err.wait_for(HANDED_OVER, LONG)
             for number in held:
                 workshop.release(number)
+            if settled:
+                await_ends(run, version - 2)
     assert workshop.of(1) == [("began", 1)], "the long task is in flight all the while"
     pause.wait(max(0.0, ends_at + HELD - time.monotonic()))
     workshop.release(1)
