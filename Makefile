@@ -6,7 +6,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 NEEDED := --group test --group lint --group bench
 
-.PHONY: help demo test test-quick workers lint bench queues environments
+.PHONY: help demo test test-quick workers lint bench queues environments torch
 
 help:  ## show this
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile
@@ -38,8 +38,10 @@ ENVIRONMENTS := $(patsubst %,.venv/environments/%/.installed,packages $(RUNNERS)
 
 environments: $(ENVIRONMENTS)  ## heavy packages and runners, for those tests that are skipped without
 
-.venv/environments/packages/.installed: pyproject.toml | $(INSTALLED)
-	$(call install,.venv/environments/packages,--group packages)
+torch: .venv/environments/torch/.installed  ## torch, which takes some 5 GB, for the one test that is skipped without
+
+.venv/environments/packages/.installed .venv/environments/torch/.installed: pyproject.toml | $(INSTALLED)
+	$(call install,$(@D),--group $(notdir $(@D)))
 
 .venv/environments/%/.installed: | $(INSTALLED)
 	$(call install,.venv/environments/$*,$*)

@@ -198,6 +198,8 @@ class TemplateLost(Message):
     """There is no template any more, or none can be thought of."""
 
     why: str
+    too_late: bool = False
+    """The generation at work was made from it all the same, and should not have been."""
 
 
 class GuardLost(Message):

@@ -69,6 +69,12 @@ class CannotPreload(Message):
     why: str
 
 
+class WarmInVain(Message):
+    """The worker at work was started warm, which it must not be, and is therefore started again."""
+
+    why: str
+
+
 class AssumedReady(Message):
     """The ready line did not come within the start timeout."""
 
@@ -436,6 +442,7 @@ Notice = (
     | Ready
     | Preloaded
     | CannotPreload
+    | WarmInVain
     | AssumedReady
     | NotReady
     | Draining

@@ -93,7 +93,7 @@ class Supervisor:
         self._hints = Hints(self._debouncer)
         self._gate = Gate(settings)
         self._loops = Loops()
-        self._warmth = Warmth(settings.why_cold)
+        self._warmth = Warmth(settings.why_cold, self.worker)
         report = Report(settings, self.worker, self._gate, self._hints, self._warmth)
         end = partial(self._quit_once, signal.SIGTERM)
         self._keys = Keys(self.worker, self._debouncer, report.status, end)
@@ -165,7 +165,7 @@ class Supervisor:
             case PreflightFailed():
                 return self._gate.failed(event)
             case TemplateBegun() | TemplateBuilt() | TemplateFailed() | TemplateLost():
-                return self._warmth.heard(event)
+                return self._warmth.heard(event, now)
             case BaselineTaken(generation):
                 self._seen = frozenset()
                 self._hints.looked_at()

@@ -53,6 +53,7 @@ from reloader.notices import (
     Unkillable,
     Unpaused,
     WaitingForGit,
+    WarmInVain,
     WasUnchanged,
     Watching,
     WatchingBeside,
@@ -141,6 +142,8 @@ class _Words:
                 return f"{count} preloaded in {seconds:.1f} s; the next start is warm", Weight.DETAIL
             case CannotPreload(why):
                 return f"starts stay cold: {printable(why)}", Weight.DETAIL
+            case WarmInVain(why):
+                return f"{printable(why)} → restarting {self.name}, cold", Weight.STRONG
             case AssumedReady(timeout):
                 text = f"no line matched {self.settings.ready!r} within {timeout:g} s; taken as ready"
                 return text, Weight.PLAIN

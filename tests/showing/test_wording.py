@@ -65,6 +65,7 @@ from reloader.notices import (
     Unpaused,
     Wait,
     WaitingForGit,
+    WarmInVain,
     WasUnchanged,
     Watching,
     WatchingBeside,
@@ -204,6 +205,7 @@ WORDS: list[tuple[Notice, str]] = [
     (Ready(None, 0.7, 0.06, 0.1, 0.5, "warm"), "ready in 0.70 s (detect 0.06, drain 0.50, start 0.10, warm)"),
     (Preloaded(1234, 2.54), "1,234 modules preloaded in 2.5 s; the next start is warm"),
     (CannotPreload("gevent"), "starts stay cold: gevent"),
+    (WarmInVain("gevent patches it"), "gevent patches it → restarting qcluster, cold"),
     (
         CannotListen("/run/reloader: others can enter it"),
         "reloader status will not find this run: /run/reloader: others can enter it",
@@ -437,6 +439,7 @@ def test_notices_with_text_of_others_are_known() -> None:
             Started,
             CannotListen,
             CannotPreload,
+            WarmInVain,
             WatchingBeside,
         ),
     }

@@ -20,9 +20,10 @@ def runner(name: str) -> str:
     return path
 
 
-def with_packages() -> str:
-    """The interpreter of the environment that has the packages; skips the test without it."""
-    found = PLACE / "packages" / "bin" / "python"
+def with_packages(place: str = "packages") -> str:
+    """The interpreter of the environment that has the packages, or torch; skips the test without it."""
+    found = PLACE / place / "bin" / "python"
     if not found.exists():
-        pytest.skip("the packages are not installed: make environments")
+        how = "make environments" if place == "packages" else f"make {place}"
+        pytest.skip(f"the environment {place} is not there: {how}")
     return str(found)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from environments import with_packages
 from generations import Environment, Start, next_start, warmed, write
+from harness import Run, save
 
 # What is imported, and what is asked of it in every generation: a list of values that must always be the same.
 PACKAGES = {
@@ -36,6 +37,12 @@ PACKAGES = {
         "serializers.IntegerField().run_validation('7')",
     ),
     "celery": ("import celery", "celery.Celery('x', broker='memory://').signature('a').task"),
+    # Its own threads compute forwards and backwards.
+    "torch": (
+        "import torch",
+        "(lambda one: (one.sum().backward(), one.grad.sum().item(), (one @ one).sum().item())[1:])"
+        "(torch.ones(600, 600, requires_grad=True))",
+    ),
     "prometheus_client": ("import prometheus_client", "prometheus_client.Counter('a', 'b')._value.get()"),
 }
 RPC = """
@@ -80,13 +87,20 @@ while True:
 """
 
 
-def begin(start: Start, folder: Path, imports: str, expression: str = "0", forks: bool = False):  # type: ignore[no-untyped-def]
+def begin(
+    start: Start,
+    folder: Path,
+    imports: str,
+    expression: str = "0",
+    forks: bool = False,
+    overlap: str = "--no-overlap",
+) -> Run:
     write(folder / "rpc.py", RPC)
     write(folder / "worker.py", WORKER.format(imports=imports, expression=expression, forks=forks))
     write(folder / "work.py", "VERSION = 1\n")
-    command = (with_packages(), "worker.py")
+    command = (with_packages("torch" if imports == "import torch" else "packages"), "worker.py")
     return start(
-        *("-v", "--ready", "^ready", "--", *command),
+        *("-v", overlap, "--ready", "^ready", "--", *command),
         env={"XDG_CACHE_HOME": str(folder / ".cache")},
         folder=folder,
     )
@@ -125,6 +139,45 @@ def test_a_worker_that_patches_first_thing_is_always_started_cold(
     run.err.wait_for("ready in")
     for _ in range(2):
         assert next_start(run, tmp_path / "work.py") == f"{package} patches the standard library"
+
+
+@pytest.mark.parametrize("overlap", ["--overlap", "--no-overlap"])
+def test_a_worker_that_begins_to_patch_while_there_is_a_template_is_started_once_more_cold(
+    tmp_path: Path, start: Start, overlap: str
+) -> None:
+    """Seen to fail where it stays as it is, with modules imported that should have been patched before."""
+    run = begin(start, tmp_path, "import json", overlap=overlap)
+    run.out.wait_for("ready 1")
+    run.err.wait_for("ready in")
+    warmed(run)
+    patching = WORKER.format(
+        imports="from gevent import monkey\nmonkey.patch_all()", expression="0", forks=False
+    )
+    assert next_start(run, tmp_path / "worker.py", patching) == "warm"
+    run.out.wait_for("ready 2")
+    run.err.wait_for("gevent patches the standard library → restarting worker, cold")
+    run.out.wait_for("ready 3")
+    run.err.wait_for("ready in .*cold: gevent patches the standard library")
+    assert next_start(run, tmp_path / "work.py") == "gevent patches the standard library"
+    run.out.wait_for("ready 4")
+    assert run.err.text.count("→ restarting") == 1
+
+
+def test_one_that_begins_to_patch_and_is_never_ready_is_not_started_warm_again(
+    tmp_path: Path, start: Start
+) -> None:
+    """Seen to fail where only workers that have become ready tell what they import."""
+    run = begin(start, tmp_path, "import json", overlap="--overlap")
+    run.out.wait_for("ready 1")
+    run.err.wait_for("ready in")
+    warmed(run)
+    broken = "from gevent import monkey\nmonkey.patch_all()\nprint('ends', flush=True)\nraise SystemExit(3)\n"
+    save(tmp_path / "worker.py", broken)
+    run.out.wait_for("ends")
+    run.err.wait_for("exit status 3")
+    assert next_start(
+        run, tmp_path / "worker.py", "import time\nprint('ready', flush=True)\ntime.sleep(60)\n"
+    ) == ("gevent patches the standard library")
 
 
 def test_a_library_that_names_a_variable_which_the_program_sets_is_not_preloaded(

@@ -63,6 +63,10 @@ class Template:
         self._nursery: Nursery | None = None
         self._starts = 0
         """How many have come since the building began."""
+        self._is_warm = False
+        """Whether the last one was."""
+        self._is_untold = False
+        """Whether nobody has looked at what it imports."""
         self._building: tuple[Builder, threading.Thread] | None = None
         self.why_cold = NOT_YET
         """Why the next start is not warm, should it not be."""
@@ -71,6 +75,7 @@ class Template:
         """The environment in which the coming start, that of this generation, is recorded."""
         # As a file object it is closed once nobody reads it any more.
         self._record = open(os.memfd_create("reloader-record"), "rb")  # noqa: SIM115
+        self._is_untold = True
         words = self._settings.program_of(generation)
         return self._with_order(base, words, self._record.fileno(), None)
 
@@ -80,6 +85,12 @@ class Template:
         self.hold()
         if self._nursery is not None and not self._nursery.is_alive():
             self.discard("the template has ended")
+        if self._nursery is not None and self._is_untold:
+            # The last one was never ready; perhaps because it was warm.
+            never = modules.why_never(modules.read(self._recorded()))
+            if never is not None:
+                self.discard(never)
+        self._is_warm = self._nursery is not None
         return self._nursery
 
     def park(self) -> None:
@@ -92,14 +103,17 @@ class Template:
             with suppress(OSError):
                 wire.send(self._nursery.control, (what,))
 
-    def discard(self, why: str) -> None:
-        """What it has loaded is not what a worker would load now, or it is gone; posts TemplateLost."""
+    def discard(self, why: str, too_late: bool = False) -> None:
+        """What it has loaded is not what a worker would load now, or it is gone; posts TemplateLost.
+
+        `too_late` tells that a worker is at work already that was made from it.
+        """
         end(self._nursery)
         self._nursery = None
         self._known = {}
         self._learned = Record()
         self.why_cold = why
-        self._post(TemplateLost(why))
+        self._post(TemplateLost(why, too_late))
         with suppress(OSError):
             os.unlink(self._path)
 
@@ -118,10 +132,11 @@ class Template:
         if self._building is not None:
             self._building[0].go_on()
             return
+        self._is_untold = False
         self._learned = self._learned.grown_by(modules.read(self._recorded()))
         never = modules.why_never(self._learned)
         if never is not None:
-            self.discard(never)
+            self.discard(never, self._is_warm)
             return
         names = self._preloadable(self._learned)
         if not names and not self._known:
