@@ -206,6 +206,11 @@ def queue_section(idle: Sequence[Queue], busy: Sequence[Queue], long: float) -> 
     for one, other in zip(idle, busy, strict=True):
         cells = [_times(one), _times(other), str(one.cut + other.cut), str(one.left + other.left)]
         lines.append(f"| {one.name} | {' | '.join(cells)} |")
+    if any(one.name == "entr" and one.gave_up for one in (*idle, *busy)):
+        lines += [
+            "",
+            "entr sends SIGTERM to the worker's whole process group; a cluster then waits for ever, and no new one starts.",
+        ]
     lines += ["", "| reloader | measured | target | |", "| --- | ---: | ---: | --- |"]
     for what, queues in (("idle", idle), (f"at a task of {long:g} s", busy)):
         fair = [
