@@ -76,7 +76,8 @@ def tools() -> list[Tool]:
     entr = program("entr")
     if entr:
         listing = "find . -name node_modules -prune -o -name .venv -prune -o -name .git -prune -o -name '*.py' -print"
-        script = f"{listing} | exec {entr} -n -r {PYTHON} worker.py"
+        # As the process that is told to end: behind a pipe of the shell's it would not hear of it.
+        script = f"{listing} > ../files && exec {entr} -n -r {PYTHON} worker.py < ../files"
         found.append(Tool("entr", _version(entr, "-h"), ("sh", "-c", script)))
     return found
 

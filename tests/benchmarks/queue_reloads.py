@@ -99,6 +99,8 @@ def queue_reloads(
 
 def _measure(tool: Tool, folder: Path, saves: int, long: float) -> Queue:
     result = Queue(tool.name)
+    # What another tool has left, here or in another section, is not this one's.
+    kill_all()
     shop = Shop(folder.parent, folder.name)
     site = _Site(folder)
     site.save(0)

@@ -22,8 +22,7 @@ def runner(name: str) -> str:
 
 def with_packages(place: str = "packages") -> str:
     """The interpreter of the environment that has the packages, or torch; skips the test without it."""
-    found = PLACE / place / "bin" / "python"
-    if not found.exists():
+    if not (PLACE / place / ".installed").exists():
         how = "make environments" if place == "packages" else f"make {place}"
         pytest.skip(f"the environment {place} is not there: {how}")
-    return str(found)
+    return str(PLACE / place / "bin" / "python")
