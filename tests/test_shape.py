@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,10 +19,10 @@ FILES = sorted(str(path.relative_to(ROOT)) for path in ROOT.rglob("*.py"))
 SHARED = {"errors", "events", "effects", "notices", "settings"}
 FOLDERS = {
     "watching": SHARED,
-    "running": SHARED,
+    "running": SHARED | {"fingerprint"},
     "showing": SHARED,
     "presets": SHARED,
-    "controlling": SHARED,
+    "controlling": SHARED | {"fingerprint"},
     "deciding": {"events", "effects", "notices", "settings"},
 }
 # What each file beside the folders may import as it is loaded.
@@ -30,6 +31,7 @@ TOP = {
     "__main__": set(),
     "errors": set(),
     "events": {"message"},
+    "fingerprint": set(),
     "message": set(),
     "effects": {"message", "notices"},
     "notices": {"events", "message"},
@@ -243,3 +245,16 @@ def test_a_file_is_no_longer_than_one_idea(file: str) -> None:
 def test_no_process_is_begun_by_a_function_that_runs_between_fork_and_exec(file: str) -> None:
     keywords = {node.arg for node in ast.walk(_tree(file)) if isinstance(node, ast.keyword)}
     assert "preexec_fn" not in keywords
+
+
+def test_a_run_needs_no_openssl() -> None:
+    """hashlib brings it: 4 MB, and 5 ms of every start."""
+    names = [
+        name[: -len(".py")].replace("/", ".") for name in FILES if "main" not in name and "hook" not in name
+    ]
+    code = "".join(
+        f"import reloader.{name.removesuffix('.__init__')}\n" for name in names if name != "__init__"
+    )
+    code += "import sys; print(*{'_hashlib', '_ssl'} & sys.modules.keys())"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.split() == []

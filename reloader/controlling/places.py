@@ -6,12 +6,13 @@ Rule: nobody else can reach them. The folder is the user's own and closed to all
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import socket
 import stat
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+
+from reloader.fingerprint import fingerprint
 
 _ENDING = ".sock"
 
@@ -113,4 +114,4 @@ def remove(path: str) -> None:
 
 
 def _key(project: str) -> str:
-    return hashlib.sha256(os.fsencode(os.path.realpath(project))).hexdigest()[:16]
+    return fingerprint(os.fsencode(os.path.realpath(project)))

@@ -8,7 +8,6 @@ has not read yet counts as changed when its status differs.
 from __future__ import annotations
 
 import ast
-import hashlib
 import os
 import sys
 import time
@@ -39,7 +38,8 @@ class Kept(NamedTuple):
     """One file as it was read: nothing is known of it once its status is another."""
 
     seen: Stat
-    digest: bytes
+    digest: int
+    """Python's own hash, of 64 bits: the chance that it misses a change is not worth OpenSSL's 4 MB."""
     source: bytes | None
     """A Python file's bytes, compressed."""
 
@@ -71,7 +71,7 @@ class Contents:
         content = read(path, now)
         if content is None:
             return None
-        if _digest(content) == kept.digest:
+        if hash(content) == kept.digest:
             self._kept[path] = kept._replace(seen=now)
             return Sameness.BYTES
         if syntax and kept.source is not None and same_syntax(zlib.decompress(kept.source), content):
@@ -116,7 +116,7 @@ class Contents:
         source = zlib.compress(content, LEVEL) if _is_source(path, len(content)) else None
         if source is not None and self._size + ENTRY + len(source) > self._budget:
             source = None
-        self._kept[path] = Kept(seen, _digest(content), source)
+        self._kept[path] = Kept(seen, hash(content), source)
         self._size += ENTRY + len(source or b"")
 
     def _forget(self, path: str) -> None:
@@ -132,10 +132,6 @@ def _lower_priority() -> None:
 
 def _is_source(path: str, size: int) -> bool:
     return path.endswith(".py") and size <= MOST_SOURCE
-
-
-def _digest(content: bytes) -> bytes:
-    return hashlib.blake2b(content, digest_size=16).digest()
 
 
 def read(path: str, seen: Stat) -> bytes | None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from math import ceil
 from pathlib import Path
 
-from peers import DIRECT, Running, Tool
+from peers import DIRECT, Running, Tool, with_option
 from playground import Playground
 
 # The pause before every save or start, in seconds, so that none keeps step with a tool's own clock.
@@ -123,10 +123,11 @@ def memory(
 ) -> dict[str, tuple[float, float]]:
     """PSS, and what of it is shared with nobody, in megabytes. One tool runs at a time.
 
-    Shared pages are shared with the worker and with this program, which are Python processes too.
+    Shared pages are shared with the worker and with this program, which are Python processes too. reloader is
+    measured with `--cold` too, which has no template.
     """
     found = {}
-    for tool in tools:
+    for tool in [*tools, *(with_option(tool, "--cold") for tool in tools if tool.name == "reloader")]:
         report(f"memory of {tool.name}")
         playground = Playground(base, f"memory-{tool.name}")
         running = Running(tool, playground)

@@ -39,6 +39,12 @@ class Tool:
         )
 
 
+def with_option(tool: Tool, option: str) -> Tool:
+    """reloader, called with one more option."""
+    at = tool.command.index("--")
+    return Tool(f"{tool.name} {option}", tool.version, (*tool.command[:at], option, *tool.command[at:]))
+
+
 def program(name: str) -> str | None:
     """The path of a command of this environment or, failing that, of PATH."""
     return shutil.which(name, path=os.path.dirname(PYTHON)) or shutil.which(name)

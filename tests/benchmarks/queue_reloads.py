@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from peers import PYTHON, Tool, kill_all, marked
+from peers import PYTHON, Tool, kill_all, marked, with_option
 from playground import Late
 from report import against
 from warm import GROWN, Shop
@@ -80,9 +80,7 @@ def queue_tools(found: Sequence[Tool]) -> list[Tool]:
                 words[-2:] = COMMAND
         tools.append(Tool(tool.name, tool.version, tuple(words)))
         if tool.name == "reloader":
-            at = words.index("--")
-            apart = (*words[:at], "--no-overlap", *words[at:])
-            tools.append(Tool("reloader --no-overlap", tool.version, apart))
+            tools.append(with_option(tools[-1], "--no-overlap"))
     return tools
 
 

@@ -38,7 +38,7 @@ ENDINGS = {
     "abort": "import os\ndef end(): os.abort()",
     "interrupted": "import signal\ndef end(): signal.raise_signal(signal.SIGINT)",
     "broken stdout": "import os, sys\ndef end():\n    print('lost')\n    os.close(1)",
-    "pools": "import concurrent.futures\ndef end():\n    with concurrent.futures.ProcessPoolExecutor(2) as pool:\n        print(sorted(pool.map(abs, range(-3, 1))))",
+    "pools": "import concurrent.futures, multiprocessing\nFORK = multiprocessing.get_context('fork')\ndef end():\n    with concurrent.futures.ProcessPoolExecutor(2, FORK) as pool:\n        print(sorted(pool.map(abs, range(-3, 1))))",
     "forks": "import os\ndef end():\n    pid = os.fork()\n    if pid: os.waitpid(pid, 0)",
 }
 

@@ -104,9 +104,9 @@ def test_an_idle_template_holds_nothing_and_needs_no_processor(project: Path, st
     eventually(lambda: stands_still(0.5), "it has looked at the worker's memory")
     # A heartbeat of any kind would be seen in this time.
     assert stands_still(1.5)
-    kinds = sorted(
-        os.readlink(f"/proc/{template}/fd/{fd}").split(":")[0] for fd in os.listdir(f"/proc/{template}/fd")
-    )
+    names = [os.readlink(f"/proc/{template}/fd/{fd}") for fd in os.listdir(f"/proc/{template}/fd")]
+    # Newer ones of libffi keep their own file open for ctypes.
+    kinds = sorted(name.split(":")[0] for name in names if "/libffi.so" not in name)
     # One pipe's both ends for what is printed, our socket, and inotify.
     assert kinds == ["/dev/null", "anon_inode", "pipe", "pipe", "socket"]
     policy = os.sched_getscheduler(template)

@@ -6,12 +6,12 @@ day can preload while the worker boots. No value of any variable is kept.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from reloader.fingerprint import fingerprint
 from reloader.running.warm.stamps import is_installed
 
 # Whoever imports one of these replaces parts of the standard library before anything else uses them.
@@ -196,5 +196,4 @@ def path_for(
     """Where what is kept of this program in this folder lies: `preload`, or `own`."""
     base = environment.get("XDG_CACHE_HOME") or os.path.join(environment.get("HOME", "/"), ".cache")
     key = "\0".join((*program, folder, environment.get("VIRTUAL_ENV", ""), environment.get("PATH", "")))
-    digest = hashlib.sha256(os.fsencode(key)).hexdigest()[:16]
-    return os.path.join(base, "reloader", f"{kind}-{digest}.json")
+    return os.path.join(base, "reloader", f"{kind}-{fingerprint(os.fsencode(key))}.json")
