@@ -97,15 +97,16 @@ def test_quitting_lets_the_task_in_flight_end(name: str, number: int, workshop: 
 @pytest.mark.parametrize("name", [name for name, system in SYSTEMS.items() if system.reloads])
 def test_many_reloads_under_a_stream_of_tasks(name: str, workshop: SetUp) -> None:
     shop = workshop(name)
-    run = shop.start("--no-overlap")
+    run = shop.start("--no-overlap", *(("--stop-timeout", "10s") if shop.system.calm else ()))
     run.err.wait_for(READY, LONG)
     outcome = stream(shop, run, shop.system.reloads)
-    assert (outcome.lost, outcome.left, outcome.killed) == ([], [], 0)
+    assert (outcome.lost, outcome.left) == ([], [])
+    assert outcome.killed == 0 or shop.system.calm
     if shop.system.fate is Fate.ENDS:
         assert outcome.doubled == []
     assert outcome.tasks >= outcome.reloads
     assert outcome.versions > 1
-    assert run.stop() == 0
+    assert run.stop() == 0 or outcome.killed
     assert not run.survivors()
 
 
@@ -115,13 +116,15 @@ def test_many_reloads_under_a_stream_of_tasks(name: str, workshop: SetUp) -> Non
 @pytest.mark.parametrize("name", [name for name in BESIDE if SYSTEMS[name].fate is Fate.ENDS])
 def test_many_reloads_side_by_side_under_a_stream_of_tasks(name: str, workshop: SetUp) -> None:
     shop = workshop(name)
-    run = shop.start()
+    # An idle process of taskiq may not notice that it is to stop, and is waited for in vain.
+    run = shop.start(*(("--stop-timeout", "10s") if shop.system.calm else ()))
     run.err.wait_for(READY, LONG)
     outcome = stream(shop, run, shop.system.beside, overlap=True)
-    assert (outcome.lost, outcome.kept, outcome.doubled, outcome.left, outcome.killed) == ([], [], [], [], 0)
+    assert (outcome.lost, outcome.kept, outcome.doubled, outcome.left) == ([], [], [], [])
+    assert outcome.killed == 0 or shop.system.calm
     assert outcome.tasks >= outcome.reloads
     assert outcome.versions == outcome.reloads + 1
-    assert run.stop() == 0
+    assert run.stop() == 0 or outcome.killed
     assert not run.survivors()
 
 
