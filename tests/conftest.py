@@ -30,6 +30,17 @@ while True:
 """
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Spread the tests that drive queues among the others: they wait most of the time, and those compute."""
+    waits: dict[bool, list[pytest.Item]] = {True: [], False: []}
+    for item in items:
+        waits[item.get_closest_marker("integration") is not None].append(item)
+    placed = [
+        ((number + 0.5) / len(some), item) for some in waits.values() for number, item in enumerate(some)
+    ]
+    items[:] = [item for _, item in sorted(placed, key=lambda one: one[0])]
+
+
 # Nothing takes this long, in seconds, when all of it has been ended.
 MOMENT = 2.0 * max(1.0, SLOWDOWN)
 
