@@ -404,14 +404,18 @@ def test_sigterm_cuts_the_tasks_of_rocketry_and_that_is_told(workshop: SetUp) ->
 def test_an_idle_django_tasks_scheduler_drops_what_comes_while_it_stops(workshop: SetUp) -> None:
     """Its handler waits for its scheduler while the broker already hands over the next job. See docs/workers.md."""
     shop = workshop("django-tasks-scheduler")
-    run = ready(shop)
-    eventually(lambda: shop.run("python", "waiting.py").strip() == "1", "it waits for its first job")
-    run.send(signal.SIGINT)
-    run.err.wait_for("draining")
-    shop.queue(1)
-    assert run.wait(LONG) == 0
-    again = ready(shop)
-    shop.queue(2)
-    shop.await_end(2)
-    assert shop.of(1) == []
-    assert again.stop() == 0
+    # Where its scheduler looks up at once, the worker has gone before it is handed the job, and the next does it.
+    for number in range(1, 10, 2):
+        run = ready(shop)
+        eventually(lambda: shop.run("python", "waiting.py").strip() == "1", "it waits for its first job")
+        run.send(signal.SIGINT)
+        run.err.wait_for("draining")
+        shop.queue(number)
+        assert run.wait(LONG) == 0
+        again = ready(shop)
+        shop.queue(number + 1)
+        shop.await_end(number + 1)
+        assert again.stop() == 0
+        if not shop.of(number):
+            return
+    pytest.fail("every job was done")
