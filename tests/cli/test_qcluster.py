@@ -148,7 +148,7 @@ def hold(number):
 
 def at_work(run: Run, generation: int) -> None:
     """Wait until this generation is at work and the one before it was told to drain."""
-    took = r"\(detect \d\.\d\d, (drain \d+\.\d\d, )?start \d+\.\d\d, (warm|cold: .*)\)$"
+    took = r"\(detect \d\.\d\d, (drain \d+\.\d\d, )?start \d+\.\d\d(, (warm|cold: .*))?\)$"
     run.err.wait_for(rf"^reloader +\| qcluster\.{generation} ready in \d+\.\d\d s {took}", 4 * LIMIT)
     run.err.wait_for(rf"qcluster\.{generation} is at work → draining qcluster\.{generation - 1} ", 2 * LIMIT)
 
