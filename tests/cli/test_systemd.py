@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -118,8 +118,23 @@ def systemd(stubborn: Path) -> Iterator[Systemd]:
         manager.close()
 
 
-def _comes(out: Path, text: str) -> Callable[[], bool]:
-    return lambda: text in out.read_text()
+def stopped(systemd: Systemd, mode: str, patience: float, release: Path | None) -> tuple[str, str]:
+    """Start a unit, stop it, and let its task end where there is a file for that; its result, and what was printed."""
+    name, out = systemd.start(mode, patience)
+
+    def comes(text: str) -> None:
+        eventually(lambda: text in out.read_text(), f"{text!r} is printed")
+
+    comes("ready")
+    systemd.table.look()
+    systemd.ctl("stop", "--no-block", name)
+    comes("got SIG")
+    if release is not None:
+        comes("draining")
+        release.touch()
+    eventually(lambda: systemd.result_of(name), "the unit has ended")
+    nothing_is_left(systemd.table)
+    return systemd.result_of(name), out.read_text()
 
 
 def test_a_unit_drains_and_one_that_does_not_in_time_leaves_nothing(systemd: Systemd, stubborn: Path) -> None:
@@ -128,27 +143,11 @@ def test_a_unit_drains_and_one_that_does_not_in_time_leaves_nothing(systemd: Sys
     Seen to fail without a handler for SIGTERM, and, with control-group, with a guard that hears it.
     """
     for mode in ("mixed", "control-group"):
-        name, out = systemd.start(mode, 4 * LIMIT)
-        eventually(_comes(out, "ready"), "the worker is ready")
-        systemd.table.look()
-        systemd.ctl("stop", "--no-block", name)
-        eventually(_comes(out, "got SIG"), "the worker is told to end")
-        eventually(_comes(out, "draining"), "it drains")
-        (stubborn / "release").touch()
-        eventually(lambda name=name: systemd.result_of(name), "the unit has ended")  # type: ignore[misc]
-        assert systemd.result_of(name) == "success"
-        assert "drained" in out.read_text()
-        assert "guard was killed" not in out.read_text()
-        nothing_is_left(systemd.table)
+        result, text = stopped(systemd, mode, 1, None)
+        assert result == "timeout"
+        assert "drained" not in text
+        result, text = stopped(systemd, mode, 4 * LIMIT, stubborn / "release")
+        assert result == "success"
+        assert "drained" in text
+        assert "guard was killed" not in text
         (stubborn / "release").unlink()
-        (stubborn / "drained").unlink(missing_ok=True)
-
-        name, out = systemd.start(mode, 1)
-        eventually(_comes(out, "ready"), "the worker is ready")
-        systemd.table.look()
-        systemd.ctl("stop", "--no-block", name)
-        eventually(lambda name=name: systemd.result_of(name), "the unit has ended")  # type: ignore[misc]
-        assert systemd.result_of(name) == "timeout"
-        assert "got SIG" in out.read_text()
-        assert "drained" not in out.read_text()
-        nothing_is_left(systemd.table)

@@ -17,6 +17,7 @@ import tempfile
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
@@ -105,7 +106,8 @@ def main() -> int:
 
     folder = Path(tempfile.mkdtemp(prefix="reloader-stream-"))
     failed = 0
-    with ThreadPoolExecutor(options.jobs) as pool:
+    # The servers end with the last who asks them, and that is not one who pauses between two systems.
+    with closing(Servers(folder)), ThreadPoolExecutor(options.jobs) as pool:
         futures = {
             pool.submit(measure, name, options.reloads, beside(name), folder): name for name in options.names
         }
@@ -140,7 +142,7 @@ def main() -> int:
     # Beside nothing else, and not two at once: the rest of such a task is waiting. The servers of the streams
     # have ended, and what was prepared in them went with them.
     alone, own = threading.Lock(), Path(tempfile.mkdtemp(dir=folder))
-    with ThreadPoolExecutor(options.jobs) as pool:
+    with closing(Servers(own)), ThreadPoolExecutor(options.jobs) as pool:
         saving = {
             pool.submit(measure_saves, name, alone, own): name
             for name in options.names

@@ -94,11 +94,12 @@ def begin(
     expression: str = "0",
     forks: bool = False,
     overlap: str = "--no-overlap",
+    place: str = "packages",
 ) -> Run:
     write(folder / "rpc.py", RPC)
     write(folder / "worker.py", WORKER.format(imports=imports, expression=expression, forks=forks))
     write(folder / "work.py", "VERSION = 1\n")
-    command = (with_packages("torch" if imports == "import torch" else "packages"), "worker.py")
+    command = (with_packages(place), "worker.py")
     return start(
         *("-v", overlap, "--ready", "^ready", "--", *command),
         env={"XDG_CACHE_HOME": str(folder / ".cache")},
@@ -109,7 +110,8 @@ def begin(
 @pytest.mark.parametrize("name", PACKAGES)
 def test_a_package_gives_the_same_results_in_a_warm_worker(tmp_path: Path, start: Start, name: str) -> None:
     imports, expression = PACKAGES[name]
-    run = begin(start, tmp_path, imports, expression, forks=name != "grpc")
+    place = "torch" if name == "torch" else "packages"
+    run = begin(start, tmp_path, imports, expression, forks=name != "grpc", place=place)
     first = run.out.wait_for(r"ready 1 (\[.*\]) (\[.*\])")
     assert first[1] == first[2]
     run.err.wait_for("ready in")

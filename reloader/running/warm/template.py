@@ -129,14 +129,14 @@ class Template:
     def go_on(self, spawn: Spawn) -> None:
         """The worker is ready: build a template, or a better one, if there is something to gain."""
         self._say(wire.LEARN)
-        if self._building is not None:
-            self._building[0].go_on()
-            return
         self._is_untold = False
         self._learned = self._learned.grown_by(modules.read(self._recorded()))
         never = modules.why_never(self._learned)
         if never is not None:
             self.discard(never, self._is_warm)
+            return
+        if self._building is not None:
+            self._building[0].go_on()
             return
         names = self._preloadable(self._learned)
         if not names and not self._known:
