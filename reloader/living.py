@@ -51,24 +51,58 @@ class Place(NamedTuple):
             and os.isatty(0)
         )
 
-    def open(self, pipes: dict[str, tuple[int, int]]) -> Terminal | None:
-        """Add a generation's streams, the reading and the writing end of each; its pseudo-terminal, if any.
+    def make_terminal(self) -> Terminal | None:
+        """A pseudo-terminal for one generation, if it is to have one.
 
         Raises OSError when there are no more.
         """
         if self.has_terminal:
-            terminal = Terminal(self.sinks[0].fd, self.console.prefix_width)
-            pipes[TERMINAL] = terminal.ours, terminal.theirs
-            return terminal
-        pipes[STDOUT] = system.make_pipe()
-        # One keeps their order where they lead to one place.
-        if self.sinks[0] is not self.sinks[1] or self.settings.log_format is LogFormat.JSON:
-            pipes[STDERR] = system.make_pipe()
-        if not self.has_typing:
-            return None
-        terminal = Terminal(0, 0)
-        pipes[TYPED] = terminal.ours, terminal.theirs
-        return terminal
+            return Terminal(self.sinks[0].fd, self.console.prefix_width)
+        return Terminal(0, 0) if self.has_typing else None
+
+    def open(self, terminal: Terminal | None) -> Streams:
+        """One generation's streams. Raises OSError when there are no more pipes."""
+        if terminal is not None and self.has_terminal:
+            return Streams({TERMINAL: (terminal.ours, terminal.theirs)}, terminal)
+        streams = Streams({STDOUT: system.make_pipe()}, terminal)
+        try:
+            # One keeps their order where they lead to one place.
+            if self.sinks[0] is not self.sinks[1] or self.settings.log_format is LogFormat.JSON:
+                streams.pipes[STDERR] = system.make_pipe()
+        except OSError:
+            streams.close()
+            raise
+        if terminal is not None:
+            streams.pipes[TYPED] = terminal.ours, terminal.theirs
+        return streams
+
+
+class Streams(NamedTuple):
+    """What one generation prints to, the reading and the writing end of each stream; its terminal, if any."""
+
+    pipes: dict[str, tuple[int, int]]
+    terminal: Terminal | None
+
+    @property
+    def readings(self) -> dict[str, int]:
+        """The reading ends, in their order."""
+        return {stream: reading for stream, (reading, _) in self.pipes.items()}
+
+    def for_worker(self, stdin: int) -> list[int]:
+        """The worker's standard input, output and error."""
+        first = next(iter(self.pipes.values()))
+        return [stdin, *(self.pipes.get(stream, first)[1] for stream in (STDOUT, STDERR))]
+
+    def close_writing(self) -> None:
+        """Close what the worker has now."""
+        for _, writing in self.pipes.values():
+            os.close(writing)
+
+    def close(self) -> None:
+        """Close all; nobody has it."""
+        self.close_writing()
+        for reading, _ in self.pipes.values():
+            os.close(reading)
 
 
 class Living:
@@ -101,7 +135,7 @@ class Living:
         """Whether it waits for what is typed."""
         if self.terminal is None or not os.isatty(0):
             return False
-        return self.terminal.is_read(system.descendants(self.process.guard))
+        return self.terminal.is_read(self.process.pid, system.descendants(self.process.guard))
 
     def type(self, data: bytes) -> bool:
         """Let it have what was typed, if it reads from its terminal."""

@@ -10,13 +10,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from reloader.errors import ExitCode
-from reloader.events import (
-    Event,
-    Resumed,
-    StartFailed,
-    WorkerStarted,
-)
-from reloader.living import STDERR, Living, Place, Pumps, make_pumps
+from reloader.events import Event, Resumed, StartFailed, WorkerStarted
+from reloader.living import Living, Place, Pumps, Streams, make_pumps
 from reloader.notices import ProcessUse
 from reloader.running import leftovers, process
 from reloader.running.booting import Booted, boot
@@ -71,16 +66,14 @@ class Stage:
         self._living: dict[int, Living] = {}
         self._pumps: dict[int, Pumps] = {}
         self._modes: list[Any] | None = None
+        self._ahead: tuple[Nursery, Terminal | None] | None = None
+        """The template that was told to fork ahead, and the terminal that it was given for that."""
 
     def start(self, generation: int) -> None:
         """Start the worker as this generation; WorkerStarted or StartFailed follows."""
-        pipes: dict[str, tuple[int, int]] = {}
         try:
-            terminal = self._place.open(pipes)
-            worker = self._make_worker(generation, pipes, terminal)
+            worker, streams = self._make_worker(generation)
         except (CannotRun, OSError) as error:
-            for reading, _ in pipes.values():
-                os.close(reading)
             failure = error if isinstance(error, CannotRun) else process.explain("the worker", "", error)
             self._post(
                 StartFailed(
@@ -88,18 +81,14 @@ class Stage:
                 )
             )
             return
-        finally:
-            for _, writing in pipes.values():
-                os.close(writing)
         self._post(WorkerStarted(generation, worker.pid, self._how))
         if self._template is not None and generation == 1 and self._settings.warm:
             self._template.begin_from_cache(self._spawn)
         # Side by side no pump waits for another; else the last words of a generation come before the first
         # of the next.
         before = () if self._settings.overlap else self.pumps_of(None)
-        sources = {stream: reading for stream, (reading, _) in pipes.items()}
-        pumps = make_pumps(generation, self._place, sources, before, self._post)
-        living = Living(worker, terminal, pumps)
+        pumps = make_pumps(generation, self._place, streams.readings, before, self._post)
+        living = Living(worker, streams.terminal, pumps)
         self._living[generation] = living
         self._pumps = {one: some for one, some in self._pumps.items() if not all(p.wait(0) for p in some)}
         self._pumps[generation] = pumps
@@ -125,8 +114,8 @@ class Stage:
 
     def foresee(self) -> None:
         """Something has changed: what a generation beside the one at work needs is made meanwhile."""
-        if self._template is not None and self._settings.overlap:
-            self._template.park()
+        if self._settings.overlap:
+            self._park()
 
     def stop(self, generation: int) -> None:
         """Send the stop signal; what the next generation needs is made meanwhile."""
@@ -135,7 +124,7 @@ class Stage:
         if self._template is not None:
             self._template.hold()
             if not self._settings.overlap:
-                self._template.park()
+                self._park()
 
     def kill(self, generation: int) -> None:
         """SIGKILL to the whole tree."""
@@ -218,45 +207,80 @@ class Stage:
         """From other threads too: a copy."""
         return [living for _, living in sorted(self._living.items(), reverse=True)]
 
-    def _make_worker(
-        self, generation: int, pipes: dict[str, tuple[int, int]], terminal: Terminal | None
-    ) -> WorkerProcess:
-        settings = self._settings
-        # Our terminal is not shared: a worker in the background would be stopped when it reads.
-        stdin = 0
-        if os.isatty(0):
-            stdin = os.open(os.devnull, os.O_RDONLY) if terminal is None else os.dup(terminal.theirs)
-        ours = [sink.fd for sink in self._sinks]
-        readings, writings = zip(*pipes.values(), strict=True)
-        files = [*ours, stdin, writings[0], writings[1 if STDERR in pipes else 0], *readings]
+    def _park(self) -> None:
+        """Let the template fork ahead what the next generation needs."""
+        template = self._template
+        if template is None or template.current is None:
+            return
+        try:
+            self._ahead = template.current, self._terminal_for(template.current)
+        except OSError:
+            return  # there are no more pseudo-terminals
+        _, terminal = self._ahead
+        template.park(() if terminal is None else (terminal.theirs,))
+
+    def _terminal_for(self, nursery: Nursery) -> Terminal | None:
+        """The terminal of the coming generation, if any: that which this nursery was told of before."""
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None:
+            told, terminal = ahead
+            if told is nursery:
+                return terminal
+            # The session that was made for it may still have it.
+            if terminal is not None:
+                terminal.close()
+        return self._place.make_terminal()
+
+    def _make_worker(self, generation: int) -> tuple[WorkerProcess, Streams]:
+        """The worker and its streams. Raises CannotRun, OSError."""
+        streams: Streams | None = None
         try:
             for _ in range(GUARDS):
                 nursery = self._choose_nursery()
-                environment = process.environment(self._environment, generation, settings.python)
-                if self._template is not None:
-                    environment = self._template.environment(environment, generation)
+                if streams is not None and streams.terminal is not None:
+                    # The session of the try before may still have its terminal.
+                    streams.close()
+                    streams = None
+                streams = streams or self._place.open(self._terminal_for(nursery))
                 try:
-                    worker = WorkerProcess(
-                        generation,
-                        settings,
-                        environment,
-                        self._folder,
-                        files,
-                        nursery,
-                        terminal=terminal is not None,
-                    )
+                    worker = self._begin(generation, nursery, streams)
                 except Stale as stale:
                     self._forget_template(str(stale))
                     continue
                 except Lost:
                     self._forget_template("the template has ended")
                     # The guard may have been killed behind the worker's start.
-                    leftovers.end_all(process.leaders)
+                    leftovers.end_all(process.spared)
                     continue
                 if self._modes is not None:
                     worker.remember(self._modes)
-                return worker
+                streams.close_writing()
+                return worker, streams
             raise CannotRun("cannot run the guard: it ends at once", "", ExitCode.FAILED)
+        except (CannotRun, OSError):
+            if streams is not None:
+                streams.close()
+            raise
+
+    def _begin(self, generation: int, nursery: Nursery, streams: Streams) -> WorkerProcess:
+        """Raises CannotRun, OSError, Stale, Lost."""
+        terminal = streams.terminal
+        # Our terminal is not shared: a worker in the background would be stopped when it reads.
+        stdin = 0
+        if os.isatty(0):
+            stdin = os.open(os.devnull, os.O_RDONLY) if terminal is None else os.dup(terminal.theirs)
+        if terminal is not None:
+            terminal.follow_size()
+        ours = [sink.fd for sink in self._sinks]
+        environment = process.environment(self._environment, generation, self._settings.python)
+        if self._template is not None:
+            environment = self._template.environment(environment, generation)
+        try:
+            return WorkerProcess(
+                *(generation, self._settings, environment, self._folder),
+                *([*ours, *streams.for_worker(stdin), *streams.readings.values()], nursery),
+                terminal=terminal is not None,
+            )
         finally:
             if stdin:
                 os.close(stdin)

@@ -167,12 +167,15 @@ class Run:
     def guard(self) -> int | None:
         """The pid of the guard; None while there is none.
 
-        It leads a process group but no session: a worker between fork and exec, which is still called as its
-        guard is, leads both or neither.
+        Below the leader of a session it leads one itself, else a process group and no session: a worker
+        between fork and exec, which is still called as its guard is, does the opposite.
         """
+        below = self._called("reloader-tty")
         for pid in self._called("reloader-guard"):
             status = status_of(pid)
-            if status is not None and pid == status.group != status.session:
+            if status is None or pid != status.group:
+                continue
+            if (pid == status.session) == (status.parent in below):
                 return pid
         return None
 

@@ -48,9 +48,11 @@ class Guard:
     def __init__(self, control: _socket.socket) -> None:
         self._control = control
         self.pid = 0
+        self.above = 0
+        """The pid of the leader of the worker's session, which is above the guard; 0 where there is none."""
         self._began: int | None = None
         while (received := wire.receive(control)) is not None and received[0][0] == HERE:
-            self.pid = received[0][1]
+            _, self.pid, self.above = received[0]
             self._began = system.began_at(self.pid)
         if received is None:
             control.close()

@@ -63,10 +63,11 @@ class Guard:
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
 
-    def take(self, pid: int, request: tuple, pipes: list[int]) -> None:  # type: ignore[type-arg]
-        """Look after this worker, which was started as asked for."""
+    def take(self, pid: int, order: dict, pipes: list[int]) -> None:  # type: ignore[type-arg]
+        """Look after this worker, which was started as ordered."""
         self.pid = pid
-        _, _, _, _, self.stop_signal, self.stop_timeout, self.name, _, self.target = request
+        self.stop_signal, self.stop_timeout = order["stop_signal"], order["stop_timeout"]
+        self.name, self.target = order["name"], order["target"]
         self.pipes = dict(zip(pipes, (1, 2, 2)))  # noqa: B905 - one to three; Python 3.8 knows no strictness
         handle = os.pidfd_open(pid) if hasattr(os, "pidfd_open") else None
         self.answer(STARTED, pid, file=handle)
@@ -272,22 +273,36 @@ def is_childless() -> bool:
     return False
 
 
-def guard(request: tuple, files: list[int], path: list[str]) -> None:  # type: ignore[type-arg]
-    """Start the worker that is asked for, and guard it. Comes back never."""
-    os.setpgid(0, 0)
+def guard(order: dict, files: list[int], path: list[str]) -> None:  # type: ignore[type-arg]
+    """Start the worker as ordered, and guard it. Comes back never."""
+    above = 0
+    if order["terminal"]:
+        from reloader.running import session
+
+        above = os.getpid()
+        try:
+            session.fork_member(wire.terminal_of(files))
+        except OSError as error:
+            control = _socket.socket(fileno=files[wire.CONTROL])
+            wire.send(control, (FAILED, error.errno or 0, False))
+            os._exit(0)
+    else:
+        os.setpgid(0, 0)
     spawn.become_subreaper()
     spawn.call_itself("reloader-guard")
     one = Guard(show_at(files), path)
-    one.answer(HERE, os.getpid())
-    _, command, environment, folder, stop_signal, _, _, terminal, _ = request
+    one.answer(HERE, os.getpid(), above)
     try:
         pid = spawn.spawn(
-            command, environment, folder, stop_signal, files[wire.WORKERS : wire.PIPES], terminal
+            *(order["command"], order["environment"], order["folder"], order["stop_signal"]),
+            *(files[wire.WORKERS : wire.PIPES], order["terminal"]),
         )
     except spawn.SpawnError as error:
         one.answer(FAILED, error.number, error.at_folder)
         os._exit(0)
-    one.take(pid, request, files[wire.PIPES :])
+    if above:
+        session.leave()
+    one.take(pid, order, files[wire.PIPES :])
     one.serve()
     os._exit(0)
 

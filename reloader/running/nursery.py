@@ -23,14 +23,14 @@ class Nursery:
         self._kept = kept
         self._collected = False
 
-    def guard(self, request: tuple[object, ...], files: Sequence[int]) -> _socket.socket:
-        """Let it make a guard, which starts the worker as `wire` says; the socket to speak with it.
+    def guard(self, order: dict[str, object], files: Sequence[int]) -> _socket.socket:
+        """Let it make a guard, which starts the worker as ordered; the socket to speak with it.
 
         Raises Lost.
         """
         ours, theirs = _socket.socketpair()
         try:
-            wire.send(self.control, (wire.START, *request), (theirs.fileno(), *files))
+            wire.send(self.control, (wire.START, order), (theirs.fileno(), *files))
         except OSError as error:
             ours.close()
             raise Lost from error

@@ -18,7 +18,7 @@ from reloader.running import guard_main, spawn, wire
 def serve(control: _socket.socket, path: list[str]) -> None:
     """Fork a guard for every request, until the other end of `control` is closed."""
     while (received := wire.receive(control)) is not None:
-        request, files = received
+        (_, order), files = received
         try:
             pid = os.fork()
         except OSError as error:
@@ -30,7 +30,7 @@ def serve(control: _socket.socket, path: list[str]) -> None:
         if not pid:
             control.close()
             try:
-                guard_main.guard(request, files, path)
+                guard_main.guard(order, files, path)
             finally:
                 os._exit(1)
         for fd in files:

@@ -38,9 +38,9 @@ class CannotRun(Exception):  # noqa: N818 - it is told, never shown as an error'
         self.exit_code = exit_code
 
 
-# First processes of generations that have not ended. Where guards are killed all of them fall to us, and
-# what hangs below another one is no leftover.
-leaders: set[int] = set()
+# Of generations that have not ended: first processes, guards, and leaders of sessions. Where those that
+# started them are killed they fall to us, and what hangs below another one is no leftover.
+spared: set[int] = set()
 
 
 class WorkerProcess:
@@ -61,21 +61,18 @@ class WorkerProcess:
         terminal: bool = False,
     ) -> None:
         self.generation = generation
-        command = settings.command_of(generation)
-        request = (
-            [os.fsencode(word) for word in command],
-            {os.fsencode(key): os.fsencode(value) for key, value in environment.items()},
-            *(os.fsencode(folder), int(settings.stop_signal), settings.stop_timeout, settings.name),
-            *(terminal, settings.stop_target.value),
-        )
+        program = settings.command_of(generation)[0]
         try:
-            self._guard = Guard(nursery.guard(request, files))
+            self._guard = Guard(
+                nursery.guard(order(generation, settings, environment, folder, terminal), files)
+            )
         except NotStarted as failure:
-            path = folder if failure.at_folder else command[0]
+            path = folder if failure.at_folder else program
             error = OSError(failure.number, os.strerror(failure.number), path)
-            raise explain(command[0], folder, error) from failure
+            raise explain(program, folder, error) from failure
         self.pid = self._guard.worker
-        leaders.add(self.pid)
+        self._spared = {self.pid, self._guard.pid, self._guard.above}
+        spared.update(self._spared)
         self.guard = self._guard.pid
         """The guard's pid."""
 
@@ -107,7 +104,7 @@ class WorkerProcess:
             self._guard.kill()
         except Lost:
             self._guard.handle.send(signal.SIGSTOP)
-            leftovers.kill_all(self.pid, leaders - {self.pid})
+            leftovers.kill_all(self.pid, spared - {self.pid})
             self._guard.handle.send(signal.SIGKILL)
 
     def remember(self, modes: Sequence[Any]) -> None:
@@ -130,9 +127,9 @@ class WorkerProcess:
             # Told first: whoever hears of the worker's end then takes it for what it is.
             post(GuardLost(self.generation))
             ended = system.wait_for_adopted(self._guard.handle)
-            leaders.discard(self.pid)
-            leftovers.end_all(leaders)
-        leaders.discard(self.pid)
+            spared.discard(self.pid)
+            leftovers.end_all(spared)
+        spared.difference_update(self._spared)
         return ExitStatus(*ended)
 
     def await_gone(self) -> None:
@@ -147,6 +144,22 @@ class WorkerProcess:
         """The leader has ended and nothing of its tree is left."""
         self._guard.forget()
         self._guard.handle.close()
+
+
+def order(
+    generation: int, settings: Settings, environment: Mapping[str, str], folder: str, terminal: bool
+) -> dict[str, object]:
+    """What a guard is told of the worker that it starts and stops."""
+    return {
+        "command": [os.fsencode(word) for word in settings.command_of(generation)],
+        "environment": {os.fsencode(key): os.fsencode(value) for key, value in environment.items()},
+        "folder": os.fsencode(folder),
+        "terminal": terminal,  # whether standard input or output is one
+        "name": settings.name,
+        "stop_signal": int(settings.stop_signal),
+        "stop_timeout": settings.stop_timeout,  # in seconds; None for ever
+        "target": settings.stop_target.value,  # whom the stop signal is for
+    }
 
 
 def environment(base: Mapping[str, str], generation: int, python: bool) -> dict[str, str]:

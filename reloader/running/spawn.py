@@ -50,10 +50,9 @@ def spawn(
     files: Sequence[int],
     terminal: bool,
 ) -> int:
-    """Run the command in a session of its own, with these as its first descriptors, which are closed here.
+    """Run the command as `enter` says, with these as its first descriptors, which are closed here.
 
-    Where standard input or output is a terminal, that becomes the session's (`terminal`). The process is sent
-    `stop_signal` by the system when we die; every signal is as it is for a new program.
+    The process is sent `stop_signal` by the system when we die; every signal is as it is for a new program.
     Returns its pid. Raises SpawnError.
     """
     guard = os.getpid()
@@ -92,16 +91,15 @@ def spawn(
 
 
 def enter(guard: int, folder: bytes, stop_signal: int, files: Sequence[int], terminal: bool) -> None:
-    """In a child of the guard: lead a session with these files there. Raises SpawnError, OSError."""
-    _lead_session(guard, stop_signal, files, terminal)
-    try:
-        os.chdir(folder)
-    except OSError as error:
-        raise SpawnError(error.errno or 0, True) from error
+    """In a child of the guard: have these files, and the folder, in a process group of its own.
 
-
-def _lead_session(guard: int, stop_signal: int, files: Sequence[int], terminal: bool) -> None:
-    os.setsid()
+    With a terminal it is in the foreground of the session that it was forked in; else it leads one.
+    Raises SpawnError, OSError.
+    """
+    if terminal:
+        os.setpgid(0, 0)
+    else:
+        os.setsid()
     if _SYSTEM is not None:
         # Were the guard killed, nobody else would be there to tell the worker.
         _SYSTEM.prctl(PR_SET_PDEATHSIG, stop_signal, 0, 0, 0)
@@ -112,8 +110,21 @@ def _lead_session(guard: int, stop_signal: int, files: Sequence[int], terminal: 
     for fd in files:
         os.close(fd)
     if terminal:
-        # The first terminal that the leader of a session opens becomes the session's (tty_ioctl(4)).
-        os.close(os.open(os.ttyname(0 if os.isatty(0) else 1), os.O_RDWR))
+        _come_to_the_foreground(0 if os.isatty(0) else 1)
+    try:
+        os.chdir(folder)
+    except OSError as error:
+        raise SpawnError(error.errno or 0, True) from error
+
+
+def _come_to_the_foreground(fd: int) -> None:
+    """Make our group the one that the terminal behind `fd` is for."""
+    # Whoever does this from the background is sent SIGTTOU, unless that is blocked (tcsetpgrp(3)).
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTTOU})
+    try:
+        os.tcsetpgrp(fd, os.getpid())
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def set_all_signals(disposition: object) -> None:

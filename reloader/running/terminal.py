@@ -11,8 +11,6 @@ from collections.abc import Iterable
 
 # The number of read(2), as proc(5) tells the system call that a process is in.
 _READ = {"x86_64": "0", "aarch64": "63", "riscv64": "63"}.get(os.uname().machine, "3")
-# Whose session the terminal is (ioctl_tty(2)); termios has it from Python 3.13 on.
-_TIOCGSID = getattr(termios, "TIOCGSID", 0x5429)
 
 
 class Terminal:
@@ -37,8 +35,8 @@ class Terminal:
         termios.tcsetattr(self.theirs, termios.TCSANOW, attributes)
         self.follow_size()
 
-    def is_read(self, pids: Iterable[int]) -> bool:
-        """Whether one of these processes waits for what is typed.
+    def is_read(self, first: int, pids: Iterable[int]) -> bool:
+        """Whether one of these processes, of which one is the worker's first, waits for what is typed.
 
         A line editor or a full-screen program has switched line mode off; any other reader hangs in read(2).
         Where the worker is a shell that has brought a job to the foreground, what is typed is the job's.
@@ -46,15 +44,15 @@ class Terminal:
         try:
             if not termios.tcgetattr(self.ours)[3] & termios.ICANON:
                 return True
-            if self._number(termios.TIOCGPGRP) != self._number(_TIOCGSID):
+            if self._foreground() != first:
                 return True
         except (termios.error, OSError):
             return False
         return any(self._hangs_in_read(pid) for pid in pids)
 
-    def _number(self, request: int) -> int:
-        """What the terminal answers to it: a process group, or a session."""
-        return int(struct.unpack("i", fcntl.ioctl(self.ours, request, b"\0" * 4))[0])
+    def _foreground(self) -> int:
+        """The process group that the terminal is for; tcgetpgrp(3) asks only from within its session."""
+        return int(struct.unpack("i", fcntl.ioctl(self.ours, termios.TIOCGPGRP, b"\0" * 4))[0])
 
     def _hangs_in_read(self, pid: int) -> bool:
         try:
@@ -69,6 +67,11 @@ class Terminal:
         except (OSError, ValueError):
             pass  # it has ended, or is not ours to look into
         return False
+
+    def close(self) -> None:
+        """Give both sides back, where no worker was started with it."""
+        os.close(self.ours)
+        os.close(self.theirs)
 
     def type(self, data: bytes) -> None:
         """Let the worker read this."""

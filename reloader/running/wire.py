@@ -2,23 +2,24 @@
 
 Descriptors go beside them. For both ends of a Unix socket; it imports little, since guards are to stay small.
 
-To a nursery: (START, command, environment, folder, stop signal, stop timeout, name, whether it has a
-terminal, whom the stop signal is for), with the control socket of the guard that is to be, our stdout and
-stderr, the worker's stdin, stdout and stderr, and the reading ends of its pipes. To a guard: (STOP, signal);
-(KILL,); (PAUSE,); (RESUME,); (FORGET,) once all is told of the worker; (MODES, descriptor, what tcgetattr
-gave) to be put back.
-From a guard: (HERE, its pid); (STARTED, pid) with a pidfd where there are such; (FAILED, errno, whether it
-was the folder); (LEFT, leftovers' pids and names); (ENDED, exit code, signal) once the tree is empty.
+To a nursery: (START, an order), with the control socket of the guard that is to be, our stdout and stderr,
+the worker's stdin, stdout and stderr, and the reading ends of its pipes. The order is a dict; process.order
+makes it, and says what stands in it. To a guard: (STOP, signal); (KILL,); (PAUSE,); (RESUME,); (FORGET,) once
+all is told of the worker; (MODES, descriptor, what tcgetattr gave) to be put back.
+From a guard: (HERE, its pid, that of the leader of the worker's session or 0); (STARTED, pid) with a pidfd
+where there are such; (FAILED, errno, whether it was the folder); (LEFT, leftovers' pids and names); (ENDED,
+exit code, signal) once the tree is empty.
 A template is a nursery that takes (PRELOAD, what is known of the program, files) first, (HOLD,) and (GO,)
-during it, and tells (LOADED, number, {name: why it must be left out}). On (PARK,) it forks a guard and its
-worker ahead, which wait for START; (LEARN,) says that the last worker is at work. In the place of a guard
-that it does not make it answers (STALE, why).
+during it, and tells (LOADED, number, {name: why it must be left out}). On (PARK,), with the worker's terminal
+if it will have one, it forks a guard and its worker ahead, which wait for START; (LEARN,) says that the last
+worker is at work. In the place of a guard that it does not make it answers (STALE, why).
 """
 
 from __future__ import annotations
 
 import _socket
 import marshal
+import os
 import sys
 from collections.abc import Sequence
 
@@ -43,6 +44,12 @@ def send(control: _socket.socket, message: tuple[object, ...], files: Sequence[i
     # Whoever has all of it may have closed its end, at which even nothing cannot be sent.
     if sent < len(data):
         control.sendall(data[sent:])
+
+
+def terminal_of(files: Sequence[int]) -> int:
+    """The worker's terminal: its standard input, or where that is none its standard output."""
+    stdin, stdout = files[WORKERS : WORKERS + 2]
+    return stdin if os.isatty(stdin) else stdout
 
 
 def receive(control: _socket.socket) -> tuple[tuple, list[int]] | None:  # type: ignore[type-arg]

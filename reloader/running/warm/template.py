@@ -93,15 +93,23 @@ class Template:
         self._is_warm = self._nursery is not None
         return self._nursery
 
-    def park(self) -> None:
-        """A start is likely to follow: fork ahead what does not depend on it."""
-        self._say(wire.PARK)
+    @property
+    def current(self) -> Nursery | None:
+        """What would make the next worker; `nursery` makes sure that it can."""
+        return self._nursery
 
-    def _say(self, what: int) -> None:
+    def park(self, files: Sequence[int]) -> None:
+        """A start is likely to follow: fork ahead what does not depend on it.
+
+        `files` is the terminal that the worker will have, if any.
+        """
+        self._say(wire.PARK, files)
+
+    def _say(self, what: int, files: Sequence[int] = ()) -> None:
         """To the template, where there is one."""
         if self._nursery is not None:
             with suppress(OSError):
-                wire.send(self._nursery.control, (what,))
+                wire.send(self._nursery.control, (what,), files)
 
     def discard(self, why: str, too_late: bool = False) -> None:
         """What it has loaded is not what a worker would load now, or it is gone; posts TemplateLost.

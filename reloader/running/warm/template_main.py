@@ -16,7 +16,7 @@ import os
 import select
 import sys
 
-from reloader.running import aiming, guard_main, leftovers, spawn, wire
+from reloader.running import aiming, guard_main, leftovers, session, spawn, wire
 from reloader.running.warm.pages import Pages
 from reloader.running.warm.preload import Preload
 from reloader.running.warm.seed import ORDER, Recorder
@@ -97,13 +97,19 @@ def serve(order: dict, hidden: dict[str, ModuleType]) -> dict:  # type: ignore[t
             os.close(fd)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL if handler is None else handler)
     # All that came with the request is the parent's to pass on.
+    terminal: int | None = None
+    if request[0] == PARK:
+        terminal = os.dup(files[0]) if files else None
+    elif request[1]["terminal"]:
+        terminal = os.dup(wire.terminal_of(files))
+    ahead = pages if request[0] == PARK else None
     for fd in files:
         os.close(fd)
     stamps.close()
     control.close()
     ours.close()
-    ahead = pages if request[0] == PARK else None
-    return _become(_guard_or_worker(theirs, hidden, ahead)[2], order["words"])
+    given = _guard_or_worker(theirs, hidden, terminal, ahead)
+    return _become(given["environment"], order["words"])
 
 
 def _keep(anything: object) -> None:
@@ -120,7 +126,7 @@ def _await_parked(parked: _socket.socket) -> tuple[_socket.socket | None, int, s
     return None, 0, "the guard has ended" if received is None else os.strerror(received[0][1]).lower()
 
 
-def _hand_over(parked: _socket.socket, request: tuple, files: list[int]) -> str | None:  # type: ignore[type-arg]
+def _hand_over(parked: _socket.socket, request: tuple[int, dict], files: list[int]) -> str | None:  # type: ignore[type-arg]
     """Let those that wait begin; why they do not."""
     try:
         wire.send(parked, request, files)
@@ -149,24 +155,35 @@ def _may_go_on(control: _socket.socket) -> None:
     signal.alarm(PATIENCE)
 
 
-def _guard_or_worker(order: _socket.socket, hidden: dict[str, ModuleType], ahead: Pages | None) -> tuple:  # type: ignore[type-arg]
+def _guard_or_worker(
+    supervisor: _socket.socket,
+    hidden: dict[str, ModuleType],
+    terminal: int | None,
+    ahead: Pages | None,
+) -> dict:  # type: ignore[type-arg]
     """Fork a worker, wait for the order to start, and guard it for ever. Returns the order, in the worker.
 
-    Where that is forked `ahead`, it makes its copies of these pages.
+    With a terminal, which is closed here, both are forked in a session that another process leads. Where the
+    worker is forked `ahead`, it makes its copies of these pages.
     """
-    guard = os.getpid()
     given, giving = _socket.socketpair()
+    above = 0
     try:
+        if terminal is not None:
+            above = os.getpid()
+            session.fork_member(terminal)
+            os.close(terminal)
+        guard = os.getpid()
         pid = os.fork()
         if not pid:
-            order.close()
+            supervisor.close()
             giving.close()
             _renew()
             if ahead is not None:
                 ahead.copy()
             return _worker(given, guard)
     except OSError as error:
-        wire.send(order, (FAILED, error.errno or 0))
+        wire.send(supervisor, (FAILED, error.errno or 0))
         os._exit(0)
     try:
         given.close()
@@ -175,25 +192,32 @@ def _guard_or_worker(order: _socket.socket, hidden: dict[str, ModuleType], ahead
         spawn.set_all_signals(signal.SIG_IGN)
         # Whoever ends early is to be ours still, as it would be later.
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        _guard(order, giving, pid)
+        if above:
+            session.leave()
+        _guard(supervisor, giving, pid, above)
     finally:
         os._exit(0)
 
 
-def _guard(order: _socket.socket, giving: _socket.socket, pid: int) -> None:
-    """Hand the order to the worker, once it comes, and guard it."""
-    wire.send(order, (HERE, pid))
-    received = wire.receive(order)
+def _guard(supervisor: _socket.socket, giving: _socket.socket, pid: int, above: int) -> None:
+    """Hand the order to the worker, once it comes, and guard it.
+
+    `above` is the pid of the leader of its session; 0 where there is none.
+    """
+    wire.send(supervisor, (HERE, pid))
+    received = wire.receive(supervisor)
     if received is None:
         return  # and the worker hears it from us
-    order.close()
-    request, files = received
-    os.setpgid(0, 0)
+    supervisor.close()
+    (_, order), files = received
+    workers_files = files[wire.WORKERS : wire.PIPES]
+    if not above:
+        os.setpgid(0, 0)
     spawn.become_subreaper()
     control = _socket.socket(fileno=os.dup(files[wire.CONTROL]))
-    wire.send(control, (HERE, os.getpid()))
-    wire.send(giving, request, files[wire.WORKERS : wire.PIPES])
-    for fd in files[wire.WORKERS : wire.PIPES]:
+    wire.send(control, (HERE, os.getpid(), above))
+    wire.send(giving, (order,), workers_files)
+    for fd in workers_files:
         os.close(fd)
     failed = wire.receive(giving)
     giving.close()
@@ -203,19 +227,19 @@ def _guard(order: _socket.socket, giving: _socket.socket, pid: int) -> None:
         return
     control.close()
     one = guard_main.Guard(guard_main.show_at(files), [])
-    one.take(pid, request, files[wire.PIPES :])
+    one.take(pid, order, files[wire.PIPES :])
     one.serve()
 
 
-def _worker(given: _socket.socket, guard: int) -> tuple:  # type: ignore[type-arg]
+def _worker(given: _socket.socket, guard: int) -> dict:  # type: ignore[type-arg]
     """Wait for the order and enter what it names; returns it."""
     received = wire.receive(given)
     if received is None:
         os._exit(0)
-    request, files = received
-    _, _, _, folder, stop_signal, _, _, terminal, _ = request
+    order: dict = received[0][0]  # type: ignore[type-arg]
+    files = received[1]
     try:
-        spawn.enter(guard, folder, stop_signal, files, terminal)
+        spawn.enter(guard, order["folder"], order["stop_signal"], files, order["terminal"])
     except spawn.SpawnError as error:
         wire.send(given, (FAILED, error.number, error.at_folder))
         os._exit(127)
@@ -223,7 +247,7 @@ def _worker(given: _socket.socket, guard: int) -> tuple:  # type: ignore[type-ar
         wire.send(given, (FAILED, error.errno or 0, False))
         os._exit(127)
     given.close()
-    return request
+    return order
 
 
 def _become(environment: dict[bytes, bytes], words: list[str]) -> dict:  # type: ignore[type-arg]
