@@ -18,12 +18,32 @@ import time
 
 from reloader.running import spawn, wire
 from reloader.running.alone import PIECE, is_writable, restore, tell, write
-from reloader.running.wire import ENDED, FAILED, FORGET, HERE, KILL, LEFT, MODES, PAUSE, RESUME, STARTED, STOP
+from reloader.running.wire import (
+    DOUBTFUL,
+    ENDED,
+    FAILED,
+    FORGET,
+    HERE,
+    KILL,
+    LEFT,
+    MODES,
+    PAUSE,
+    REFUSED,
+    RESUME,
+    STARTED,
+    STOP,
+    UNMOVED,
+)
 
 # typing is for type checkers alone, and would be half a megabyte.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from reloader.running.aiming import Process
+    from reloader.running.draining import Drain
     from reloader.running.system import Handle
+
+# When nothing has followed from the stop signal for so long, in seconds, the user is told.
+UNMOVED_AFTER = 1.0
 
 
 class Guard:
@@ -49,10 +69,16 @@ class Guard:
         """When the tree is to be looked at again, once it is ending."""
         self.kill_at: float | None = None  # whatever is left then
         self.met: set[int] = set()  # the leftovers that were sent SIGTERM
-        self.target = ""
-        """Whom the stop signal is for, as the value of a StopTarget."""
-        self.draining: list[int] = []
-        """Descriptors of the processes beside the first one that were sent the stop signal."""
+        self.order: dict = {}  # type: ignore[type-arg]
+        """What the supervisor has told of the worker."""
+        self.drain: Drain | None = None
+        """The drain that goes on or was the last."""
+        self.is_told = False
+        """Whether the supervisor was told that nothing has followed from the stop signal."""
+        self.rest_at: float | None = None
+        """When the first process or all that might be the worker had ended."""
+        self.was_passed_on = False
+        """Whether what an unknown first process has left behind was sent the stop signal."""
         self.paused: list[Handle] = []
         """Handles of the processes that `pause` has stopped."""
         self.over = False
@@ -67,7 +93,7 @@ class Guard:
         """Look after this worker, which was started as ordered."""
         self.pid = pid
         self.stop_signal, self.stop_timeout = order["stop_signal"], order["stop_timeout"]
-        self.name, self.target = order["name"], order["target"]
+        self.name, self.order = order["name"], order
         self.pipes = dict(zip(pipes, (1, 2, 2)))  # noqa: B905 - one to three; Python 3.8 knows no strictness
         handle = os.pidfd_open(pid) if hasattr(os, "pidfd_open") else None
         self.answer(STARTED, pid, file=handle)
@@ -84,7 +110,8 @@ class Guard:
             self.reap()
             now = time.monotonic()
             woken = self.status is not None and self.woken in ready
-            if self.due is not None and (self.due <= now or woken):
+            ended = self.drain is not None and not ready.isdisjoint(self.drain.fds)
+            if ended or (self.due is not None and (self.due <= now or woken)):
                 self.look_after(now)
         while self.pipes and self.wait(0.0) - {self.woken}:
             pass
@@ -105,6 +132,9 @@ class Guard:
                     poll.register(fd, select.POLLIN)
                 else:
                     poll.register(target, select.POLLOUT)
+        if self.drain is not None and self.kill_at is None:
+            for fd in self.drain.fds:
+                poll.register(fd, select.POLLIN)
         ready = {fd for fd, _ in poll.poll(None if seconds is None else seconds * 1000)}
         for fd in ready & self.pipes.keys():
             try:
@@ -150,22 +180,38 @@ class Guard:
 
     def stop(self, number: int) -> None:
         """Send the stop signal to those whom it is for."""
-        from reloader.running import aiming
-
         self.stopped_at = time.monotonic()
+        self.due = self.stopped_at
         if self.status is None:
-            pids = aiming.aim(self.pid, self.target, number)
-            self.draining = aiming.watch([pid for pid in pids if pid != self.pid])
-            aiming.send(pids, number)
+            self.begin_drain([self.pid], number)
+
+    def begin_drain(self, firsts: list[int], number: int) -> None:
+        """Signal what is the worker among these processes and what descends from them."""
+        sys.path[:] = self.path or sys.path
+        from reloader.running import aiming, draining
+
+        order = self.order
+        table = aiming.look(firsts)
+        choice = aiming.Choice(table, order["words"], frozenset(order["fronts"]), frozenset(order["shells"]))
+        aim = choice.aim(firsts, order["target"], number)
+        if self.drain is not None:
+            self.drain.close()
+        self.drain = draining.Drain(aim, number, table)
+        self.rest_at = None
+        if aim.is_doubtful:
+            self.answer(DOUBTFUL, pairs(aim.targets + aim.others))
+        if self.drain.refused:
+            self.answer(REFUSED, pairs(self.drain.refused))
 
     def is_draining(self, now: float) -> bool:
-        """Whether others than the first process got the stop signal, and still have time."""
-        if self.draining:
-            from reloader.running import aiming
+        """Whether anybody who may be the worker is still at work."""
+        if self.drain is None or self.drain.is_over():
+            return False
+        return not self.is_late(now) or self.status is None
 
-            self.draining = aiming.drop_ended(self.draining)
-        over = self.stop_timeout is not None and now >= (self.stopped_at or 0.0) + self.stop_timeout
-        return bool(self.draining) and not over
+    def is_late(self, now: float) -> bool:
+        """Whether the stop timeout has passed."""
+        return self.stop_timeout is not None and now >= (self.stopped_at or now) + self.stop_timeout
 
     def send(self, number: int) -> None:
         """Signal this process, unless it has ended: we have not collected it, so the pid is still its own."""
@@ -219,20 +265,70 @@ class Guard:
         sys.path[:] = self.path or sys.path
         from reloader.running import leftovers
 
-        if self.status is not None and self.kill_at is None and self.is_draining(now):
-            pass  # what the first process ran goes on without it
-        elif self.status is None and self.kill_at is None:
-            tell(f"{self.name} did not end in time; killing it")
-            self.kill(now)
-        elif self.kill_at is not None and now >= self.kill_at:
-            leftovers.kill_all(self.pid if self.status is None else 0)
-        else:
-            self.kill_at = self.kill_at or now + leftovers.MOMENT
-            found = leftovers.end_gently(self.met)
-            if found and not self.met:
-                self.answer(LEFT, found)
-            self.met |= {pid for pid, _ in found}
         self.due = now + leftovers.PAUSE
+        if self.kill_at is not None:
+            if now >= self.kill_at:
+                leftovers.kill_all(self.pid if self.status is None else 0)
+            else:
+                self.met |= {pid for pid, _ in leftovers.end_gently(self.met)}
+        elif self.is_draining(now):
+            if self.alone and self.status is None and self.is_late(now):
+                tell(f"{self.name} did not end in time; killing it")
+                self.kill(now)
+            else:
+                self.wait_for_drain(now)
+        elif self.status is not None or self.drain is not None:
+            self.tidy(now)
+
+    def wait_for_drain(self, now: float) -> None:
+        """Say once that the stop signal has moved nobody; be back when the drain's time is over."""
+        assert self.drain is not None
+        stopped_at = self.stopped_at or now
+        moments = [self.due or now] if self.drain.has_to_be_polled else []
+        if not self.is_told and now < stopped_at + UNMOVED_AFTER:
+            moments.append(stopped_at + UNMOVED_AFTER)
+        elif not self.is_told:
+            self.is_told = True
+            silent = [] if self.is_known else self.drain.silent
+            if silent:
+                self.answer(UNMOVED, pairs(silent))
+        if self.stop_timeout is not None and (self.alone or self.status is not None):
+            moments.append(stopped_at + self.stop_timeout)
+        self.due = min(moments) if moments else None
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it is known who the worker is: what it leaves behind is then no worker."""
+        return self.order["known"] or (self.drain is not None and self.drain.aim.is_sure)
+
+    def tidy(self, now: float) -> None:
+        """The first process, or all that may be the worker, has ended: end what is left of the tree."""
+        from reloader.running import leftovers
+
+        if self.rest_at is None:
+            self.rest_at = now
+            if self.drain is not None:
+                self.drain.finish()
+        bystanders = set() if self.drain is None else self.drain.bystanders
+        if self.status is not None and not (self.is_known or self.was_passed_on):
+            left = [pid for pid in leftovers.children() if pid not in bystanders]
+            may_have_passed_on = self.drain is not None and not os.WIFSIGNALED(self.status)
+            if left and not (may_have_passed_on and now < self.rest_at + leftovers.MOMENT):
+                # It may be what the unknown first process ran: it has as much time as that would have had.
+                self.was_passed_on = True
+                self.stopped_at = self.stopped_at or now
+                self.begin_drain(left, signal.SIGTERM if may_have_passed_on else self.stop_signal)
+            if left:
+                return
+        if now >= self.rest_at + leftovers.MOMENT:
+            bystanders = set()
+        # A filter has yet to show what the worker printed last, and a front to see that it has ended.
+        found = leftovers.end_gently(self.met, waited_for=bystanders)
+        if found and not self.met:
+            self.answer(LEFT, found)
+        self.met |= {pid for pid, _ in found}
+        if not bystanders:
+            self.kill_at = now + leftovers.MOMENT
 
     def kill(self, now: float) -> None:
         """SIGKILL to the whole tree, again and again until nothing is left of it."""
@@ -245,8 +341,10 @@ class Guard:
         self.due = now + leftovers.PAUSE
         # It might start another child for each that it loses.
         self.send(signal.SIGSTOP)
-        leftovers.kill_all(self.pid)
+        refused = leftovers.kill_all(self.pid)
         self.send(signal.SIGKILL)
+        if refused:
+            self.answer(REFUSED, refused)
 
     def drain_alone(self) -> None:
         """There is no supervisor any more: stop the worker as it would have."""
@@ -257,11 +355,15 @@ class Guard:
         self.resume()
         if self.stopped_at is None:
             self.stop(self.stop_signal)
+        self.due = time.monotonic()
         seconds = self.stop_timeout
-        if seconds is not None:
-            self.due = (self.stopped_at or 0.0) + seconds
         limit = "as long as it takes" if seconds is None else f"at most {seconds:g} s"
         tell(f"reloader itself was killed; draining {self.name} (pid {self.pid}) for {limit}")
+
+
+def pairs(processes: list[Process]) -> list[tuple[int, str]]:
+    """Pids and names, as they are told."""
+    return [(process.pid, process.title) for process in processes]
 
 
 def is_childless() -> bool:

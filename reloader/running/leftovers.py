@@ -113,13 +113,15 @@ def _status_of(pid: int) -> tuple[str, str, int, int, int] | None:
     return before.partition("(")[2], fields[0], int(fields[1]), int(fields[2]), int(fields[3])
 
 
-def end_gently(met: Set[int] = frozenset(), spared: Container[int] = ()) -> list[tuple[int, str]]:
+def end_gently(
+    met: Set[int] = frozenset(), spared: Container[int] = (), waited_for: Container[int] = ()
+) -> list[tuple[int, str]]:
     """SIGTERM to all that is left and not yet `met`, and SIGCONT for those that are stopped.
 
-    Returns their pids and names.
+    Those that are `waited_for` get none, but what hangs below them does. Returns their pids and names.
     """
     tree = Tree(0, spared)
-    new = [leftover for leftover in tree.live if leftover.pid not in met]
+    new = [one for one in tree.live if one.pid not in met and one.pid not in waited_for]
     for leftover in new:
         leftover.handle.send(signal.SIGTERM)
         leftover.handle.send(signal.SIGCONT)
@@ -127,10 +129,19 @@ def end_gently(met: Set[int] = frozenset(), spared: Container[int] = ()) -> list
     return [(leftover.pid, leftover.name) for leftover in new]
 
 
-def kill_all(leader: int, spared: Container[int] = ()) -> None:
+def children() -> list[int]:
+    """The pids of what has become our child, or was one from the start, and has not ended."""
+    tree = Tree(0)
+    tree.close()
+    ours = set(children_of(os.getpid()) or [one.pid for one in tree.live])
+    return [one.pid for one in tree.live if one.pid in ours]
+
+
+def kill_all(leader: int, spared: Container[int] = ()) -> list[tuple[int, str]]:
     """SIGKILL to everything but the leader and what is spared.
 
-    Stops all of it first, so that nothing forks meanwhile.
+    Stops all of it first, so that nothing forks meanwhile. Returns pids and names of those that the system does
+    not let us kill: another user's.
     """
     stopped: dict[int, Leftover] = {}
     groups: set[int] = set()
@@ -146,8 +157,10 @@ def kill_all(leader: int, spared: Container[int] = ()) -> None:
         for leftover in new:
             leftover.handle.send(signal.SIGSTOP)
             stopped[leftover.pid] = leftover
+    refused = []
     for leftover in stopped.values():
-        leftover.handle.send(signal.SIGKILL)
+        if not leftover.handle.send(signal.SIGKILL):
+            refused.append((leftover.pid, leftover.name))
         leftover.handle.close()
     # A process that forks faster than we look is not met, but its group is, by the zombies that it leaves.
     for group in groups - {os.getpgid(0), leader}:
@@ -155,6 +168,7 @@ def kill_all(leader: int, spared: Container[int] = ()) -> None:
             os.killpg(group, signal.SIGKILL)
         except OSError:
             pass  # nobody is left in it
+    return refused
 
 
 def stop_all() -> list[Handle]:

@@ -97,32 +97,43 @@ class Handle:
     def __init__(self, pid: int, fd: int | None = None) -> None:
         """`fd` is the process's pidfd, which is ours from now on; without one it is opened."""
         self.pid = pid
+        self.is_open = True
+        """Whether nobody has closed it."""
         if fd is None:
             fd = os.pidfd_open(pid) if hasattr(os, "pidfd_open") else -1
-        self._fd = fd
+        self.fd = fd
+        """The pidfd, which is readable once the process has ended; -1 where there are no such."""
 
-    def send(self, number: int) -> None:
-        """Send a signal; nothing happens if the process has ended or is not ours to signal."""
+    def send(self, number: int) -> bool:
+        """Send a signal; nothing happens if the process has ended. False where it is not ours to signal."""
         try:
-            if self._fd >= 0:
-                signal.pidfd_send_signal(self._fd, number)
+            if self.fd >= 0:
+                signal.pidfd_send_signal(self.fd, number)
             else:
                 os.kill(self.pid, number)
-        except (ProcessLookupError, PermissionError):
+        except ProcessLookupError:
             pass
+        except PermissionError:
+            return False
+        return True
 
     def is_alive(self) -> bool:
         """Whether the process has not ended."""
         try:
-            if self._fd >= 0:
-                return not select.select([self._fd], [], [], 0)[0]
+            if self.fd >= 0:
+                poll = select.poll()
+                poll.register(self.fd, select.POLLIN)
+                return not poll.poll(0)
             os.kill(self.pid, 0)
+        except PermissionError:
+            return True
         except OSError:
             return False
         return True
 
     def close(self) -> None:
         """Give the descriptor back."""
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+        self.is_open = False
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
