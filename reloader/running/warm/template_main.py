@@ -43,6 +43,8 @@ def serve(order: dict, hidden: dict[str, ModuleType]) -> dict:  # type: ignore[t
     """
     control = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
     control.connect("\0" + order["control"])
+    # What stands in front of the worker may have gone elsewhere: `cd app && ...`.
+    folder = os.getcwdb()
     request = _receive(control)
     while request[0] != wire.PRELOAD:
         request = _receive(control)
@@ -103,7 +105,7 @@ def serve(order: dict, hidden: dict[str, ModuleType]) -> dict:  # type: ignore[t
     control.close()
     ours.close()
     ahead = pages if request[0] == PARK else None
-    return _become(_guard_or_worker(theirs, hidden, ahead)[2], order["words"])
+    return _become(_guard_or_worker(theirs, hidden, ahead, folder)[2], order["words"])
 
 
 def _keep(anything: object) -> None:
@@ -149,7 +151,9 @@ def _may_go_on(control: _socket.socket) -> None:
     signal.alarm(PATIENCE)
 
 
-def _guard_or_worker(order: _socket.socket, hidden: dict[str, ModuleType], ahead: Pages | None) -> tuple:  # type: ignore[type-arg]
+def _guard_or_worker(
+    order: _socket.socket, hidden: dict[str, ModuleType], ahead: Pages | None, folder: bytes
+) -> tuple:  # type: ignore[type-arg]
     """Fork a worker, wait for the order to start, and guard it for ever. Returns the order, in the worker.
 
     Where that is forked `ahead`, it makes its copies of these pages.
@@ -164,7 +168,7 @@ def _guard_or_worker(order: _socket.socket, hidden: dict[str, ModuleType], ahead
             _renew()
             if ahead is not None:
                 ahead.copy()
-            return _worker(given, guard)
+            return _worker(given, guard, folder)
     except OSError as error:
         wire.send(order, (FAILED, error.errno or 0))
         os._exit(0)
@@ -207,13 +211,13 @@ def _guard(order: _socket.socket, giving: _socket.socket, pid: int) -> None:
     one.serve()
 
 
-def _worker(given: _socket.socket, guard: int) -> tuple:  # type: ignore[type-arg]
-    """Wait for the order and enter what it names; returns it."""
+def _worker(given: _socket.socket, guard: int, folder: bytes) -> tuple:  # type: ignore[type-arg]
+    """Wait for the order and enter what it names, and the folder; returns it."""
     received = wire.receive(given)
     if received is None:
         os._exit(0)
     request, files = received
-    _, _, _, folder, stop_signal, _, _, terminal, _ = request
+    _, _, _, _, stop_signal, _, _, terminal, _ = request
     try:
         spawn.enter(guard, folder, stop_signal, files, terminal)
     except spawn.SpawnError as error:
