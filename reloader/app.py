@@ -268,7 +268,8 @@ class Shell:
 
     def _loaded(self) -> Loaded | None:
         """What the worker has imported; None where that decides nothing, or is not known."""
-        if self._settings.trigger is not Trigger.LOADED:
+        hidden = self._settings.python and not self._settings.program
+        if self._settings.trigger is not Trigger.LOADED or hidden:
             return None
         from reloader.running.warm.modules import Record, own_places
         from reloader.watching.loaded import loaded

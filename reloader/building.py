@@ -52,7 +52,7 @@ def build(given: dict[str, Any], presets: Sequence[Preset] = PRESETS) -> Setting
         values["cautions"] += cautions(
             *(preset, recognised.arguments, environment, values["stop_signal"], values["overlap"])
         )
-    values["why_cold"] = _why_cold(values["warm"], recognised.python)
+    values["why_cold"] = _why_cold(values["warm"], recognised)
     values["warm"] = values["why_cold"] is None
     values["trigger"] = Trigger(values.get("trigger", "tree"))
     values["stop_target"] = StopTarget(values.get("stop_target", "worker"))
@@ -77,12 +77,16 @@ def build(given: dict[str, Any], presets: Sequence[Preset] = PRESETS) -> Setting
     return settings
 
 
-def _why_cold(wanted: bool, python: bool) -> str | None:
+def _why_cold(wanted: bool, recognised: Recognised) -> str | None:
     """Why no start of such a worker is warm; None where that can be."""
-    if not python:
+    if not recognised.python:
         return "not a Python program, as far as can be seen"
     if not wanted:
         return "warm starts are turned off"
+    if recognised.why_cold:
+        return recognised.why_cold
+    if not recognised.is_sure:
+        return "what starts the worker does not tell how"
     # By its documented rules it would work elsewhere; it has not been tried there.
     return None if sys.platform == "linux" else "warm starts are tried on Linux alone"
 
@@ -107,7 +111,7 @@ def _beside(
     """
     if wanted is False or preset is None:
         return {"overlap": bool(wanted), "apart": SET_SO if wanted is False else "", "cautions": ()}
-    apart = preset.apart
+    apart = preset.apart or recognised.apart
     program, arguments = (recognised.words, len(recognised.arguments)) if recognised.fits else ((), 0)
     later = later_command(command, program, arguments, preset)
     if later is None:
@@ -131,7 +135,8 @@ def _known_of(recognised: Recognised, preset: Preset | None) -> dict[str, Any]:
         "name": recognised.name,
         "python": recognised.python,
         "interpreter": recognised.interpreter,
-        "program": recognised.words,
+        "program": recognised.words if recognised.is_sure else (),
+        "folder": recognised.folder,
         "warm": recognised.python,
         "stop_signal": parse_signal("INT" if recognised.python else "TERM"),
     }

@@ -241,6 +241,27 @@ class LeftoversFound(Message):
     processes: tuple[ProcessInfo, ...]
 
 
+class TargetDoubtful(Message):
+    """Each of these processes may be the worker. All of them are drained."""
+
+    generation: int
+    processes: tuple[ProcessInfo, ...]
+
+
+class TargetUnmoved(Message):
+    """These processes got the stop signal, and nothing below them has ended since."""
+
+    generation: int
+    processes: tuple[ProcessInfo, ...]
+
+
+class SignalRefused(Message):
+    """The system does not let us signal these processes: they are another user's."""
+
+    generation: int
+    processes: tuple[ProcessInfo, ...]
+
+
 class WorkerExited(Message):
     """The leader has ended and nothing of its tree is left."""
 
@@ -335,6 +356,9 @@ Event = (
     | StartFailed
     | WorkerReady
     | LeftoversFound
+    | TargetDoubtful
+    | TargetUnmoved
+    | SignalRefused
     | WorkerExited
     | PromptAwaited
     | KeyPressed

@@ -156,6 +156,8 @@ class Unkillable(Message):
 
     seconds: float
     generation: int | None = None
+    refused: bool = False
+    """It is another user's, and could not be sent a signal."""
 
 
 class EndedItself(Message):
@@ -300,6 +302,24 @@ class NothingChanged(Message):
 
 class EndingLeftovers(Message):
     """The leader is gone and these are not."""
+
+    processes: tuple[ProcessInfo, ...]
+
+
+class WhichIsTheWorker(Message):
+    """Each of these may be the worker, and is drained."""
+
+    processes: tuple[ProcessInfo, ...]
+
+
+class NotPassedOn(Message):
+    """These got the stop signal, and nothing below them has ended since."""
+
+    processes: tuple[ProcessInfo, ...]
+
+
+class AnotherUsers(Message):
+    """These are another user's, and cannot be signalled."""
 
     processes: tuple[ProcessInfo, ...]
 
@@ -472,6 +492,9 @@ Notice = (
     | NothingNew
     | NothingChanged
     | EndingLeftovers
+    | WhichIsTheWorker
+    | NotPassedOn
+    | AnotherUsers
     | CannotRead
     | AwaitingPrompt
     | InterruptPassed

@@ -140,7 +140,7 @@ PARAMS: list[click.Parameter] = [
         metavar="NAME",
         type=SignalName(),
         help="Signal that drains the worker. [default: INT for Python, else TERM]",
-        details="Sent once, to the worker's first process alone. Known workers have their own default.",
+        details="Sent once, to the worker alone. Known workers have their own default.",
     ),
     Option(
         ["--stop-target"],
@@ -149,9 +149,17 @@ PARAMS: list[click.Parameter] = [
         type=click.Choice([choice.value for choice in StopTarget]),
         help="Who gets the stop signal. [default: worker]",
         details="worker: the first process, or what that runs, where it is a shell or a runner that stays in front "
-        "(uv run, pdm run, hatch run, npm run, time ...); a shell then gets it as well, unless it traps it. "
-        "leader: the first process, whatever it is. tree: every process, for a worker whose first process does "
-        "not pass it on. Known workers have their own default.",
+        "(uv run, npm run, make, timeout ...); these get nothing while it drains, but for a shell that traps the "
+        "signal. leader: the first process, whatever it is. tree: every process, for a worker whose first "
+        "process does not pass it on. Known workers have their own default.",
+    ),
+    Option(
+        ["--sudo-kill/--no-sudo-kill"],
+        section=Section.RESTARTING,
+        default=None,
+        help="Let sudo signal a worker that runs as another user. [default: no]",
+        details="For `reloader -- sudo -u other ./worker`, which the system does not let us signal: what it "
+        "refuses is asked of `sudo -n kill`, which needs a rule that asks for no password.",
     ),
     Option(
         ["-t", "--stop-timeout"],

@@ -93,7 +93,12 @@ class Settings:
     python: bool = False
     """The worker is a Python program: code and configuration count, and its output is unbuffered."""
     program: tuple[str, ...] = ()
-    """The command without the programs in front of it that only run another one."""
+    """The command line of the worker's own process, without what stands in front of it.
+
+    Empty where that is not known for certain, as behind `make worker`.
+    """
+    folder: str = ""
+    """Where the program runs, seen from where the command does; empty for the same."""
     later: tuple[str, ...] = ()
     """The command of generations but the first, with NUMBER where theirs goes; empty where it is the same."""
     warm: bool = False
@@ -122,6 +127,7 @@ class Settings:
     """A command line for the shell that must succeed before a working worker is stopped."""
     stop_signal: int = signal.SIGTERM
     stop_target: StopTarget = StopTarget.WORKER
+    sudo_kill: bool = False
     stop_timeout: float | None = 10.0
     """Seconds from the stop signal to SIGKILL; None waits for ever."""
     killed: str = ""
@@ -161,7 +167,7 @@ class Settings:
     @property
     def learns(self) -> bool:
         """Whether it is to be known what the worker imports."""
-        return self.warm or (self.trigger is Trigger.LOADED and self.python)
+        return self.warm or (self.trigger is Trigger.LOADED and self.python and bool(self.program))
 
     @property
     def interval(self) -> float:

@@ -256,11 +256,11 @@ class Stage:
                     worker.remember(self._modes)
                 streams.close_writing()
                 return worker, streams
-            raise CannotRun("cannot run the guard: it ends at once", "", ExitCode.FAILED)
         except (CannotRun, OSError):
             if streams is not None:
                 streams.close()
             raise
+        raise CannotRun("cannot run the guard: it ends at once", "", ExitCode.FAILED)
 
     def _begin(self, generation: int, nursery: Nursery, streams: Streams) -> WorkerProcess:
         """Raises CannotRun, OSError, Stale, Lost."""
@@ -310,7 +310,8 @@ class Stage:
 
         environment = process.environment(self._environment, 0, self._settings.python)
         like = (self._place.has_terminal, self._place.has_typing)
-        return Template(self._settings, environment, self._folder, like, self._post)
+        folder = os.path.normpath(os.path.join(self._folder, self._settings.folder))
+        return Template(self._settings, environment, folder, like, self._post)
 
     def _forget_template(self, why: str) -> None:
         if self._how == "warm" and self._template is not None:

@@ -290,6 +290,7 @@ VALUES: dict[str, tuple[str, list[str], str, Any, Any, Any]] = {
     "restart-on": ("'any'", ["--restart-on", "change"], "any", "any", "change", "any"),
     "trigger": ("'loaded'", ["--trigger", "tree"], "loaded", "loaded", "tree", "loaded"),
     "warm": ("false", ["--warm"], "0", False, True, False),
+    "sudo-kill": ("true", ["--no-sudo-kill"], "1", True, False, True),
     "hold": ("false", ["--hold"], "0", False, True, False),
     "check": ("'a'", ["--check", "b c"], "d", "a", "b c", "d"),
     "stop-signal": ("'HUP'", ["--stop-signal", "SIGTERM"], "2", 1, 15, 2),

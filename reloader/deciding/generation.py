@@ -45,6 +45,8 @@ class Generation:
         """Whether SIGKILL was sent to it."""
         self.unkillable = False
         """Whether something of it has survived SIGKILL for the kill timeout."""
+        self.refused = False
+        """Whether the system does not let us signal some of it: another user's."""
         self.status: ExitStatus | None = None
         """How its first process ended; None where there never was one."""
         self.failure: StartFailed | None = None
@@ -126,6 +128,14 @@ class Generation:
         effects = self._meet(Turn.EXITED, now)
         self.status = status
         return effects
+
+    def refuse(self, now: float) -> None:
+        """The system does not let us signal some of it."""
+        self.refused = True
+        if self.state is Life.DRAINING and self.settings.stop_timeout is None:
+            # It drains for as long as it takes only where it has heard of it.
+            self._clock.kill_at = now + self.settings.kill_timeout
+            self.deadline = self._clock.next_word(now)
 
     def deadline_passed(self, now: float, stand_in: bool) -> list[Effect]:
         """`deadline` is over. A start of which nothing is known can be given up where there is a stand-in."""
@@ -211,7 +221,7 @@ class Generation:
     def _complain(self, now: float) -> list[Effect]:
         self.unkillable = True
         self.deadline = now + self.settings.kill_timeout
-        return [KillWorker(self.number), Tell(Unkillable(now - self._killed_at, self.called))]
+        return [KillWorker(self.number), Tell(Unkillable(now - self._killed_at, self.called, self.refused))]
 
     def _end(self, _now: float) -> list[Effect]:
         self.ended_at_start = self.state is Life.STARTING

@@ -11,11 +11,15 @@ from reloader.events import (
     PathUnreadable,
     PatternIdle,
     PromptAwaited,
+    SignalRefused,
+    TargetDoubtful,
+    TargetUnmoved,
     TreeKnown,
     WatchedBeside,
     WatchingFailed,
 )
 from reloader.notices import (
+    AnotherUsers,
     AwaitingPrompt,
     CannotListen,
     CannotRead,
@@ -23,10 +27,12 @@ from reloader.notices import (
     Ignoring,
     MatchesNothing,
     Notice,
+    NotPassedOn,
     Remembered,
     Watching,
     WatchingBeside,
     WatchingByComparing,
+    WhichIsTheWorker,
 )
 
 
@@ -41,6 +47,12 @@ def relayed(event: Event) -> Notice | None:
             return WatchingByComparing(reason, interval)
         case LeftoversFound(_, processes):
             return EndingLeftovers(processes)
+        case TargetDoubtful(_, processes):
+            return WhichIsTheWorker(processes)
+        case TargetUnmoved(_, processes):
+            return NotPassedOn(processes)
+        case SignalRefused(_, processes):
+            return AnotherUsers(processes)
         case WatchedBeside(paths):
             return WatchingBeside(paths)
         case ListeningFailed(reason):

@@ -47,8 +47,11 @@ from reloader.events import (
     Requested,
     Resumed,
     SignalReceived,
+    SignalRefused,
     SourceFailed,
     StartFailed,
+    TargetDoubtful,
+    TargetUnmoved,
     TemplateBegun,
     TemplateBuilt,
     TemplateFailed,
@@ -76,6 +79,9 @@ QUIT_SIGNALS = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGQUIT})
 # SIGTERM, at once or a moment later: a different signal this soon, in seconds, after the first is the same
 # wish told twice.
 ECHO = 3.0
+# Others pass the same signal on that the terminal has sent to us as well (docs/concepts/stopping.md has the
+# times). Nobody presses a key twice as fast.
+PASSED_ON = 0.25
 # After a forced end nobody waits longer than this, in seconds, for a reader that does not read.
 FORCED_FLUSH = 1.0
 
@@ -101,6 +107,10 @@ class Supervisor:
         self._seen: frozenset[Change] = frozenset()
         self._quit_by: int | None = None
         self._quit_at = 0.0
+        self._heard = 0, 0.0
+        """The last signal that was a wish to end, and when it came."""
+        self._told: set[type] = set()
+        """What is told once in a run, and was."""
         self._suspended = False  # no time passes for anybody
         self._flushing = False
         self._flush_deadline: float | None = None
@@ -174,6 +184,11 @@ class Supervisor:
                 return worker.memory_short(now, generation, needed, free)
             case FoldersChanged(folders):
                 return [WatchFolders(folders)]
+            case SignalRefused(generation):
+                worker.refused(now, generation)
+                return self._tell_once(event)
+            case TargetDoubtful() | TargetUnmoved():
+                return self._tell_once(event)
             case GuardLost(generation):
                 return [Tell(GuardWasLost()), *worker.orphaned(now, generation)]
             case WorkerStarted(generation, pid, how):
@@ -191,6 +206,8 @@ class Supervisor:
             case Resumed(seconds):
                 self._suspended = False
                 worker.postpone(seconds)
+            case SignalReceived(number) if self._is_passed_on(number, now):
+                return []
             case SignalReceived(number, at_prompt):
                 passed = self._keys.interrupted(now) if at_prompt and self._quit_by is None else []
                 return passed or self._signalled(number, now)
@@ -205,6 +222,14 @@ class Supervisor:
                 notice = relayed(event)
                 return [] if notice is None else [Tell(notice)]
         return []
+
+    def _tell_once(self, event: Event) -> list[Effect]:
+        """What is the same at every restart."""
+        notice = relayed(event)
+        if notice is None or type(event) in self._told:
+            return []
+        self._told.add(type(event))
+        return [Tell(notice)]
 
     def _compared(self, event: TreeCompared, now: float) -> list[Effect]:
         self._hints.looked_at()
@@ -249,6 +274,13 @@ class Supervisor:
             is_echo = number != self._quit_by and now - self._quit_at < ECHO
             return [] if is_echo else self._force(number, now)
         return self._quit(number, now)
+
+    def _is_passed_on(self, number: int, now: float) -> bool:
+        """Whether it is the wish to end that was told a moment before, passed on by somebody else."""
+        if number not in QUIT_SIGNALS:
+            return False
+        (before, moment), self._heard = self._heard, (number, now)
+        return number == before and now - moment < PASSED_ON
 
     def _quit_once(self, number: int, now: float) -> list[Effect]:
         return [] if self._quit_by is not None else self._quit(number, now)

@@ -141,6 +141,12 @@ class Worker(Steps):
         effects = one.exited(now, status)
         return [ReapWorker(number), *effects, *self._bury(now, one, wanted)]
 
+    def refused(self, now: float, number: int) -> None:
+        """The system does not let us signal some of this generation."""
+        one = self.alive.find(number)
+        if one is not None:
+            one.refuse(now)
+
     def deadline_passed(self, now: float) -> list[Effect]:
         """`deadline` is over."""
         effects: list[Effect] = []

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from reloader.presets.preset import Preset
 from reloader.presets.table import PRESETS
-from reloader.presets.wrappers import PYTHON_VALUES, unwrap
+from reloader.presets.unwrap import Unwrapped, unwrap
+from reloader.presets.wrappers import PYTHON_VALUES, SHELLS
 
 _PYTHON = re.compile(r"(?:python|pypy)(?:\d+(?:\.\d+)*)?t?(?:\.exe)?")
 # The word that names a Python interpreter: in quotes, where installers write it so, or bare.
@@ -19,9 +20,9 @@ _NAMES_PYTHON = re.compile(
 )
 _PROJECT_PYTHON = os.path.join(".venv", "bin", "python")
 # Programs whose first word is the script that they run; its name says more than theirs.
-_INTERPRETERS = frozenset(
-    {"node", "nodejs", "bun", "deno", "tsx", "ts-node", "ruby", "perl", "php"} | {"sh", "bash", "dash", "zsh"}
-)
+_INTERPRETERS = frozenset({"node", "nodejs", "bun", "deno", "tsx", "ts-node", "ruby", "perl", "php"})
+# A name is the prefix of every line.
+_LONGEST = 24
 _EXTENSIONS = (".py", ".sh", ".exe", ".js", ".mjs", ".cjs", ".ts", ".rb", ".pl", ".php")
 
 
@@ -38,9 +39,19 @@ class Recognised(NamedTuple):
     environment: Mapping[str, str] = {}
     """Variables that the command sets for itself."""
     words: tuple[str, ...] = ()
-    """The program and its arguments, without what stands in front of them."""
+    """The command line of the worker's process, without what stands in front of that."""
+    is_sure: bool = False
+    """A process with these words is the worker; else they may be of something that hides it."""
     fits: bool = False
     """These are of the preset's program; else the user has said only that this is run in the end."""
+    folder: str = ""
+    """Where it runs, seen from where the command is run."""
+    why_cold: str = ""
+    """Why it cannot be started warm, where what stands in front of it is why."""
+    apart: str = ""
+    """Why two of it cannot be there at once, where what stands in front of it is why."""
+    is_alone: bool = True
+    """Nothing else runs beside it that may be the worker as well."""
 
 
 class _Program(NamedTuple):
@@ -64,37 +75,80 @@ def recognise(
 
     Of presets that match equally well the first is taken; the wanted one needs no match.
     """
-    inner = unwrap(command)
+    found = [_look_at(inner, presets, wanted) for inner in unwrap(command)]
+    fitting = [one for one in found if one.fits]
+    best = (fitting or found)[0]
+    if not best.is_alone and len(fitting) != 1:
+        return _several(command, wanted)
+    return best if best.name else best._replace(name=_shown(_stem(command[0])))
+
+
+def _several(command: Sequence[str], wanted: Preset | None) -> Recognised:
+    """Of what runs side by side nothing is known to be the worker."""
+    python = wanted is not None and bool(wanted.python)
+    name = wanted.name if wanted is not None else ""
+    return Recognised(name or _shown(_stem(command[0])), python, wanted, words=tuple(command))
+
+
+def _look_at(inner: Unwrapped, presets: Sequence[Preset], wanted: Preset | None) -> Recognised:
     if not inner.words:
-        return Recognised(_stem(command[0]), inner.python, wanted)
+        return Recognised("", inner.python, wanted, is_alone=inner.is_alone)
     word, *rest = inner.words
     python = inner.python
-    interpreter: str | None
     if _PYTHON.fullmatch(os.path.basename(word)):
-        python, interpreter = True, word
+        python = True
         program = _python_program(rest)
     else:
-        interpreter = _interpreter_of(word)
-        python = python or word.endswith(".py") or interpreter is not None
+        python = python or word.endswith(".py") or _interpreter_of(word, inner) is not None
         program = _file(word, rest)
-    if inner.project and not os.path.isabs(interpreter or ""):
-        # The runner puts its own environment first; most keep it in the project.
-        interpreter = _PROJECT_PYTHON if os.path.exists(_PROJECT_PYTHON) else None
     preset = wanted or _known(program, presets)
-    name = _name_of(program, python, preset.valued if preset is not None else ()) or _stem(word)
+    fits = preset is not None and _known(program, (preset,)) is not None
+    is_sure = inner.is_known and (python or fits or program.name in _INTERPRETERS)
+    name = (
+        _stem(inner.task)
+        or _name_of(program, python, preset.valued if preset is not None else ())
+        or _stem(word)
+    )
     if preset is not None:
         name = preset.name or name
         python = python if preset.python is None else preset.python
     return Recognised(
-        name,
+        _shown(name),
         python,
         preset,
-        interpreter,
+        _interpreter(inner),
         program.arguments,
         inner.environment,
-        tuple(inner.words),
-        preset is not None and _known(program, (preset,)) is not None,
+        tuple(inner.process),
+        is_sure,
+        fits,
+        inner.folder,
+        inner.why_cold,
+        inner.apart,
+        inner.is_alone,
     )
+
+
+def _interpreter(inner: Unwrapped) -> str | None:
+    """The Python that interprets it, where that can be told."""
+    word = inner.process[0]
+    found: str | None = word if _PYTHON.fullmatch(os.path.basename(word)) else _interpreter_of(word, inner)
+    if inner.project and not os.path.isabs(found or ""):
+        # The runner puts its own environment first; most keep it in the project.
+        inside = os.path.join(inner.folder, _PROJECT_PYTHON)
+        return inside if os.path.exists(inside) else None
+    if found is None or os.path.isabs(found):
+        return found
+    if os.path.dirname(found):
+        return os.path.join(inner.folder, found)
+    inside = os.path.join(inner.programs, found)
+    return inside if inner.programs and os.path.exists(inside) else found
+
+
+def _shown(name: str) -> str:
+    """As it can stand in front of every line."""
+    name = "".join(char if char.isprintable() else "?" for char in name)
+    return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"
 
 
 def _known(program: _Program, presets: Sequence[Preset]) -> Preset | None:
@@ -127,7 +181,7 @@ def _operands(arguments: Sequence[str], valued: Sequence[str]) -> Iterator[str]:
 
 def _name_of(program: _Program, python: bool, valued: Sequence[str]) -> str:
     is_command = program.is_django and (python or program.name != "django")
-    if is_command or program.name in _INTERPRETERS:
+    if is_command or program.name in _INTERPRETERS | SHELLS:
         script = next(_operands(program.arguments, valued), None)
         if script is not None and "-c" not in program.arguments:
             return _stem(script)
@@ -156,13 +210,14 @@ def _python_program(arguments: Sequence[str]) -> _Program:
     return _Program("", (), ())
 
 
-def _interpreter_of(program: str) -> str | None:
+def _interpreter_of(program: str, inner: Unwrapped) -> str | None:
     """The Python interpreter that the first line of the script names; None if it is no such script."""
-    path = program
+    path = os.path.join(inner.folder, program)
     if not os.path.dirname(program):
         import shutil
 
-        path = shutil.which(program) or ""
+        places = os.environ.get("PATH", os.defpath)
+        path = shutil.which(program, path=os.pathsep.join(filter(None, (inner.programs, places)))) or ""
     try:
         with open(path, "rb") as file:
             start = file.read(1024)

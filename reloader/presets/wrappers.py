@@ -1,179 +1,353 @@
-"""Programs that run another one: which words are theirs, and where the other's begin. Nothing is run."""
+"""The programs that stand in front of a worker, and how their command lines are read. Data only.
+
+Serves both questions: which worker a command line starts (unwrap.py), and which processes the guard looks
+through when it signals the worker (`front_names`, `shell_names`). A wrong entry sends a signal to the wrong
+process, so each names where its options are documented.
+"""
 
 from __future__ import annotations
 
-import os
-import re
-import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
-_ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=.*", re.DOTALL)
-_SHELLS = frozenset({"sh", "bash", "dash", "zsh", "ksh", "ash"})
-# What makes more of a shell's text than one simple command, and tokens that do.
-_NOT_SIMPLE = re.compile(r"[`\n]|\$\(|\\$")
-_OPERATORS = "();<>|&"
+SHELLS = frozenset({"sh", "bash", "dash", "zsh", "ksh", "mksh", "ash", "busybox"})
 # Options of Python's that take a value of their own.
 PYTHON_VALUES = frozenset({"-W", "-X", "--check-hash-based-pycs"})
+
+# Why a worker behind it is started anew every time.
+_NOT_THERE = "{} would not be in front of a warm start"
+_LOOKS_INTO = "{} is to see the imports as well"
 
 
 class Wrapper(NamedTuple):
     """A program that runs another one, whose command line follows its own words and options."""
 
+    documented: str
+    """Where its options are: a page of the manual as `name(1)`, or an address."""
     valued: frozenset[str] = frozenset()
     """Its options that take a value of their own."""
+    operands: int = 0
+    """So many words of its own, which are no options, come before the command, or name the task."""
+    texts: frozenset[str] = frozenset()
+    """Those options whose value is a text for a shell, in place of a command."""
+    folders: frozenset[str] = frozenset()
+    """Those options whose value is the folder in which the command runs."""
+    is_text: bool = False
+    """The command is one word, a text for a shell."""
     project: bool = False
     """It sets up the Python environment of a project first."""
     dashes: bool = False
     """The command stands behind `--`, and nowhere else."""
+    python: bool = False
+    """It runs a Python program within its own process: a file, or a module after `-m`."""
+    task: bool = False
+    """It runs what a file of its own says. The command line tells no more than a name, if that."""
+    stays: bool = True
+    """Its process waits in front of the worker; else the worker takes its place."""
+    cold: str = ""
+    """Why a worker behind it cannot be started warm; empty where it can."""
+    apart: str = ""
+    """Why two of it cannot be there at once; empty where they can."""
 
 
-def _wrapper(valued: str = "", *, project: bool = False, dashes: bool = False) -> Wrapper:
-    return Wrapper(frozenset(valued.split()), project, dashes)
+def _wrapper(
+    documented: str,
+    valued: str = "",
+    *,
+    texts: str = "",
+    folders: str = "",
+    in_front: str = "",
+    **rest: bool | int | str,
+) -> Wrapper:
+    """`in_front` is what it is called where it has to be there, or is not left out, at every start."""
+    return Wrapper(
+        documented,
+        frozenset(f"{valued} {texts} {folders}".split()),
+        texts=frozenset(texts.split()),
+        folders=frozenset(folders.split()),
+        cold=_NOT_THERE.format(in_front) if in_front else "",
+        **rest,  # type: ignore[arg-type]
+    )
 
 
-# By the words that begin it, the longest first where one begins with another.
+def _tool(documented: str, valued: str = "", apart: str = "") -> Wrapper:
+    """A debugger, profiler or the like, in the process of the worker."""
+    options = frozenset(valued.split())
+    return Wrapper(documented, options, python=True, stays=False, cold=_LOOKS_INTO, apart=apart)
+
+
+def _task(documented: str, valued: str = "", operands: int = 1) -> Wrapper:
+    return Wrapper(documented, frozenset(valued.split()), operands, task=True)
+
+
+_PYTHON_DOCS = "https://docs.python.org/3/library/"
+_NPM = "https://docs.npmjs.com/cli/commands/"
+
+# By the words that begin it. Options may stand between its first word and its second.
 WRAPPERS: Mapping[tuple[str, ...], Wrapper] = {
-    ("env",): _wrapper("-u --unset -C --chdir"),
-    ("exec",): _wrapper("-a"),
-    ("nice",): _wrapper("-n --adjustment"),
-    ("ionice",): _wrapper("-c --class -n --classdata"),
-    ("chrt",): _wrapper(),
-    ("time",): _wrapper("-f --format -o --output"),
-    ("nohup",): _wrapper(),
-    ("setsid",): _wrapper(),
-    ("stdbuf",): _wrapper("-i --input -o --output -e --error"),
+    # What sets something and becomes the worker.
+    ("env",): _wrapper("env(1)", "-u --unset", folders="-C --chdir", texts="-S --split-string", stays=False),
+    ("exec",): _wrapper("bash(1)", "-a", stays=False),
+    ("command",): _wrapper("bash(1)", stays=False),
+    ("nice",): _wrapper("nice(1)", "-n --adjustment", stays=False),
+    ("ionice",): _wrapper("ionice(1)", "-c --class -n --classdata", stays=False),
+    ("chrt",): _wrapper(
+        *("chrt(1)", "-T --sched-runtime -P --sched-period -D --sched-deadline"), operands=1, stays=False
+    ),
+    ("taskset",): _wrapper("taskset(1)", operands=1, stays=False),
+    ("prlimit",): _wrapper("prlimit(1)", "-o --output", stays=False),
+    ("choom",): _wrapper("choom(1)", "-n --adjust", stays=False),
+    ("nohup",): _wrapper("nohup(1)", stays=False),
+    ("stdbuf",): _wrapper("stdbuf(1)", "-i --input -o --output -e --error", stays=False),
+    ("setsid",): _wrapper("setsid(1)"),
+    ("direnv", "exec"): _wrapper("https://direnv.net/man/direnv.1.html", operands=1, stays=False),
+    ("cross-env",): _wrapper("https://github.com/kentcdodds/cross-env"),
+    # These send Python on its way with something added.
+    ("ddtrace-run",): _wrapper(
+        "https://ddtrace.readthedocs.io/en/stable/installation_quickstart.html", stays=False
+    ),
+    ("opentelemetry-instrument",): _wrapper(
+        "https://opentelemetry.io/docs/zero-code/python/configuration/", stays=False
+    ),
+    ("newrelic-admin", "run-program"): _wrapper(
+        "https://docs.newrelic.com/docs/apm/agents/python-agent/installation/python-agent-admin-script-advanced-usage/",
+        stays=False,
+    ),
+    # What waits for it, or gives it something that ends with them.
+    ("time",): _wrapper("time(1)", "-f --format -o --output", in_front="time"),
+    ("timeout",): _wrapper("timeout(1)", "-k --kill-after -s --signal", operands=1, in_front="timeout"),
+    ("flock",): _wrapper(
+        "flock(1)",
+        "-w --wait --timeout -E --conflict-exit-code",
+        texts="-c --command",
+        operands=1,
+        in_front="flock",
+        apart="the new one would wait for the lock of flock, which the old one holds",
+    ),
+    ("script",): _wrapper(
+        "script(1)",
+        "-I --log-in -O --log-out -B --log-io -T --log-timing -m --logging-format -E --echo "
+        "-o --output-limit",
+        texts="-c --command",
+        dashes=True,
+        in_front="script",
+    ),
+    ("unbuffer",): _wrapper("unbuffer(1)", in_front="unbuffer"),
+    ("xvfb-run",): _wrapper(
+        "xvfb-run(1)",
+        "-e --error-file -f --auth-file -n --server-num -p --xauth-protocol -s --server-args -w --wait",
+        in_front="xvfb-run",
+        apart="two of xvfb-run would have one display",
+    ),
+    ("dbus-run-session",): _wrapper(
+        "dbus-run-session(1)", "--config-file --dbus-daemon", in_front="dbus-run-session"
+    ),
+    ("tini",): _wrapper("https://github.com/krallin/tini", "-p -e"),
+    ("dumb-init",): _wrapper("https://github.com/Yelp/dumb-init", "-r --rewrite"),
+    ("strace",): _wrapper("strace(1)", "-a -b -e -E -I -o -O -p -P -s -S -u -U -X", in_front="strace"),
+    # Another user.
+    ("sudo",): _wrapper(
+        "sudo(8)",
+        "-C --close-from -g --group -h --host -p --prompt -R --chroot -r --role -t --type "
+        "-T --command-timeout -U --other-user -u --user",
+        folders="-D --chdir",
+        in_front="sudo",
+    ),
+    ("doas",): _wrapper("doas(1)", "-C -u", stays=False, in_front="doas"),
+    ("su",): _wrapper(
+        "su(1)",
+        "-g --group -G --supp-group -s --shell -w --whitelist-environment",
+        texts="-c --command --session-command",
+        dashes=True,
+        in_front="su",
+    ),
+    ("runuser",): _wrapper(
+        "runuser(1)",
+        "-u --user -g --group -G --supp-group -s --shell -w --whitelist-environment",
+        texts="-c --command --session-command",
+        in_front="runuser",
+    ),
+    ("gosu",): _wrapper("https://github.com/tianon/gosu", operands=1, stays=False, in_front="gosu"),
+    ("setpriv",): _wrapper(
+        "setpriv(1)",
+        "--ambient-caps --inh-caps --bounding-set --ruid --euid --rgid --egid --reuid --regid --groups "
+        "--securebits --pdeathsig --selinux-label --apparmor-profile",
+        stays=False,
+        in_front="setpriv",
+    ),
+    # Python's projects and environments.
     ("uv", "run"): _wrapper(
-        "--with --with-editable --with-requirements --extra --group --only-group --no-group --env-file "
-        "--package --directory --project -p --python --index --default-index --refresh-package",
+        "https://docs.astral.sh/uv/reference/cli/#uv-run",
+        "--with --with-editable --with-requirements --extra --no-extra --group --only-group --no-group "
+        "--env-file --package --no-editable-package --project -p --python --index "
+        "--default-index -i --index-url --extra-index-url -f --find-links -P --upgrade-package "
+        "--refresh-package --reinstall-package -C --config-setting --config-file --cache-dir --color "
+        "--index-strategy --keyring-provider --resolution --prerelease --exclude-newer --link-mode -w",
+        folders="--directory",
         project=True,
     ),
-    ("poetry", "run"): _wrapper("-C --directory -P --project", project=True),
-    ("pdm", "run"): _wrapper("-p --project", project=True),
-    ("hatch", "run"): _wrapper(project=True),
-    ("pipenv", "run"): _wrapper(project=True),
-    ("rye", "run"): _wrapper(project=True),
-    ("pixi", "run"): _wrapper("-e --environment --manifest-path", project=True),
-    # These send Python on its way with something added.
-    ("ddtrace-run",): _wrapper(),
-    ("opentelemetry-instrument",): _wrapper(),
-    ("newrelic-admin", "run-program"): _wrapper(),
-    ("npx",): _wrapper("-p --package"),
+    ("uvx",): _wrapper(
+        "https://docs.astral.sh/uv/reference/cli/#uv-tool-run",
+        "--from --with --with-editable --with-requirements -p --python --index --default-index --env-file "
+        "--project -w",
+        folders="--directory",
+    ),
+    ("pipx", "run"): _wrapper(
+        "https://pipx.pypa.io/stable/docs/", "--spec --python --pip-args -i --index-url"
+    ),
+    ("poetry", "run"): _wrapper(
+        "https://python-poetry.org/docs/cli/#run", "-P --project", folders="-C --directory", project=True
+    ),
+    ("pdm", "run"): _wrapper(
+        "https://pdm-project.org/latest/reference/cli/#run", "-p --project -c --config --venv", project=True
+    ),
+    ("hatch", "run"): _wrapper(
+        "https://hatch.pypa.io/latest/cli/reference/#hatch-run",
+        "-e --env -p --project --config",
+        project=True,
+    ),
+    ("pipenv", "run"): _wrapper("https://pipenv.pypa.io/en/latest/commands.html", "--python", project=True),
+    ("rye", "run"): _wrapper("https://rye.astral.sh/guide/commands/run/", "--pyproject", project=True),
+    ("pixi", "run"): _wrapper(
+        "https://pixi.sh/latest/reference/cli/pixi/run/",
+        "-e --environment -m --manifest-path --color",
+        project=True,
+    ),
+    ("conda", "run"): _wrapper(
+        "https://docs.conda.io/projects/conda/en/stable/commands/run.html",
+        "-n --name -p --prefix",
+        folders="--cwd",
+    ),
+    ("mise", "exec"): _wrapper(
+        "https://mise.jdx.dev/cli/exec.html",
+        "-E --env -j --jobs",
+        folders="-C --cd",
+        texts="-c --command",
+        dashes=True,
+        stays=False,
+    ),
+    ("mise", "x"): _wrapper(
+        "https://mise.jdx.dev/cli/exec.html",
+        "-E --env -j --jobs",
+        folders="-C --cd",
+        texts="-c --command",
+        dashes=True,
+        stays=False,
+    ),
+    ("pyenv", "exec"): _wrapper("https://github.com/pyenv/pyenv/blob/master/COMMANDS.md", stays=False),
     # Secrets and variables.
-    ("dotenv", "run"): _wrapper(),
-    ("dotenvx", "run"): _wrapper("-f --env-file", dashes=True),
-    ("doppler", "run"): _wrapper(dashes=True),
-    ("op", "run"): _wrapper(dashes=True),
-    ("infisical", "run"): _wrapper(dashes=True),
-    ("aws-vault", "exec"): _wrapper(dashes=True),
-    ("chamber", "exec"): _wrapper(dashes=True),
-    ("teller", "run"): _wrapper(dashes=True),
-    ("direnv", "exec"): _wrapper(),
+    ("dotenv", "run"): _wrapper(
+        "https://saurabh-kumar.com/python-dotenv/", "-f --file -q --quote -e --export"
+    ),
+    ("dotenv",): _wrapper("https://github.com/entropitor/dotenv-cli", "-e -v -p", dashes=True),
+    ("dotenvx", "run"): _wrapper(
+        "https://dotenvx.com/docs/cli/run", "-f --env-file -fv --env-vault-file -e --env", dashes=True
+    ),
+    ("doppler", "run"): _wrapper(
+        "https://docs.doppler.com/docs/cli",
+        "-p --project -c --config -t --token --mount --mount-template --fallback --scope",
+        texts="--command",
+        dashes=True,
+    ),
+    ("op", "run"): _wrapper(
+        "https://developer.1password.com/docs/cli/reference/commands/run/",
+        "--env-file --account --config --session --environment",
+        dashes=True,
+    ),
+    ("infisical", "run"): _wrapper(
+        "https://infisical.com/docs/cli/commands/run",
+        "--env --path --projectId --token --tags --project-config-dir",
+        texts="-c --command",
+        dashes=True,
+    ),
+    ("aws-vault", "exec"): _wrapper(
+        "https://github.com/99designs/aws-vault/blob/master/USAGE.md", dashes=True
+    ),
+    ("chamber", "exec"): _wrapper("https://github.com/segmentio/chamber", dashes=True),
+    ("teller", "run"): _wrapper("https://github.com/tellerops/teller", dashes=True),
+    ("sops", "exec-env"): _wrapper("https://getsops.io/docs/", operands=1, is_text=True),
+    ("honcho", "run"): _wrapper(
+        "https://honcho.readthedocs.io/en/latest/using_procfiles.html",
+        "-e --env -f --procfile",
+        folders="-d --app-root",
+    ),
+    # JavaScript's, which look for a program in the project.
+    ("npx",): _wrapper(_NPM + "npx", "-p --package -w --workspace", texts="-c --call"),
+    ("npm", "exec"): _wrapper(_NPM + "npm-exec", "-p --package -w --workspace --prefix", texts="-c --call"),
+    ("pnpm", "exec"): _wrapper("https://pnpm.io/cli/exec", "-C --dir --filter -F"),
+    ("pnpx",): _wrapper("https://pnpm.io/cli/dlx", "--package"),
+    ("pnpm", "dlx"): _wrapper("https://pnpm.io/cli/dlx", "--package"),
+    ("yarn", "exec"): _wrapper("https://yarnpkg.com/cli/exec", "--cwd"),
+    ("bunx",): _wrapper("https://bun.sh/docs/cli/bunx", "-p --package"),
+    # What runs a command again at every change itself.
+    ("watchman-make",): _wrapper(
+        "https://facebook.github.io/watchman/docs/watchman-make",
+        "-p --pattern -t --target -s --settle --make --root --statefile --connect-timeout",
+        texts="--run",
+        dashes=True,
+        in_front="watchman-make",
+    ),
+    # What runs in the worker's own process, and looks into it.
+    ("debugpy",): _tool(
+        "https://github.com/microsoft/debugpy/wiki/Command-Line-Reference",
+        "--listen --connect --log-to --parent-session-pid --adapter-access-token --configure-qt "
+        "--configure-subProcess --configure-python --configure-pythonEnv",
+        apart="its debugger is for one at a time",
+    ),
+    ("coverage", "run"): _tool(
+        "https://coverage.readthedocs.io/en/latest/cmd.html",
+        "--concurrency --context --data-file --include --omit --rcfile --save-signal --source --debug",
+    ),
+    ("pdb",): _tool(_PYTHON_DOCS + "pdb.html", "-c --command"),
+    ("ipdb",): _tool("https://github.com/gotcha/ipdb", "-c"),
+    ("cProfile",): _tool(_PYTHON_DOCS + "profile.html", "-o --outfile -s --sort"),
+    ("profile",): _tool(_PYTHON_DOCS + "profile.html", "-o --outfile -s --sort"),
+    ("memray", "run"): _tool("https://bloomberg.github.io/memray/run.html", "-o --output -p --live-port"),
+    # What runs what a file of its own says.
+    ("make",): _task("make(1)", "-C --directory -f --file -I --include-dir -o -W -E --eval"),
+    ("gmake",): _task("make(1)", "-C --directory -f --file -I --include-dir -o -W -E --eval"),
+    ("just",): _task(
+        "https://just.systems/man/en/",
+        "-f --justfile -d --working-directory --shell --shell-arg --dotenv-path --dotenv-filename -E",
+    ),
+    ("task",): _task("https://taskfile.dev/reference/cli", "-t --taskfile -d --dir -C -o --output -I"),
+    ("poe",): _task("https://poethepoet.natn.io/", "-C --directory -X --executor -e"),
+    ("inv",): _task("https://docs.pyinvoke.org/en/stable/invoke.html", "-c --collection -r -f"),
+    ("invoke",): _task("https://docs.pyinvoke.org/en/stable/invoke.html", "-c --collection -r -f"),
+    ("npm", "run"): _task(_NPM + "npm-run", "-w --workspace --prefix"),
+    ("npm", "start"): _task(_NPM + "npm-start"),
+    ("pnpm",): _task("https://pnpm.io/cli/run", "-C --dir --filter -F"),
+    ("pnpm", "run"): _task("https://pnpm.io/cli/run", "-C --dir --filter -F"),
+    ("yarn",): _task("https://yarnpkg.com/cli/run", "--cwd"),
+    ("yarn", "run"): _task("https://yarnpkg.com/cli/run", "--cwd"),
+    ("bun", "run"): _task("https://bun.sh/docs/cli/run", "--cwd --filter"),
+    # Managers of several processes.
+    ("honcho", "start"): _task(
+        "https://honcho.readthedocs.io/en/latest/using_procfiles.html",
+        "-e --env -d --app-root -f --procfile -c --concurrency -p --port -q --quiet",
+    ),
+    ("foreman", "start"): _task(
+        "https://ddollar.github.io/foreman/",
+        "-m --formation -e --env -f --procfile -p --port -t --timeout -d",
+    ),
+    ("overmind", "start"): _task(
+        "https://github.com/DarthSim/overmind", "-f --procfile -l --processes -d --root -p --port -N"
+    ),
+    ("hivemind",): _task(
+        "https://github.com/DarthSim/hivemind", "-p --port -P -t --timeout -r --root -l", operands=0
+    ),
+    ("concurrently",): _task("https://github.com/open-cli-tools/concurrently", operands=0),
 }
-# Options that may stand between a wrapper's first word and its second.
-_GLOBAL = {"dotenv": frozenset({"-f", "--file", "-q", "--quote", "-e", "--export"})}
-# Words of its own, which come before the command.
-_OPERANDS = {"chrt": 1, "direnv": 1}
 
 
-class Unwrapped:
-    """The command line that is run in the end, and what was on the way to it."""
-
-    def __init__(self, words: list[str]) -> None:
-        self.words = words
-        self.python = False
-        """It is surely Python."""
-        self.project = False
-        """It runs in a project's own environment."""
-        self.environment: dict[str, str] = {}
-        """Variables that are set for it."""
+def shell_names() -> frozenset[str]:
+    """The process names of shells."""
+    return SHELLS
 
 
-def unwrap(command: Sequence[str]) -> Unwrapped:
-    """Look through everything that runs something else."""
-    found = Unwrapped(list(command))
-    while found.words:
-        name = os.path.basename(found.words[0])
-        if name in _SHELLS:
-            inner = _shell_command(found.words[1:])
-            if inner is None:
-                break
-            found.words = inner
-            continue
-        taken = _wrapper_of(name, found.words)
-        if taken is None:
-            break
-        wrapper, rest = taken
-        found.project = found.project or wrapper.project
-        if wrapper.dashes:
-            if "--" not in rest:
-                break
-            found.words = rest[rest.index("--") + 1 :]
-        else:
-            _take_options(found, name, wrapper, rest)
-    return found
+def front_names() -> frozenset[str]:
+    """The process names of the programs that stay in front of a worker, without shells.
 
-
-def _wrapper_of(name: str, words: list[str]) -> tuple[Wrapper, list[str]] | None:
-    rest = words[1:]
-    while rest and rest[0].startswith("-") and name in _GLOBAL:
-        rest = rest[2:] if rest[0] in _GLOBAL[name] else rest[1:]
-    for length in (1, 0):
-        wrapper = WRAPPERS.get((name, *rest[:length]))
-        if wrapper is not None:
-            return wrapper, rest[length:]
-    return None
-
-
-def _take_options(found: Unwrapped, name: str, wrapper: Wrapper, rest: list[str]) -> None:
-    """Leave out the wrapper's options; what it sets and runs is noted in `found`."""
-    module = False
-    operands = _OPERANDS.get(name, 0)
-    while rest:
-        word = rest[0]
-        if word in wrapper.valued:
-            rest = rest[2:]
-        elif name == "uv" and word in ("-m", "--module"):
-            module = True
-            rest = rest[1:]
-        elif word == "--":
-            rest = rest[1:]
-            break
-        elif _ASSIGNMENT.fullmatch(word) and not word.startswith("-"):
-            variable, _, value = word.partition("=")
-            found.environment[variable] = value
-            rest = rest[1:]
-        elif word.startswith("-"):
-            rest = rest[1:]
-        elif operands:
-            operands -= 1
-            rest = rest[1:]
-        else:
-            break
-    found.words = ["python", "-m", *rest] if module else rest
-    is_script = wrapper.project and bool(rest) and rest[0].endswith(".py")
-    found.python = found.python or module or is_script
-
-
-def _shell_command(arguments: list[str]) -> list[str] | None:
-    """The words of `sh -c TEXT` where the text is one simple command; None where it is anything else."""
-    rest = list(arguments)
-    wanted = False
-    while rest and rest[0][:1] in ("-", "+") and len(rest[0]) > 1:
-        word = rest.pop(0)
-        if word in ("-o", "+o", "-O", "+O") and rest:
-            rest.pop(0)
-        elif not word.startswith("--"):
-            wanted = wanted or "c" in word
-    if not wanted or not rest or _NOT_SIMPLE.search(rest[0].strip()):
-        return None
-    lexer = shlex.shlex(rest[0], posix=True, punctuation_chars=_OPERATORS)
-    lexer.whitespace_split = True
-    lexer.commenters = ""
-    try:
-        words = list(lexer)
-    except ValueError:
-        return None  # a quote is not closed
-    if not words or any(word and not word.strip(_OPERATORS) for word in words):
-        return None
-    return ["env", *words] if _ASSIGNMENT.fullmatch(words[0]) else words
+    What is told of a process is its executable, what it calls itself, or the script that it interprets.
+    """
+    return frozenset(words[0] for words, wrapper in WRAPPERS.items() if wrapper.stays)

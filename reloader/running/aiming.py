@@ -1,9 +1,9 @@
 """Whom a stop signal is for: the worker, which may be several programs behind the first process.
 
-A shell that waits for a command, `uv run`, `npm run` or `timeout` stay in front of the worker. Most of them do
-nothing on SIGINT, or end on SIGTERM and leave the worker alone (each was tried); some pass a signal on. So they
-are seen through, and the signal goes to what they run: once, whatever they would do. What only filters the
-worker's output (`worker | tee log`) lives until its input ends.
+A shell that waits for a command, `uv run`, `npm run` or `timeout` stay in front of the worker. Most of them
+do nothing on SIGINT, or end on SIGTERM and leave the worker alone (each was tried); some pass a signal on. So
+they are seen through, and the signal goes to what they run: once, whatever they would do. What only filters
+the worker's output (`worker | tee log`) lives until its input ends.
 
 The choice is pure: it looks at the table of processes that `look` makes. For Python 3.8 and newer; it runs in
 the guard and imports little.
@@ -16,7 +16,22 @@ import os
 
 # What stands behind a pipe without being a worker. Others behind a pipe may be one.
 FILTERS = frozenset(
-    {"tee", "cat", "grep", "egrep", "fgrep", "rg", "sed", "awk", "gawk", "mawk", "tail", "head", "less", "more"}
+    {
+        "tee",
+        "cat",
+        "grep",
+        "egrep",
+        "fgrep",
+        "rg",
+        "sed",
+        "awk",
+        "gawk",
+        "mawk",
+        "tail",
+        "head",
+        "less",
+        "more",
+    }
     | {"sort", "uniq", "cut", "tr", "ts", "jq", "pv", "ccze", "lnav", "logger", "multilog", "fold", "column"}
     | {"humanlog", "pino-pretty", "bunyan", "yes"}
 )
@@ -148,9 +163,7 @@ class Choice:
         else:
             self._see_through_front(process, children, number, chosen)
 
-    def _see_through_front(
-        self, process: Process, children: list[Process], number: int, chosen: Aim
-    ) -> None:
+    def _see_through_front(self, process: Process, children: list[Process], number: int, chosen: Aim) -> None:
         """A front of which several may run: commands of a pipeline, or in the background."""
         chosen.fronts.append(process)
         piped = [child for child in children if self._reads_from_another(child, children)]
@@ -180,12 +193,14 @@ class Choice:
             # What stands in front may have chosen another interpreter.
             return own[1:] == words[1:] and os.path.basename(own[0]).startswith(("python", "pypy"))
         rest = len(own) - len(words)
-        # The kernel puts the interpreter in front of a script, and one option of it where the first line has some.
+        # The kernel puts the interpreter in front of a script, and one option where the first line has some.
         return rest <= 2 and own[rest + 1 :] == words[1:] and os.path.basename(own[rest]) == program
 
     def _names_worker(self, process: Process) -> bool:
         """Whether the worker is somewhere below."""
-        return bool(self.words) and any(self._has_worker(child) for child in self.children.get(process.pid, ()))
+        return bool(self.words) and any(
+            self._has_worker(child) for child in self.children.get(process.pid, ())
+        )
 
     def _has_worker(self, process: Process) -> bool:
         return any(self.is_worker(one) for one in self._all_below(process))
@@ -215,7 +230,9 @@ class Choice:
 
     def _is_read(self, process: Process, siblings: list[Process]) -> bool:
         writes = {pipe for below in self._all_below(process) for pipe in below.writes}
-        return any(sibling.reads in writes for sibling in siblings if sibling is not process and sibling.reads)
+        return any(
+            sibling.reads in writes for sibling in siblings if sibling is not process and sibling.reads
+        )
 
 
 # --- the table ------------------------------------------------------------------------------------

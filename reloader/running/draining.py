@@ -3,15 +3,15 @@
 For Python 3.8 and newer; it runs in the guard and imports little.
 
 A Python program gets the signal in its sleep. Its handler runs between any two instructions, and what the
-handler raises is swallowed in a finaliser or a log handler, or drops the task that was just taken from a queue:
-rq, django-tasks-scheduler and huey were seen to do both. In a wait for work or for a child nothing is cut.
+handler raises is swallowed in a finaliser or a log handler, or drops the task that was just taken from a
+queue: rq, django-tasks-scheduler and huey were seen to do both. In a wait for work or for a child nothing is
+cut.
 """
 
 from __future__ import annotations
 
 import _signal as signal  # type: ignore[import-not-found]
 import os
-import select
 import time
 
 from reloader.running.aiming import STOP_WITH_THEIR_CHILD, Aim, Process
@@ -22,6 +22,8 @@ from reloader.running.system import Handle
 STEADY = 0.005
 # A program that is at work all the time gets the signal then.
 AT_MOST = 0.2
+# sudo has this long, in seconds.
+SUDO_PATIENCE = 5.0
 # It has ended, or is stopped: there is nothing to wait for.
 ENDED = "ended"
 
@@ -29,7 +31,7 @@ ENDED = "ended"
 class Drain:
     """Sends the signal as it is made; `close` gives the handles back."""
 
-    def __init__(self, aim: Aim, number: int, table: dict[int, Process]) -> None:
+    def __init__(self, aim: Aim, number: int, table: dict[int, Process], sudo_kill: bool) -> None:
         self.aim = aim
         # Opened now, so that the signal, which may have to wait, goes to these processes and no later ones.
         targets = _open(aim.targets)
@@ -47,6 +49,9 @@ class Drain:
                 self.refused.append(process)
             # A stopped process would not handle it.
             handle.send(signal.SIGCONT)
+        pids = [process.pid for process in self.refused]
+        if sudo_kill and pids and ask_sudo(pids, number):
+            self.refused = []
 
     @property
     def bystanders(self) -> set[int]:
@@ -94,11 +99,34 @@ class Drain:
             handle.close()
 
     def _hold_sequences(self, table: dict[int, Process]) -> None:
-        """Stop shells: once the worker has ended there is no moment in which one could run its next command."""
+        """Stop shells, so that none can run its next command once the worker has ended."""
         for process, handle in self._sequences:
             parent = table.get(process.parent)
             if parent is None or parent.names.isdisjoint(STOP_WITH_THEIR_CHILD):
                 handle.send(signal.SIGSTOP)
+
+
+def ask_sudo(pids: list[int], number: int) -> bool:
+    """Let sudo(8) signal other users' processes; whether it did. It never asks for a password."""
+    command = ["sudo", "-n", "kill", f"-{number}", *map(str, pids)]
+    files = [(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in range(3)]
+    try:
+        # Signals are ignored in the guard, and what is ignored stays so in a new program.
+        sudo = os.posix_spawnp(
+            command[0], command, os.environ, file_actions=files, setsigdef=signal.valid_signals()
+        )
+    except OSError:
+        return False
+    until = time.monotonic() + SUDO_PATIENCE
+    while time.monotonic() < until:
+        try:
+            pid, status = os.waitpid(sudo, os.WNOHANG)
+        except ChildProcessError:
+            return False
+        if pid:
+            return status == 0
+        time.sleep(STEADY)
+    return False
 
 
 def _open(processes: list[Process]) -> list[tuple[Process, Handle]]:

@@ -15,14 +15,14 @@ from typing import Any
 
 from reloader.running import system, wire
 from reloader.running.nursery import Lost
-from reloader.running.wire import ENDED, FAILED, FORGET, HERE, KILL, LEFT, MODES, PAUSE, RESUME, STALE, STOP
+from reloader.running.wire import ENDED, FAILED, FORGET, HERE, KILL, MODES, PAUSE, RESUME, STALE, STOP
 
 # A guard on its way out is looked at this often, in seconds.
 LOOK = 0.005
 
 Ended = tuple[int | None, int | None]
 """Exit code and signal of a worker; one of them."""
-Left = list[tuple[int, str]]
+Processes = list[tuple[int, str]]
 """Pids and names."""
 
 
@@ -113,17 +113,16 @@ class Guard:
 
     # --- the thread that waits --------------------------------------------------------------------
 
-    def await_end(self, left: Callable[[Left], None]) -> Ended | None:
+    def await_end(self, tell: Callable[[int, Processes], None]) -> Ended | None:
         """Block until the worker's tree is empty; what it ended with, or None when the guard is gone.
 
-        `left` is told what the first process has left behind.
+        `tell` gets what the guard tells of processes meanwhile, by the kind of message.
         """
         while (received := wire.receive(self._control)) is not None:
             kind, *rest = received[0]
             if kind == ENDED:
                 return rest[0], rest[1]
-            if kind == LEFT:
-                left(rest[0])
+            tell(kind, rest[0])
         self._await_death()
         return None
 

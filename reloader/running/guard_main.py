@@ -196,7 +196,7 @@ class Guard:
         aim = choice.aim(firsts, order["target"], number)
         if self.drain is not None:
             self.drain.close()
-        self.drain = draining.Drain(aim, number, table)
+        self.drain = draining.Drain(aim, number, table, order["sudo_kill"])
         self.rest_at = None
         if aim.is_doubtful:
             self.answer(DOUBTFUL, pairs(aim.targets + aim.others))
@@ -213,13 +213,17 @@ class Guard:
         """Whether the stop timeout has passed."""
         return self.stop_timeout is not None and now >= (self.stopped_at or now) + self.stop_timeout
 
-    def send(self, number: int) -> None:
-        """Signal this process, unless it has ended: we have not collected it, so the pid is still its own."""
+    def send(self, number: int) -> bool:
+        """Signal the first process, unless it has ended: we have not collected it, so the pid is its own.
+
+        False where the system does not let us: it is another user's.
+        """
         if self.status is None:
             try:
                 os.kill(self.pid, number)
             except OSError:
-                pass  # it has become another user's
+                return False
+        return True
 
     def pause(self) -> None:
         """Stop the whole tree."""
@@ -342,8 +346,13 @@ class Guard:
         # It might start another child for each that it loses.
         self.send(signal.SIGSTOP)
         refused = leftovers.kill_all(self.pid)
-        self.send(signal.SIGKILL)
-        if refused:
+        if not self.send(signal.SIGKILL):
+            refused.append((self.pid, self.name))
+        if refused and self.order["sudo_kill"]:
+            from reloader.running import draining
+
+            draining.ask_sudo([pid for pid, _ in refused], signal.SIGKILL)
+        elif refused:
             self.answer(REFUSED, refused)
 
     def drain_alone(self) -> None:

@@ -140,8 +140,8 @@ def children() -> list[int]:
 def kill_all(leader: int, spared: Container[int] = ()) -> list[tuple[int, str]]:
     """SIGKILL to everything but the leader and what is spared.
 
-    Stops all of it first, so that nothing forks meanwhile. Returns pids and names of those that the system does
-    not let us kill: another user's.
+    Stops all of it first, so that nothing forks meanwhile. Returns pids and names of those that the system
+    does not let us kill: another user's.
     """
     stopped: dict[int, Leftover] = {}
     groups: set[int] = set()

@@ -11,9 +11,19 @@ from contextlib import suppress
 from typing import Any
 
 from reloader.errors import ExitCode
-from reloader.events import Event, ExitStatus, GuardLost, LeftoversFound, ProcessInfo
-from reloader.running import leftovers, system
-from reloader.running.guard import Guard, Left, NotStarted
+from reloader.events import (
+    Event,
+    ExitStatus,
+    GuardLost,
+    LeftoversFound,
+    ProcessInfo,
+    SignalRefused,
+    TargetDoubtful,
+    TargetUnmoved,
+)
+from reloader.presets.wrappers import front_names, shell_names
+from reloader.running import leftovers, system, wire
+from reloader.running.guard import Guard, NotStarted, Processes
 from reloader.running.nursery import Lost, Nursery
 from reloader.settings import Settings
 
@@ -23,6 +33,13 @@ _SHORTAGES = {
     errno.EMFILE: "too many open files (ulimit -n)",
     errno.ENFILE: "the machine has too many open files",
     errno.ETXTBSY: "it is being written",
+}
+# What a guard tells of processes.
+_TOLD: dict[int, Callable[[int, tuple[ProcessInfo, ...]], Event]] = {
+    wire.LEFT: LeftoversFound,
+    wire.DOUBTFUL: TargetDoubtful,
+    wire.UNMOVED: TargetUnmoved,
+    wire.REFUSED: SignalRefused,
 }
 
 
@@ -119,10 +136,10 @@ class WorkerProcess:
         Posts what there is to tell meanwhile.
         """
 
-        def tell_left(found: Left) -> None:
-            post(LeftoversFound(self.generation, tuple(ProcessInfo(pid, name) for pid, name in found)))
+        def tell(kind: int, found: Processes) -> None:
+            post(_TOLD[kind](self.generation, tuple(ProcessInfo(pid, name) for pid, name in found)))
 
-        ended = self._guard.await_end(tell_left)
+        ended = self._guard.await_end(tell)
         if ended is None:
             # Told first: whoever hears of the worker's end then takes it for what it is.
             post(GuardLost(self.generation))
@@ -161,6 +178,7 @@ def order(
         "target": settings.stop_target.value,  # whom the stop signal is for
         "words": list(settings.program),  # of the worker's program, where they are known
         "known": settings.preset is not None or (settings.python and settings.program == settings.command),
+        "sudo_kill": settings.sudo_kill,
         "fronts": sorted(front_names()),  # programs that only stand in front of a worker
         "shells": sorted(shell_names()),
     }

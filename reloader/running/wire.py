@@ -7,9 +7,9 @@ the worker's stdin, stdout and stderr, and the reading ends of its pipes. The or
 makes it, and says what stands in it. To a guard: (STOP, signal); (KILL,); (PAUSE,); (RESUME,); (FORGET,) once
 all is told of the worker; (MODES, descriptor, what tcgetattr gave) to be put back.
 From a guard: (HERE, its pid, that of the leader of the worker's session or 0); (STARTED, pid) with a pidfd
-where there are such; (FAILED, errno, whether it was the folder); (LEFT, leftovers); (DOUBTFUL, who may be the
-worker); (UNMOVED, who may not have passed the stop signal on); (REFUSED, whom we may not signal), each as pids
-and names; (ENDED, exit code, signal) once the tree is empty.
+where there are such; (FAILED, errno, whether it was the folder); (LEFT, leftovers); (DOUBTFUL, who may be
+the worker); (UNMOVED, who may not have passed the stop signal on); (REFUSED, whom we may not signal), each as
+pids and names; (ENDED, exit code, signal) once the tree is empty.
 A template is a nursery that takes (PRELOAD, what is known of the program, files) first, (HOLD,) and (GO,)
 during it, and tells (LOADED, number, {name: why it must be left out}). On (PARK,), with the worker's terminal
 if it will have one, it forks a guard and its worker ahead, which wait for START; (LEARN,) says that the last

@@ -8,6 +8,7 @@ import shlex
 
 from reloader.events import ExitStatus
 from reloader.notices import (
+    AnotherUsers,
     AssumedReady,
     AwaitingPrompt,
     AwaitingRoom,
@@ -35,6 +36,7 @@ from reloader.notices import (
     NothingChanged,
     NothingNew,
     Notice,
+    NotPassedOn,
     NotReady,
     OurFault,
     Paused,
@@ -58,6 +60,7 @@ from reloader.notices import (
     Watching,
     WatchingBeside,
     WatchingByComparing,
+    WhichIsTheWorker,
 )
 from reloader.settings import ALIVE_IS_READY, Settings, StopTarget, signal_name
 from reloader.showing.console import Weight, printable
@@ -164,12 +167,13 @@ class _Words:
             case TaskKilled():
                 known = printable(f"{self.settings.preset}: {self.settings.killed}")
                 return f"if a task was in flight: {known}", Weight.PLAIN
-            case Unkillable(seconds, number):
+            case Unkillable(seconds, number, _):
                 text = f"something of {self.called(number)} survives SIGKILL since {seconds:.0f} s"
-                return (
-                    f"{text}\nhint: a process in state D in `ps -eo pid,stat,cmd` hangs in the kernel",
-                    Weight.STRONG,
-                )
+                hint = "a process in state D in `ps -eo pid,stat,cmd` hangs in the kernel"
+                if notice.refused:
+                    text = f"{self.called(number)} is another user's and still there after {seconds:.0f} s"
+                    hint = "--sudo-kill lets sudo end it"
+                return f"{text}\nhint: {hint}", Weight.STRONG
             case EndedItself():
                 return self._ended(notice), Weight.STRONG
             case CannotStart():
@@ -225,6 +229,24 @@ class _Words:
                 return "looked at the files: none that counts differs", Weight.DETAIL
             case EndingLeftovers(processes):
                 return f"ending what {self.name} left behind: {processes_shown(processes)}", Weight.PLAIN
+            case WhichIsTheWorker(processes):
+                return (
+                    f"the stop signal goes to {processes_shown(processes)}: which of them is the worker "
+                    "cannot be seen\nhint: --stop-target leader signals the first process alone, tree all"
+                ), Weight.STRONG
+            case NotPassedOn(processes):
+                stop = signal_name(self.settings.stop_signal)
+                return (
+                    f"{processes_shown(processes)} got {stop} a second ago, and nothing below has ended: "
+                    "perhaps it is not passed on\nhint: --stop-target tree signals every process"
+                ), Weight.STRONG
+            case AnotherUsers(processes):
+                pids = " ".join(str(process.pid) for process in processes)
+                by_hand = f"sudo kill -{signal_name(self.settings.stop_signal)} {pids}"
+                return (
+                    f"not allowed to signal {processes_shown(processes)}: another user's\n"
+                    f"hint: --sudo-kill lets sudo do it; by hand: {by_hand}"
+                ), Weight.STRONG
             case CannotRead(path, reason):
                 text = f"cannot watch {path_linked(path)}: {lowered(reason)}; changes in it go unnoticed"
                 return f"{text}\nhint: make it readable, or --ignore it", Weight.STRONG

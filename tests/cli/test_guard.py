@@ -188,14 +188,18 @@ def test_a_guard_that_is_killed_as_it_starts_a_worker(project: Path, start: Star
     deaf = "if len(open('began').readlines()) == 2: signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
     began = "import os, signal\nprint(os.getpid(), file=open('began', 'a'), flush=True)\n"
     worker = WORKER if held == "chdir" else WORKER.replace('print("ready"', deaf + 'print("ready"')
-    (project / "worker.py").write_text(began + worker)
+    # A drain uses pidfds as well: that of the first worker has had its own when it is let go.
+    slow = "    while not os.path.exists('release'): time.sleep(0.01)\n    sys.exit"
+    (project / "worker.py").write_text(began + worker.replace("    sys.exit", slow))
     refusing = Refusing(held)
     try:
         run = start("--", PYTHON, "worker.py", preexec=refusing.preexec)
         run.out.wait_for("ready 1")
         run.err.wait_for("watching")
-        refusing.hold()
         save(project / "task.py", "VERSION = 2\n")
+        run.out.wait_for("got SIGINT")
+        refusing.hold()
+        (project / "release").touch()
         eventually(refusing.asked.is_set, "the guard is in the middle of a start")
         first = run.guard()
         assert first is not None

@@ -115,14 +115,19 @@ def why_never(record: Record) -> str | None:
 
 # What says which packages are to be installed, for whom a runner in front of the worker may look first.
 _LOCKS = ("uv.lock", "poetry.lock", "pdm.lock", "Pipfile.lock", "pyproject.toml", ".python-version")
+# From where something in front of the worker may take its variables.
+_VARIABLES = (".env", ".env.local", ".envrc", "mise.toml", ".mise.toml", ".tool-versions")
 
 
 def deciding_files(command: Sequence[str], program: Sequence[str], folder: str) -> list[str]:
     """The files by which it is decided what runs the worker and with which packages, there or not."""
     found = []
     parent = folder
+    is_last = list(command[len(command) - len(program) :]) == list(program)
+    in_front = command[: len(command) - len(program)] if is_last else command
+    names = _LOCKS + (_VARIABLES if in_front else ())
     while True:
-        found += [os.path.join(parent, name) for name in _LOCKS]
+        found += [os.path.join(parent, name) for name in names]
         if parent == os.path.dirname(parent):
             break
         parent = os.path.dirname(parent)
@@ -130,8 +135,9 @@ def deciding_files(command: Sequence[str], program: Sequence[str], folder: str) 
         lists = [one for one in os.listdir(folder) if one.startswith("requirements") and one.endswith(".txt")]
     except OSError:
         lists = []
-    in_front = command[: max(0, len(command) - len(program))]
-    return [*found, *(os.path.join(folder, one) for one in (*sorted(lists), *in_front))]
+    # The text of a shell is a word that has more of them: `source .venv/bin/activate && ...`.
+    words = [part for word in in_front for part in word.replace(";", " ").split()]
+    return [*found, *(os.path.join(folder, one) for one in (*sorted(lists), *words))]
 
 
 class Kept(NamedTuple):

@@ -16,7 +16,7 @@ import os
 import select
 import sys
 
-from reloader.running import aiming, guard_main, leftovers, session, spawn, wire
+from reloader.running import aiming, draining, guard_main, leftovers, session, spawn, wire
 from reloader.running.warm.pages import Pages
 from reloader.running.warm.preload import Preload
 from reloader.running.warm.seed import ORDER, Recorder
@@ -25,6 +25,7 @@ from reloader.running.wire import FAILED, GO, HERE, HOLD, LEARN, LOADED, PARK, S
 
 assert leftovers  # a guard needs these, and could not find them any more
 assert aiming
+assert draining
 
 # TYPE_CHECKING of typing would be an import.
 TYPE_CHECKING = False
@@ -43,6 +44,8 @@ def serve(order: dict, hidden: dict[str, ModuleType]) -> dict:  # type: ignore[t
     """
     control = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
     control.connect("\0" + order["control"])
+    # What stands in front of the worker may have gone elsewhere: `cd app && ...`.
+    folder = os.getcwdb()
     request = _receive(control)
     while request[0] != wire.PRELOAD:
         request = _receive(control)
@@ -108,7 +111,7 @@ def serve(order: dict, hidden: dict[str, ModuleType]) -> dict:  # type: ignore[t
     stamps.close()
     control.close()
     ours.close()
-    given = _guard_or_worker(theirs, hidden, terminal, ahead)
+    given = _guard_or_worker(theirs, hidden, terminal, ahead, folder)
     return _become(given["environment"], order["words"])
 
 
@@ -160,6 +163,7 @@ def _guard_or_worker(
     hidden: dict[str, ModuleType],
     terminal: int | None,
     ahead: Pages | None,
+    folder: bytes,
 ) -> dict:  # type: ignore[type-arg]
     """Fork a worker, wait for the order to start, and guard it for ever. Returns the order, in the worker.
 
@@ -181,7 +185,7 @@ def _guard_or_worker(
             _renew()
             if ahead is not None:
                 ahead.copy()
-            return _worker(given, guard)
+            return _worker(given, guard, folder)
     except OSError as error:
         wire.send(supervisor, (FAILED, error.errno or 0))
         os._exit(0)
@@ -231,15 +235,15 @@ def _guard(supervisor: _socket.socket, giving: _socket.socket, pid: int, above: 
     one.serve()
 
 
-def _worker(given: _socket.socket, guard: int) -> dict:  # type: ignore[type-arg]
-    """Wait for the order and enter what it names; returns it."""
+def _worker(given: _socket.socket, guard: int, folder: bytes) -> dict:  # type: ignore[type-arg]
+    """Wait for the order and enter what it names, and the folder; returns it."""
     received = wire.receive(given)
     if received is None:
         os._exit(0)
     order: dict = received[0][0]  # type: ignore[type-arg]
     files = received[1]
     try:
-        spawn.enter(guard, order["folder"], order["stop_signal"], files, order["terminal"])
+        spawn.enter(guard, folder, order["stop_signal"], files, order["terminal"])
     except spawn.SpawnError as error:
         wire.send(given, (FAILED, error.number, error.at_folder))
         os._exit(127)
