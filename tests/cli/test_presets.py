@@ -313,7 +313,7 @@ def test_the_first_process_alone_where_that_is_wanted(project: Path, start: Star
     run.out.wait_for(r"up \d+")
     run.send(signal.SIGINT)
     # The shell is gone at once, and what it left behind is ended.
-    run.err.wait_for("ending what sh left behind")
+    run.err.wait_for("ending what notes left behind")
     assert run.wait() == 0
 
 
@@ -322,7 +322,7 @@ def test_when_reloader_is_killed_the_worker_behind_a_shell_drains_too(project: P
     run = start("--", "sh", "-c", f"true; {PYTHON} notes.py; true", merged=True)
     run.out.wait_for(r"up \d+")
     run.send(signal.SIGKILL)
-    run.out.wait_for("got SIGTERM")
+    run.out.wait_for("got SIGINT")
     run.out.wait_for("drained")
     eventually(lambda: not run.survivors(), "nothing is left")
     assert run.out.text.count("got") == 1
