@@ -10,6 +10,7 @@ from typing import Any
 
 from reloader.errors import ReloaderError
 from reloader.presets.applying import applied, cautions
+from reloader.presets.fronts import startable
 from reloader.presets.later import later_command
 from reloader.presets.preset import SET_SO, Preset
 from reloader.presets.recognise import Recognised, recognise
@@ -37,6 +38,7 @@ def build(given: dict[str, Any], presets: Sequence[Preset] = PRESETS) -> Setting
         command = (_interpreter(), "-m", given["module"], *command)
     if not command:
         raise ReloaderError("no command given", "reloader -- python manage.py qcluster")
+    command = startable(command)
     recognised = _recognised(command, given.get("preset"), presets)
     environment = {**os.environ, **recognised.environment}
     preset = recognised.preset

@@ -15,6 +15,8 @@ class OwnWords:
         self.rest = rest
         """The command."""
         self.operands: list[str] = []
+        self.options: set[str] = set()
+        """Those that were given."""
         self.environment: dict[str, str] = {}
         self.folder = ""
         self.text: str | None = None
@@ -58,12 +60,14 @@ class OwnWords:
         if word.startswith("--") or name in self._wrapper.valued:
             if name in self._wrapper.valued:
                 self._note(name, value if equals else self._next())
+            self.options.add(name)
             return
         # Letters in a row: the first that takes a value has what follows it.
         for place, letter in enumerate(word[1:], 2):
             if f"-{letter}" in self._wrapper.valued:
                 self._note(f"-{letter}", word[place:] or self._next())
                 return
+            self.options.add(f"-{letter}")
 
     def _next(self) -> str:
         value, self.rest = (self.rest[0] if self.rest else ""), self.rest[1:]

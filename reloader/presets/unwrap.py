@@ -51,6 +51,8 @@ class Unwrapped:
         """Nothing else runs beside it that may be the worker as well."""
         self.why_cold = ""
         """Why it cannot be started warm, where what is in front of it is why."""
+        self.forks = False
+        """A program in front of it ends at once and leaves it alone, where that leads its process group."""
         self.apart = ""
         """Why two of it cannot be there at once, where what is in front of it is why."""
 
@@ -81,6 +83,8 @@ def _look_through(found: Unwrapped) -> list[Unwrapped]:
         found.environment = found.environment | own.environment
         if own.folder:
             found.folder = os.path.join(found.folder, own.folder)
+        if name == "setsid":
+            found.forks = not own.options & {"-w", "--wait"}
         if wrapper.task:
             found.is_known = False
             found.task = next(iter(own.operands), "") if wrapper.operands else ""

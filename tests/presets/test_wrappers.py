@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from reloader.errors import ExitCode, ReloaderError
+from reloader.presets.fronts import startable
 from reloader.presets.recognise import recognise
 from reloader.presets.shells import simple_commands
 from reloader.presets.unwrap import unwrap
@@ -293,3 +295,83 @@ def test_a_shells_text_is_cut_as_a_shell_does(text: str, words: list[list[str]])
 )
 def test_what_cannot_be_cut_with_certainty_is_not(text: str) -> None:
     assert simple_commands(text) is None
+
+
+# --- what must be said or added -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "started"),
+    [
+        (f"setsid {W}", f"setsid --wait {W}"),
+        (f"setsid -c {W}", f"setsid --wait -c {W}"),
+        (f"env A=b /usr/bin/setsid {W}", f"env A=b /usr/bin/setsid --wait {W}"),
+        (f"sh -c 'cd app; setsid {W}'", f"sh -c 'cd app; setsid --wait {W}'"),
+        (f"setsid -w {W}", f"setsid -w {W}"),
+        (f"setsid --wait {W}", f"setsid --wait {W}"),
+        (f"setsid -cw {W}", f"setsid -cw {W}"),
+        (f"sh -c 'setsid -w {W}'", f"sh -c 'setsid -w {W}'"),
+        (f"{W} setsid", f"{W} setsid"),
+        ("make setsid", "make setsid"),
+    ],
+)
+def test_setsid_is_made_to_wait(line: str, started: str) -> None:
+    assert startable(shlex.split(line)) == tuple(shlex.split(started))
+
+
+def test_the_setsid_of_busybox_knows_no_such_option(tmp_path: Path) -> None:
+    (tmp_path / "busybox").touch()
+    (tmp_path / "busybox").chmod(0o755)
+    (tmp_path / "setsid").symlink_to("busybox")
+    assert startable(["setsid", "worker"]) == ("setsid", "worker")
+
+
+@pytest.mark.parametrize(
+    ("command", "remedy"),
+    [
+        ([W], f"leave the quotes out: reloader -- {W}"),
+        (["python manage.py", "qcluster", "-n a b"], "leave the quotes out: reloader -- python manage.py qcluster '-n a b'"),
+        (["cd app && ./run"], "a shell is needed for it: reloader -- sh -c 'cd app && ./run'"),
+    ],
+)  # fmt: skip
+def test_words_in_one_pair_of_quotes_are_told(command: list[str], remedy: str) -> None:
+    with pytest.raises(ReloaderError) as found:
+        startable(command)
+    assert found.value.remedy == remedy
+    assert found.value.exit_code == ExitCode.NOT_FOUND
+
+
+def test_a_program_may_have_spaces_in_its_name(tmp_path: Path) -> None:
+    (tmp_path / "my worker").touch()
+    (tmp_path / "my worker").chmod(0o755)
+    assert startable(["my worker"]) == ("my worker",)
+    assert startable(["./my worker"]) == ("./my worker",)
+
+
+@pytest.mark.parametrize(
+    ("line", "meant"),
+    [
+        (f"reloader -- {W}", W),
+        (f"reloader {W}", W),
+        (f"reloader -v -- {W}", W),
+        (f"python -m reloader -- {W}", W),
+        (f"uv run reloader -- {W}", f"uv run {W}"),
+        (f"env A=b nice reloader -s INT -- {W}", f"env A=b nice {W}"),
+        (f"sh -c 'cd app && reloader -- {W}'", W),
+        ("reloader -v", "COMMAND"),
+    ],
+)
+def test_reloader_within_itself_is_told(line: str, meant: str) -> None:
+    with pytest.raises(ReloaderError) as found:
+        startable(shlex.split(line))
+    assert found.value.what == "the worker is reloader itself"
+    assert found.value.remedy == f"name it once, in front: reloader -- {meant}"
+
+
+def test_another_program_of_that_name_is_no_mistake(tmp_path: Path) -> None:
+    (tmp_path / "reloader").write_text("#!/bin/sh\n")
+    (tmp_path / "reloader").chmod(0o755)
+    assert startable(["reloader", "x"]) == ("reloader", "x")
+    (tmp_path / "reloader").write_text("#!/usr/bin/python3\nfrom reloader.__main__ import main\n")
+    with pytest.raises(ReloaderError):
+        startable(["reloader", "x"])

@@ -65,6 +65,7 @@ def run_twice(
     *,
     warm: bool,
     env: dict[str, str] | None = None,
+    work: Path | None = None,
     **options: Any,
 ) -> Two:
     """Run it; both generations have ended when this returns."""
@@ -87,7 +88,7 @@ def run_twice(
     # In any order, since both streams may be one.
     for text in ("ready 1", "watching", "ready in", *(["preloaded in"] if warm else [])):
         comes(run.out if text == "ready 1" else run.err, text)
-    how = next_start(run, folder / "work.py")
+    how = next_start(run, work or folder / "work.py")
     comes(run.out, "ready 2")
     run.stop()
     first, second = (json.loads(Path(f"{dump}.{number}").read_text()) for number in (1, 2))

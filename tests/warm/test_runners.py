@@ -60,3 +60,28 @@ def test_a_worker_behind_a_runner_is_started_warm(
             assert dump["process"]["parent"] != "reloader-guard\n"
             dump["process"] |= {key: warm.second["process"][key] for key in ("parent", "leads", "death")}
     check(cold, warm)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "cd app && {python} probe.py one",
+        "set -e; . ./app/.env; export KEY=value; cd app; exec {python} -m pkg one",
+    ],
+)
+def test_a_worker_whose_shell_goes_elsewhere_first_is_started_warm_there(
+    tmp_path: Path, start: Start, text: str
+) -> None:
+    app = tmp_path / "app"
+    app.mkdir()
+    write_project(app)
+    write_project(tmp_path)
+    (app / ".env").write_text("OTHER=thing; export OTHER\n")
+    command = ["sh", "-c", text.format(python=PYTHON)]
+    cold = run_twice(start, tmp_path, command, warm=False, work=app / "work.py")
+    warm = run_twice(start, tmp_path, command, warm=True, work=app / "work.py")
+    assert warm.how == "warm"
+    for dump in (cold.second, warm.first):
+        # Nobody waits in front of a warm worker: it is led by the guard itself.
+        dump["process"] |= {key: warm.second["process"][key] for key in ("parent", "leads", "death")}
+    check(cold, warm)

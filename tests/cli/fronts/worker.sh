@@ -1,0 +1,23 @@
+#!/bin/sh
+# A worker as `worker.py` is one, of a shell: the task in flight is a process of its own.
+notes=../notes
+version=$(sed -n 's/VERSION = //p' task.py)
+hold=$(cat ../hold)
+stopping=
+note() { echo "$version worker $*" >>$notes; }
+for name in HUP INT QUIT TERM; do
+    trap "note signal SIG$name; stopping=yes" $name
+done
+echo "ready $version"
+note begun
+while [ -z "$stopping" ]; do
+    sleep 0.2 &
+    idle=$!
+    wait "$idle"
+    kill "$idle" 2>/dev/null
+done
+sleep "$hold" &
+task=$!
+while wait "$task"; status=$?; [ "$status" -gt 128 ] && kill -0 "$task" 2>/dev/null; do :; done
+echo "last words of $version"
+if [ "$status" -eq 0 ]; then note ended; else note cut; fi
