@@ -16,6 +16,8 @@ from pathlib import Path
 
 from processes import ProcessTable, status_of
 
+from reloader.deciding.supervisor import PASSED_ON
+
 RELOADER = str(Path(sys.executable).with_name("reloader"))
 SLOWDOWN = float(os.environ.get("RELOADER_TEST_SLOWDOWN", "1"))
 # With it the whole suite runs as where no worker can be started warm.
@@ -32,6 +34,12 @@ def eventually(condition: Callable[[], object], what: str, limit: float = LIMIT)
         if time.monotonic() > deadline:
             raise AssertionError(f"never: {what}")
         pause.wait(0.01)
+
+
+def between_presses() -> None:
+    """Let so much time pass as a person needs to press a key again; sooner it is the same wish, passed on."""
+    pressed = time.monotonic()
+    eventually(lambda: time.monotonic() > pressed + PASSED_ON, "time passes")
 
 
 @dataclass

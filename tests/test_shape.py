@@ -81,7 +81,8 @@ CLOCK = {
     "verbs.py",
     "running/usage.py",
     "running/leftovers.py",  # for the guard
-    "running/aiming.py",
+    "running/draining.py",
+    "running/session.py",
     "running/guard_main.py",  # a process of its own
     "running/warm/builder.py",
     "running/warm/seed.py",  # in the worker, how long it has told nothing

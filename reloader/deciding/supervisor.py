@@ -325,6 +325,7 @@ class Supervisor:
         self._flushing = True
         if self._ended_with_worker and self.worker.status.signal is not None:
             self.died_by = self.worker.status.signal
-        if self.died_by is not None:
+        # What was given up still has its output open.
+        if self.died_by is not None or self.worker.alive:
             self._flush_deadline = now + FORCED_FLUSH
         return [FlushOutput()]

@@ -235,6 +235,11 @@ class Choice:
         )
 
 
+def told(processes: list[Process]) -> list[tuple[int, str]]:
+    """Pids and names, as the user is told of them."""
+    return [(process.pid, process.title) for process in processes]
+
+
 # --- the table ------------------------------------------------------------------------------------
 
 

@@ -41,3 +41,42 @@ def write(fd: int, data: bytes) -> None:
             data = data[os.write(fd, data) :]
     except OSError:
         pass
+
+
+class OrphanOutput:
+    """What the worker prints, read from these pipes and shown as it is, once there is no supervisor."""
+
+    def __init__(self, pipes: list[int]) -> None:
+        # One to three: standard output, standard error, and the echo of what is typed.
+        self.targets = dict(zip(pipes, (1, 2, 2)))  # noqa: B905 - Python 3.8 knows no strictness
+
+    def register(self, poll: select.poll) -> None:
+        """Let `poll` tell when there is something to show, and room for it."""
+        for fd, target in self.targets.items():
+            # What nobody reads stays where it is: a write must not keep the guard from its deadlines.
+            if is_writable(target):
+                poll.register(fd, select.POLLIN)
+            else:
+                poll.register(target, select.POLLOUT)
+
+    def show(self, ready: set[int]) -> None:
+        """Pass on a piece of each pipe that is ready."""
+        for fd in ready & self.targets.keys():
+            try:
+                data = os.read(fd, PIECE)
+            except OSError:
+                data = b""  # a terminal that nobody has open any more
+            write(self.targets[fd], data)
+            if not data:
+                del self.targets[fd]
+                os.close(fd)
+
+    def show_rest(self) -> None:
+        """Pass on what is there, as far as somebody reads it."""
+        while self.targets:
+            poll = select.poll()
+            self.register(poll)
+            ready = {fd for fd, _ in poll.poll(0)}
+            if not ready:
+                return
+            self.show(ready)

@@ -27,12 +27,18 @@ SUDO_PATIENCE = 5.0
 # It has ended, or is stopped: there is nothing to wait for.
 ENDED = "ended"
 
+# The numbers of wait4 and waitid, as proc(5) tells the system call that a process is in.
+_WAITS = {"x86_64": ("61", "247"), "aarch64": ("260", "95"), "riscv64": ("260", "95")}.get(
+    os.uname().machine, ("61", "247")
+)
+
 
 class Drain:
     """Sends the signal as it is made; `close` gives the handles back."""
 
     def __init__(self, aim: Aim, number: int, table: dict[int, Process], sudo_kill: bool) -> None:
         self.aim = aim
+        self.number = number
         # Opened now, so that the signal, which may have to wait, goes to these processes and no later ones.
         targets = _open(aim.targets)
         self._sequences = _open(aim.sequences)
@@ -58,12 +64,21 @@ class Drain:
         """The pids of what stands in front of the worker or reads its output."""
         return {process.pid for process in self.aim.fronts + self.aim.filters}
 
+    def aims_at(self, pid: int) -> bool:
+        """Whether this process got the signal."""
+        return any(process.pid == pid for process in self.aim.targets)
+
+    @property
+    def is_handled(self) -> bool:
+        """Whether all that got the signal had a handler for it."""
+        return all(process.catches(self.number) for process in self.aim.targets)
+
     @property
     def silent(self) -> list[Process]:
-        """Targets of unknown kind that have children, where nobody in the tree has ended since."""
+        """Targets that wait for a child, as what only runs another program does, while nobody has ended."""
         if self._moved or not self._awaited:
             return []
-        return [process for process in self.aim.targets if process.has_children]
+        return [one for one in self.aim.targets if one.has_children and _waits_for_child(one.pid)]
 
     @property
     def has_to_be_polled(self) -> bool:
@@ -169,6 +184,15 @@ def _await_sleep(processes: list[Process]) -> None:
         if not sleeps or time.monotonic() >= until:
             return
         time.sleep(STEADY)
+
+
+def _waits_for_child(pid: int) -> bool:
+    """Whether its main thread hangs in wait4(2) or waitid(2); True where the system does not tell."""
+    try:
+        with open(f"/proc/{pid}/task/{pid}/syscall") as file:
+            return file.read().split(" ")[0] in _WAITS
+    except OSError:
+        return True
 
 
 def _sleep_of(pid: int) -> str:

@@ -17,28 +17,11 @@ import sys
 import time
 
 from reloader.running import spawn, wire
-from reloader.running.alone import PIECE, is_writable, restore, tell, write
-from reloader.running.wire import (
-    DOUBTFUL,
-    ENDED,
-    FAILED,
-    FORGET,
-    HERE,
-    KILL,
-    LEFT,
-    MODES,
-    PAUSE,
-    REFUSED,
-    RESUME,
-    STARTED,
-    STOP,
-    UNMOVED,
-)
+from reloader.running.alone import OrphanOutput, restore, tell
 
 # typing is for type checkers alone, and would be half a megabyte.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from reloader.running.aiming import Process
     from reloader.running.draining import Drain
     from reloader.running.system import Handle
 
@@ -60,8 +43,8 @@ class Guard:
         self.stop_signal = 0
         self.stop_timeout: float | None = None
         self.name = ""
-        self.pipes: dict[int, int] = {}
-        """Where the bytes of each pipe go once there is no supervisor."""
+        self.output = OrphanOutput([])
+        """What the worker prints once there is no supervisor."""
         self.stopped_at: float | None = None
         self.status: int | None = None
         """The wait status of the first process, once it has ended."""
@@ -73,6 +56,10 @@ class Guard:
         """What the supervisor has told of the worker."""
         self.drain: Drain | None = None
         """The drain that goes on or was the last."""
+        self.is_worker = False
+        """Whether the signal went to the program that the command names."""
+        self.bystanders: set[int] = set()
+        """The pids of what stands in front of the worker, or reads its output."""
         self.is_told = False
         """Whether the supervisor was told that nothing has followed from the stop signal."""
         self.rest_at: float | None = None
@@ -94,9 +81,9 @@ class Guard:
         self.pid = pid
         self.stop_signal, self.stop_timeout = order["stop_signal"], order["stop_timeout"]
         self.name, self.order = order["name"], order
-        self.pipes = dict(zip(pipes, (1, 2, 2)))  # noqa: B905 - one to three; Python 3.8 knows no strictness
+        self.output = OrphanOutput(pipes)
         handle = os.pidfd_open(pid) if hasattr(os, "pidfd_open") else None
-        self.answer(STARTED, pid, file=handle)
+        self.answer(wire.STARTED, pid, file=handle)
         if handle is not None:
             os.close(handle)
 
@@ -113,8 +100,7 @@ class Guard:
             ended = self.drain is not None and not ready.isdisjoint(self.drain.fds)
             if ended or (self.due is not None and (self.due <= now or woken)):
                 self.look_after(now)
-        while self.pipes and self.wait(0.0) - {self.woken}:
-            pass
+        self.output.show_rest()
 
     def wait(self, seconds: float | None) -> set[int]:
         """Wait for a request or the end of a child; which descriptors are ready.
@@ -126,25 +112,13 @@ class Guard:
         if not self.alone:
             poll.register(self.control.fileno(), select.POLLIN)
         else:
-            for fd, target in self.pipes.items():
-                # What nobody reads stays where it is: a write must not keep us from the deadlines.
-                if is_writable(target):
-                    poll.register(fd, select.POLLIN)
-                else:
-                    poll.register(target, select.POLLOUT)
+            self.output.register(poll)
         if self.drain is not None and self.kill_at is None:
             for fd in self.drain.fds:
                 poll.register(fd, select.POLLIN)
         ready = {fd for fd, _ in poll.poll(None if seconds is None else seconds * 1000)}
-        for fd in ready & self.pipes.keys():
-            try:
-                data = os.read(fd, PIECE)
-            except OSError:
-                data = b""  # a terminal that nobody has open any more
-            write(self.pipes[fd], data)
-            if not data:
-                del self.pipes[fd]
-                os.close(fd)
+        if self.alone:
+            self.output.show(ready)
         return ready
 
     # --- requests ---------------------------------------------------------------------------------
@@ -158,17 +132,17 @@ class Guard:
                 self.drain_alone()
             return
         request = received[0]
-        if request[0] == MODES:
+        if request[0] == wire.MODES:
             self.modes = request[1:]
-        elif request[0] == STOP:
+        elif request[0] == wire.STOP:
             self.stop(request[1])
-        elif request[0] == KILL:
+        elif request[0] == wire.KILL:
             self.kill(time.monotonic())
-        elif request[0] == PAUSE:
+        elif request[0] == wire.PAUSE:
             self.pause()
-        elif request[0] == RESUME:
+        elif request[0] == wire.RESUME:
             self.resume()
-        elif request[0] == FORGET:
+        elif request[0] == wire.FORGET:
             os._exit(0)
 
     def answer(self, *message: object, file: int | None = None) -> None:
@@ -197,11 +171,13 @@ class Guard:
         if self.drain is not None:
             self.drain.close()
         self.drain = draining.Drain(aim, number, table, order["sudo_kill"])
+        self.bystanders |= self.drain.bystanders
+        self.is_worker = self.is_worker or aim.is_sure
         self.rest_at = None
         if aim.is_doubtful:
-            self.answer(DOUBTFUL, pairs(aim.targets + aim.others))
+            self.answer(wire.DOUBTFUL, aiming.told(aim.targets + aim.others))
         if self.drain.refused:
-            self.answer(REFUSED, pairs(self.drain.refused))
+            self.answer(wire.REFUSED, aiming.told(self.drain.refused))
 
     def is_draining(self, now: float) -> bool:
         """Whether anybody who may be the worker is still at work."""
@@ -264,7 +240,7 @@ class Guard:
         """Bring the end of the tree a step further."""
         if self.status is not None and is_childless():
             self.over, self.due = True, None
-            self.answer(ENDED, *spawn.exit_of(self.status))
+            self.answer(wire.ENDED, *spawn.exit_of(self.status))
             return
         sys.path[:] = self.path or sys.path
         from reloader.running import leftovers
@@ -293,46 +269,57 @@ class Guard:
             moments.append(stopped_at + UNMOVED_AFTER)
         elif not self.is_told:
             self.is_told = True
-            silent = [] if self.is_known else self.drain.silent
+            silent = [] if self.order["known"] or self.was_passed_on else self.drain.silent
             if silent:
-                self.answer(UNMOVED, pairs(silent))
+                from reloader.running import aiming
+
+                self.answer(wire.UNMOVED, aiming.told(silent))
         if self.stop_timeout is not None and (self.alone or self.status is not None):
             moments.append(stopped_at + self.stop_timeout)
         self.due = min(moments) if moments else None
-
-    @property
-    def is_known(self) -> bool:
-        """Whether it is known who the worker is: what it leaves behind is then no worker."""
-        return self.order["known"] or (self.drain is not None and self.drain.aim.is_sure)
 
     def tidy(self, now: float) -> None:
         """The first process, or all that may be the worker, has ended: end what is left of the tree."""
         from reloader.running import leftovers
 
+        if self.status is None and self.drain is not None and self.drain.aims_at(self.pid):
+            self.due = now  # it ended just now, and is not collected yet
+            return
         if self.rest_at is None:
             self.rest_at = now
             if self.drain is not None:
                 self.drain.finish()
-        bystanders = set() if self.drain is None else self.drain.bystanders
-        if self.status is not None and not (self.is_known or self.was_passed_on):
-            left = [pid for pid in leftovers.children() if pid not in bystanders]
-            may_have_passed_on = self.drain is not None and not os.WIFSIGNALED(self.status)
-            if left and not (may_have_passed_on and now < self.rest_at + leftovers.MOMENT):
-                # It may be what the unknown first process ran: it has as much time as that would have had.
+        is_early = now < self.rest_at + leftovers.MOMENT
+        if self.may_have_left_worker() and not self.was_passed_on:
+            # It has as much time as who left it would have had.
+            left = [one for one in leftovers.children() if one[0] not in self.bystanders]
+            unheard = self.drain is not None and (self.has_died or not self.drain.is_handled)
+            if left and (unheard or self.drain is None or not is_early):
                 self.was_passed_on = True
                 self.stopped_at = self.stopped_at or now
-                self.begin_drain(left, signal.SIGTERM if may_have_passed_on else self.stop_signal)
+                self.answer(wire.LEFT, left)
+                # Who dies by the stop signal has not passed it on; from others it would come a second time.
+                self.begin_drain([pid for pid, _ in left], self.stop_signal if unheard else signal.SIGTERM)
             if left:
                 return
-        if now >= self.rest_at + leftovers.MOMENT:
-            bystanders = set()
         # A filter has yet to show what the worker printed last, and a front to see that it has ended.
+        bystanders = self.bystanders if is_early else set()
         found = leftovers.end_gently(self.met, waited_for=bystanders)
         if found and not self.met:
-            self.answer(LEFT, found)
+            self.answer(wire.LEFT, found)
         self.met |= {pid for pid, _ in found}
         if not bystanders:
             self.kill_at = now + leftovers.MOMENT
+
+    @property
+    def has_died(self) -> bool:
+        """Whether the first process has died by the stop signal, and not ended in its own way."""
+        return self.status is not None and os.WIFSIGNALED(self.status) and bool(self.drain)
+
+    def may_have_left_worker(self) -> bool:
+        """Whether what has ended may have been a runner that left the worker behind."""
+        # A program that ends in its own way has ended what it ran; one that dies by the signal has not.
+        return not self.order["known"] and (self.has_died or not self.is_worker)
 
     def kill(self, now: float) -> None:
         """SIGKILL to the whole tree, again and again until nothing is left of it."""
@@ -353,7 +340,7 @@ class Guard:
 
             draining.ask_sudo([pid for pid, _ in refused], signal.SIGKILL)
         elif refused:
-            self.answer(REFUSED, refused)
+            self.answer(wire.REFUSED, refused)
 
     def drain_alone(self) -> None:
         """There is no supervisor any more: stop the worker as it would have."""
@@ -368,11 +355,6 @@ class Guard:
         seconds = self.stop_timeout
         limit = "as long as it takes" if seconds is None else f"at most {seconds:g} s"
         tell(f"reloader itself was killed; draining {self.name} (pid {self.pid}) for {limit}")
-
-
-def pairs(processes: list[Process]) -> list[tuple[int, str]]:
-    """Pids and names, as they are told."""
-    return [(process.pid, process.title) for process in processes]
 
 
 def is_childless() -> bool:
@@ -395,21 +377,21 @@ def guard(order: dict, files: list[int], path: list[str]) -> None:  # type: igno
             session.fork_member(wire.terminal_of(files))
         except OSError as error:
             control = _socket.socket(fileno=files[wire.CONTROL])
-            wire.send(control, (FAILED, error.errno or 0, False))
+            wire.send(control, (wire.FAILED, error.errno or 0, False))
             os._exit(0)
     else:
         os.setpgid(0, 0)
     spawn.become_subreaper()
     spawn.call_itself("reloader-guard")
     one = Guard(show_at(files), path)
-    one.answer(HERE, os.getpid(), above)
+    one.answer(wire.HERE, os.getpid(), above)
     try:
         pid = spawn.spawn(
             *(order["command"], order["environment"], order["folder"], order["stop_signal"]),
             *(files[wire.WORKERS : wire.PIPES], order["terminal"]),
         )
     except spawn.SpawnError as error:
-        one.answer(FAILED, error.number, error.at_folder)
+        one.answer(wire.FAILED, error.number, error.at_folder)
         os._exit(0)
     if above:
         session.leave()

@@ -129,12 +129,12 @@ def end_gently(
     return [(leftover.pid, leftover.name) for leftover in new]
 
 
-def children() -> list[int]:
-    """The pids of what has become our child, or was one from the start, and has not ended."""
+def children() -> list[tuple[int, str]]:
+    """Pid and name of what has become our child, or was one from the start, and has not ended."""
     tree = Tree(0)
     tree.close()
     ours = set(children_of(os.getpid()) or [one.pid for one in tree.live])
-    return [one.pid for one in tree.live if one.pid in ours]
+    return [(one.pid, one.name) for one in tree.live if one.pid in ours]
 
 
 def kill_all(leader: int, spared: Container[int] = ()) -> list[tuple[int, str]]:

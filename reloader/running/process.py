@@ -176,8 +176,9 @@ def order(
         "stop_signal": int(settings.stop_signal),
         "stop_timeout": settings.stop_timeout,  # in seconds; None for ever
         "target": settings.stop_target.value,  # whom the stop signal is for
-        "words": list(settings.program),  # of the worker's program, where they are known
-        "known": settings.preset is not None or (settings.python and settings.program == settings.command),
+        # Of the worker's program, where that is known.
+        "words": list(settings.program) if settings.python or settings.preset else [],
+        "known": settings.preset is not None,  # it leads its children, and ends them
         "sudo_kill": settings.sudo_kill,
         "fronts": sorted(front_names()),  # programs that only stand in front of a worker
         "shells": sorted(shell_names()),

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from families import STUBBORN
-from harness import LIMIT, Run, eventually, save, settle
+from harness import LIMIT, Run, between_presses, eventually, save, settle
 from processes import identify
 from terminal import Terminal
 
@@ -44,6 +44,7 @@ def test_two_signals_kill(stubborn: Path, start: Start, number: int) -> None:
     run.out.wait_for("ready")
     run.send(number)
     run.out.wait_for("got SIGINT")
+    between_presses()
     run.send(number)
     assert run.wait() == -number
     assert "drained" not in run.out.text
@@ -141,6 +142,7 @@ def test_ctrl_c_twice_at_a_terminal_kills(terminal: Terminal) -> None:
     terminal.screen.wait_for("ready")
     os.write(terminal.fd, b"\x03")
     terminal.screen.wait_for("got SIGINT")
+    between_presses()
     os.write(terminal.fd, b"\x03")
     assert terminal.process.wait(LIMIT) == -signal.SIGINT
     # Its child hears SIGHUP at the end of the terminal's session, which is the system's word and not ours.

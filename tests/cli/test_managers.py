@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from containers import container, first_process, zombies_below
 from families import FAMILIES, write_family
-from harness import LIMIT, RELOADER, Run, Stream, eventually, nothing_is_left, save
+from harness import LIMIT, RELOADER, Run, Stream, between_presses, eventually, nothing_is_left, save
 from processes import ProcessTable
 
 Start = Callable[..., Run]
@@ -64,6 +64,7 @@ def test_behind_tini_it_dies_by_the_signal_that_forces_it(stubborn: Path, start:
     init = first_process(run)
     os.kill(init, signal.SIGTERM)
     run.out.wait_for("got SIGINT")
+    between_presses()
     os.kill(init, signal.SIGTERM)
     assert run.wait() == 128 + signal.SIGTERM
     assert "drained" not in run.out.text

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from containers import container, first_process, zombies_below
 from families import FAMILIES, write_family
-from harness import LIMIT, RELOADER, Run, eventually, save
+from harness import LIMIT, RELOADER, Run, between_presses, eventually, save
 from processes import status_of
 from terminal import Terminal
 
@@ -145,6 +145,7 @@ def test_as_the_first_process_it_ends_by_force_with_the_shells_status(stubborn: 
     supervisor = first_process(run)
     os.kill(supervisor, signal.SIGTERM)
     run.out.wait_for("got SIGINT")
+    between_presses()
     os.kill(supervisor, signal.SIGTERM)
     assert run.wait() == 128 + signal.SIGTERM
     assert not run.survivors()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 
 from reloader.deciding.lives import Life
-from reloader.deciding.supervisor import Supervisor
+from reloader.deciding.supervisor import PASSED_ON, Supervisor
 from reloader.effects import (
     BeginWatching,
     CompareTree,
@@ -187,7 +187,15 @@ def test_a_hangup_drains_and_may_come_twice() -> None:
     assert supervisor.handle(SignalReceived(signal.SIGHUP), 2.0) == [StopWorker(1), draining(quitting=True)]
     assert supervisor.handle(SignalReceived(signal.SIGHUP), 2.1) == []
     assert supervisor.handle(SignalReceived(signal.SIGTERM), 2.2) == []
-    assert supervisor.handle(SignalReceived(signal.SIGTERM), 2.3) == [Tell(Killing(100, None)), KillWorker(1)]
+    assert supervisor.handle(SignalReceived(signal.SIGTERM), 2.5) == [Tell(Killing(100, None)), KillWorker(1)]
+
+
+def test_the_same_signal_passed_on_by_a_manager_is_the_same_wish() -> None:
+    supervisor = at_work()
+    supervisor.handle(SignalReceived(signal.SIGINT), 2.0)
+    assert supervisor.handle(SignalReceived(signal.SIGINT), 2.0 + PASSED_ON - 0.01) == []
+    again = supervisor.handle(SignalReceived(signal.SIGINT), 2.0 + 2 * PASSED_ON)
+    assert again == [Tell(Killing(100, None)), KillWorker(1)]
 
 
 def test_a_managers_term_right_after_the_terminals_interrupt_is_the_same_wish() -> None:
@@ -209,7 +217,7 @@ def test_a_reader_that_does_not_read_can_be_left_by_a_second_interrupt() -> None
 def test_after_a_kill_output_is_not_waited_for_without_limit() -> None:
     supervisor = at_work()
     supervisor.handle(SignalReceived(signal.SIGINT), 2.0)
-    supervisor.handle(SignalReceived(signal.SIGINT), 2.1)
+    supervisor.handle(SignalReceived(signal.SIGINT), 2.4)
     supervisor.handle(WorkerExited(1, OK), 2.5)
     assert supervisor.deadline == 3.5
     supervisor.handle(DeadlinePassed(), 3.5)
