@@ -98,8 +98,9 @@ class Stage:
         # of the next.
         before = () if self._settings.overlap else self.pumps_of(None)
         sources = {stream: reading for stream, (reading, _) in pipes.items()}
-        pumps = make_pumps(generation, self._place, sources, before, self._post)
-        living = Living(worker, terminal, pumps)
+        others = tuple(self._living.values())
+        pumps = make_pumps(generation, self._place, sources, before, self._post, others)
+        living = Living(worker, terminal, pumps, beside=bool(others))
         self._living[generation] = living
         self._pumps = {one: some for one, some in self._pumps.items() if not all(p.wait(0) for p in some)}
         self._pumps[generation] = pumps
