@@ -41,7 +41,7 @@ from reloader.effects import (
 )
 from reloader.errors import ExitCode, ReloaderError
 from reloader.events import DeadlinePassed, Event, OutputClosed, OutputFlushed
-from reloader.notices import EndedItself, Killing, Notice, StillDraining
+from reloader.notices import AddressInUse, EndedItself, Killing, Notice, StillDraining
 from reloader.running import process, signals, spawn, system
 from reloader.settings import Settings, Trigger
 from reloader.showing.console import Console
@@ -233,7 +233,8 @@ class Shell:
         text, weight = word(notice, self._settings, self._console.knows_links)
         if is_shown(weight, self._settings.verbosity):
             # The worker's last lines come before the line that says it has ended.
-            after = self._stage.pumps_of(notice.generation) if isinstance(notice, EndedItself) else ()
+            ends = isinstance(notice, EndedItself | AddressInUse)
+            after = self._stage.pumps_of(getattr(notice, "generation", None)) if ends else ()
             self._console.tell(text, weight, after, in_place)
 
     def _begin_watching(self) -> None:

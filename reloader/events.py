@@ -148,6 +148,14 @@ class MemoryShort(Message):
     free: int
 
 
+class AddressTaken(Message):
+    """A generation that starts beside another one finds these addresses in use, by which that one listens."""
+
+    generation: int
+    addresses: tuple[str, ...]
+    """Ports, or paths of sockets."""
+
+
 class FoldersChanged(Message):
     """These folders, given with their identity on disk, are to be watched from now on."""
 
@@ -343,6 +351,7 @@ Event = (
     | PreflightFailed
     | BaselineTaken
     | MemoryShort
+    | AddressTaken
     | FoldersChanged
     | TreeKnown
     | PathUnreadable

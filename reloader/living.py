@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from functools import partial
+from itertools import chain
 from typing import Any, NamedTuple
 
-from reloader.events import Event, MemoryShort, OutputClosed, WorkerExited, WorkerReady
+from reloader.events import AddressTaken, Event, MemoryShort, OutputClosed, WorkerExited, WorkerReady
 from reloader.notices import ProcessUse
 from reloader.running import memory, system
+from reloader.running.addresses import TakenAddress, listened_at
 from reloader.running.process import WorkerProcess
 from reloader.running.readiness import Readiness
 from reloader.running.terminal import Terminal
@@ -22,6 +24,9 @@ from reloader.showing.sink import Sink
 Pumps = tuple[Pump, ...]
 Sinks = tuple[Sink, Sink]
 """Of standard output and standard error; one and the same where they lead to one place."""
+
+# How long they are awaited, in seconds, should nobody read them.
+LAST_WORDS = 0.5
 
 TERMINAL, STDOUT, STDERR, TYPED = "terminal", "stdout", "stderr", "typed"
 
@@ -108,13 +113,17 @@ class Streams(NamedTuple):
 class Living:
     """A generation that has been started and not forgotten; `terminal` is its pseudo-terminal, if any."""
 
-    def __init__(self, process: WorkerProcess, terminal: Terminal | None, pumps: Pumps) -> None:
+    def __init__(
+        self, process: WorkerProcess, terminal: Terminal | None, pumps: Pumps, beside: bool = False
+    ) -> None:
+        """`beside` tells that it was started beside others: what it prints last may say why it ended."""
         self.process = process
         self.terminal = terminal
         self.pumps = pumps
         self.stopped = False
         """Whether it was sent the stop signal."""
         self._usage = Usage()
+        self._beside = beside
 
     def stop(self, number: int) -> None:
         """Send the stop signal."""
@@ -153,6 +162,8 @@ class Living:
         status = self.process.wait(post)
         for pump in self.pumps:
             pump.worker_ended()
+        for pump in self.pumps if self._beside else ():
+            pump.wait(LAST_WORDS)
         post(WorkerExited(self.process.generation, status))
         self.process.await_gone()
 
@@ -163,19 +174,46 @@ def make_pumps(
     sources: dict[str, int],
     before: Pumps,
     post: Callable[[Event], None],
+    others: tuple[Living, ...] = (),
 ) -> Pumps:
-    """A pump for every stream, each behind the one `before` it, where there are such."""
+    """A pump for every stream, each behind the one `before` it, where there are such.
+
+    `others` are the generations that it starts beside; posts AddressTaken where it cannot.
+    """
     pattern = place.settings.ready
+    taken = None
+    if others:
+        guards = [one.process.guard for one in others]
+
+        def tell(addresses: tuple[str, ...]) -> None:
+            post(AddressTaken(generation, addresses))
+
+        taken = TakenAddress(lambda: listened_at(chain(*map(system.descendants, guards))), tell)
+
+    def ready() -> None:
+        if taken is not None:
+            taken.over = True
+        post(WorkerReady(generation))
+
     pumps = []
     for number, (stream, source) in enumerate(sources.items()):
-        ready = partial(post, WorkerReady(generation))
-        observe = Readiness(pattern, ready).feed if pattern else _look_away
+        observe: Callable[[bytes], None] = Readiness(pattern, ready).feed if pattern else _look_away
+        if taken is not None:
+            observe = _both(taken.stream(), observe)
         sink = place.sinks[stream in (STDERR, TYPED)]
         # What is typed is echoed where the cursor is, behind a prompt that went another way.
         renderer = place.console.renderer_for(sink, generation, stream, bare=stream == TYPED)
         previous = before[number] if before else None
         pumps.append(Pump(source, sink, renderer, observe, partial(post, OutputClosed()), previous))
     return tuple(pumps)
+
+
+def _both(first: Callable[[bytes], None], second: Callable[[bytes], None]) -> Callable[[bytes], None]:
+    def observe(chunk: bytes) -> None:
+        first(chunk)
+        second(chunk)
+
+    return observe
 
 
 def _look_away(_anything: object) -> None:

@@ -207,6 +207,14 @@ class NoLineCame(Message):
     """The ready line has not come so far, so the old one drains first."""
 
 
+class AddressInUse(Message):
+    """The generation has ended at its start, since another one listens there; so the old one drains first."""
+
+    addresses: tuple[str, ...]
+    """Ports, or paths of sockets: one of them is meant."""
+    generation: int
+
+
 class AwaitingRoom(Message):
     """The next generation starts once one of these has drained."""
 
@@ -477,6 +485,7 @@ Notice = (
     | StartingBeside
     | MemoryIsShort
     | NoLineCame
+    | AddressInUse
     | AwaitingRoom
     | ChangesMeanwhile
     | WasUnchanged

@@ -36,7 +36,7 @@ class MissingError(Exception):
 
 @dataclass(frozen=True)
 class Front:
-    """One way to run a worker. In `command` and `files` a word {NAME} is replaced: see `Place.words`."""
+    """One way to run a worker. In `command` and `files` a word {NAME} is replaced: see `lay`."""
 
     name: str
     command: str
@@ -60,6 +60,32 @@ class Front:
     """`filter.py` stands behind the worker."""
     log: str = ""
     """A file beside the folder that must hold all that the worker has printed."""
+
+    def lay(self, folder: Path, worker: str, below: str = "") -> list[str]:
+        """Write its files into the folder; the command that runs this worker. Raises MissingError.
+
+        `below` is what {RELOADER} and {COMMAND} stand for.
+        """
+        words = {
+            "WORKER": worker,
+            "QUOTED": shlex.quote(worker),
+            "PYTHON": PYTHON,
+            "RELOADER": below,
+            "COMMAND": shlex.quote(below),
+            "USER": pwd.getpwuid(os.getuid()).pw_name,
+        }
+
+        def filled(text: str) -> str:
+            return re.sub(r"\{([A-Z]+)\}", lambda found: words[found[1]], text)
+
+        for name, text in self.files.items():
+            file = folder / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(filled(text))
+            if text.startswith("#!"):
+                file.chmod(0o755)
+        program, *rest = shlex.split(filled(self.command))
+        return [_found(program), *rest]
 
 
 def _shell(name: str, text: str, *others: str, **options: object) -> Front:
@@ -124,7 +150,7 @@ _ALL = (
         "poe --quiet work",
         {"pyproject.toml": '[tool.poe]\nexecutor.type = "simple"\n[tool.poe.tasks]\nwork = "{WORKER}"\n'},
     ),
-    Front("go run", "go run main.go {WORKER}", copies=("main.go",)),
+    Front("go run", "go run main.go {WORKER}", copies=("main.go",), hold=LONGER, waits=False),
     # Programs that run another one.
     Front("env", "env A=b {WORKER}"),
     Front("nice", "nice -n 1 {WORKER}"),
@@ -200,38 +226,19 @@ class Place:
         self.folder = folder / "site"
         self.notes = folder / "notes"
         self.log = folder / front.log
-        self.words = {
-            "WORKER": f"{PYTHON} worker.py",
-            "QUOTED": shlex.quote(f"{PYTHON} worker.py"),
-            "PYTHON": PYTHON,
-            "RELOADER": below,
-            "COMMAND": shlex.quote(below),
-            "USER": pwd.getpwuid(os.getuid()).pw_name,
-        }
         self.folder.mkdir(parents=True)
         (folder / "hold").write_text(f"{front.hold}\n")
         for name in ("worker.py", "worker.sh", *front.copies):
             shutil.copy(FILES / name, self.folder / name)
         self.save(1)
-        for name, text in front.files.items():
-            file = self.folder / name
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(self._filled(text))
-            if text.startswith("#!"):
-                file.chmod(0o755)
-        words = shlex.split(self._filled(front.command))
-        self.command = [_found(words[0], self.folder), *words[1:]]
-        if (
-            words[0] == "sudo"
-            and subprocess.run([*self.command[:4], "true"], capture_output=True, check=False).returncode
-        ):
-            raise MissingError("sudo asks for a password")
-        if words[0] == "./runner":
-            compiler = _found("cc", self.folder)
+        self.command = front.lay(self.folder, f"{PYTHON} worker.py", below)
+        if front.command.startswith("sudo"):
+            tried = subprocess.run([*self.command[:4], "true"], capture_output=True, check=False)
+            if tried.returncode:
+                raise MissingError("sudo asks for a password")
+        if "runner.c" in front.copies:
+            compiler = _found("cc")
             subprocess.run([compiler, "-o", "runner", "runner.c"], cwd=self.folder, check=True)
-
-    def _filled(self, text: str) -> str:
-        return re.sub(r"\{([A-Z]+)\}", lambda found: self.words[found[1]], text)
 
     def save(self, version: int) -> None:
         """Save the code as a new version."""
@@ -300,7 +307,7 @@ def switches_of(pid: int) -> str:
     return found[1] if found else ""
 
 
-def _found(program: str, folder: Path) -> str:
+def _found(program: str) -> str:
     """The program's path, from our environment, from that of Node, or from the system. Raises MissingError."""
     if "/" in program:
         return program

@@ -50,6 +50,8 @@ class Generation:
         self.status: ExitStatus | None = None
         """How its first process ended; None where there never was one."""
         self.failure: StartFailed | None = None
+        self.taken: tuple[str, ...] = ()
+        """The addresses that it found in use, by which an older one listens."""
         self.ended_at_start = False
         """Whether it ended, by itself or not, before it was ready."""
         self.called = number if settings.overlap else None
@@ -185,6 +187,7 @@ class Generation:
 
     def _be_ready(self, now: float) -> list[Effect]:
         self._enter(Life.READY)
+        self.taken = ()
         asked = self._asked
         detect, start = asked.decided_at - asked.noticed_at, now - self.started_at
         total = now - asked.noticed_at

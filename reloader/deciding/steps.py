@@ -15,6 +15,7 @@ from reloader.deciding.states import TABLE, Goal, Happening, Plan
 from reloader.effects import Effect, StartWorker, Tell, WeighMemory
 from reloader.events import Change, ExitStatus, StartFailed
 from reloader.notices import (
+    AddressInUse,
     AwaitingRoom,
     CannotStart,
     EndedItself,
@@ -53,6 +54,8 @@ class Steps:
         self._lost: Generation | None = None
         self._alone = False
         """What is due starts when nobody else is left."""
+        self._gives_way = False
+        """A generation has found an address in use by the one before it: there cannot be two."""
         self._line_came = False
         """Whether the ready line has ever come."""
         self._backoff = Backoff()
@@ -92,7 +95,7 @@ class Steps:
         return self._ask(now)
 
     def _replace(self, now: float) -> list[Effect]:
-        if not self.settings.overlap:
+        if not self.settings.overlap or self._gives_way:
             return self._drain_first(now)
         newest, at_work = self.alive.find(self.generation), self.alive.at_work
         if newest and newest.state is Life.STARTING:
@@ -143,7 +146,7 @@ class Steps:
     def _launch(self, now: float) -> list[Effect]:
         self.generation += 1
         self.start_failure = None
-        self._alone = False
+        self._alone = self._gives_way
         asked = Asked(self._noticed_at, self._asked_at, self._drain_took, self._changes)
         self.alive.add(Generation(self.generation, self.settings, now, asked))
         self._enter(Plan.RUNNING)
@@ -154,10 +157,19 @@ class Steps:
         lost, at_work = self._the_lost(), self.alive.at_work
         if lost.number != self.generation:
             return self._bridge(now)
+        # Where no line tells that it is ready, it may have been taken for that.
+        at_start = lost.ended_at_start or self.settings.ready or now - lost.started_at < SETTLED
+        if lost.taken and at_start and self.goal is Goal.UP:
+            return self._give_way(now, lost.taken)
         if at_work is None:
             return self._follow_on_exit(now)
         self._enter(Plan.HELD)
         return self._tell_loss(now, lost, other=at_work.number)
+
+    def _give_way(self, now: float, addresses: tuple[str, ...]) -> list[Effect]:
+        """The newest is lost for want of an address that the old one has: there is nothing wrong with it."""
+        self._gives_way = True
+        return [Tell(AddressInUse(addresses, self.generation)), *self._drain_first(now)]
 
     def _bridge(self, now: float) -> list[Effect]:
         """The one at work is lost while its successor is on its way."""

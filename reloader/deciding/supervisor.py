@@ -33,6 +33,7 @@ from reloader.effects import (
     WatchFolders,
 )
 from reloader.events import (
+    AddressTaken,
     BaselineTaken,
     Change,
     Event,
@@ -100,9 +101,8 @@ class Supervisor:
         self._gate = Gate(settings)
         self._loops = Loops()
         self._warmth = Warmth(settings.why_cold, self.worker)
-        report = Report(settings, self.worker, self._gate, self._hints, self._warmth)
-        end = partial(self._quit_once, signal.SIGTERM)
-        self._keys = Keys(self.worker, self._debouncer, report.status, end)
+        status = Report(settings, self.worker, self._gate, self._hints, self._warmth).status
+        self._keys = Keys(self.worker, self._debouncer, status, partial(self._quit_once, signal.SIGTERM))
         self._baseline_for = 0
         self._seen: frozenset[Change] = frozenset()
         self._quit_by: int | None = None
@@ -182,6 +182,8 @@ class Supervisor:
                 return worker.prepared(now, generation)
             case MemoryShort(generation, needed, free):
                 return worker.memory_short(now, generation, needed, free)
+            case AddressTaken(generation, addresses):
+                return worker.address_taken(now, generation, addresses)
             case FoldersChanged(folders):
                 return [WatchFolders(folders)]
             case SignalRefused(generation):

@@ -108,6 +108,18 @@ class Worker(Steps):
             return []
         return [Tell(MemoryIsShort(needed, free)), *self._meet(Happening.SHORT, now)]
 
+    def address_taken(self, now: float, number: int, addresses: tuple[str, ...]) -> list[Effect]:
+        """This generation finds an address in use, by which an older one listens."""
+        if number != self.generation:
+            return []
+        one = self.alive.find(number)
+        if one is not None:
+            one.taken = () if self.settings.ready and one.state is Life.READY else addresses
+            return []
+        # Its end was known sooner than its last words.
+        lost = self._lost is not None and self._lost.number == number
+        return self._give_way(now, addresses) if lost and self.plan is Plan.HELD else []
+
     def started(self, now: float, number: int, pid: int, how: str | None = None) -> list[Effect]:
         """The first process of this generation runs."""
         one = self.alive.find(number)

@@ -8,7 +8,11 @@ import shlex
 
 from reloader.events import ExitStatus
 from reloader.notices import (
+<<<<<<< .merge_file_1gGiJL
     AnotherUsers,
+=======
+    AddressInUse,
+>>>>>>> .merge_file_khUnl9
     AssumedReady,
     AwaitingPrompt,
     AwaitingRoom,
@@ -191,6 +195,14 @@ class _Words:
             case NoLineCame():
                 text = f"no line has matched {self.settings.ready!r} so far → the old one drains first"
                 return f"{text}\nhint: --ready tells what its line is like", Weight.PLAIN
+            case AddressInUse(addresses, number):
+                ports = all(one.isdecimal() for one in addresses)
+                named = ("port " if ports else "") + " or ".join(map(printable, addresses))
+                text = f"{self.called(number)} found {named} in use by the old one"
+                return (
+                    f"{text} → the old one drains first from now on\nhint: --no-overlap makes that permanent",
+                    Weight.STRONG,
+                )
             case AwaitingRoom(numbers, most):
                 awaited = " or ".join(self.called(number) for number in numbers)
                 text = f"{counted(most, 'generation')} may drain at once → waiting for {awaited} to end"

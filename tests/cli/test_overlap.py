@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -533,3 +535,88 @@ def test_what_is_typed_goes_to_the_newest_that_reads(
     os.write(terminal.fd, b"\x03")
     assert terminal.process.wait(LIMIT) == 0
     terminal.nothing_is_left()
+
+
+# --- what only one process can have ---------------------------------------------------------------
+
+# With each a worker that keeps a port for itself, as its code would have it.
+PORTS = {
+    "debugpy": "import debugpy; debugpy.listen(('127.0.0.1', {port}))",
+    "prometheus_client": "import prometheus_client; prometheus_client.start_http_server({port}, '127.0.0.1')",
+    "socketserver": "import socketserver; global server; server = socketserver.TCPServer(('127.0.0.1', {port}), None)",
+}
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+@pytest.mark.parametrize("kind", PORTS)
+def test_a_port_in_the_worker_makes_the_old_one_drain_first(queue: Path, start: Start, kind: str) -> None:
+    if importlib.util.find_spec(kind) is None:
+        pytest.skip(f"there is no {kind} here")
+    port = free_port()
+    listen = PORTS[kind].format(port=port)
+    write(queue, 1, listen)
+    run = begin(start)
+    ready(run, 1, 1)
+    put(queue, "long", hold=True)
+    noted(queue, "long began 1")
+    write(queue, 2, listen)
+    run.err.wait_for(
+        rf"^reloader +\| worker\.2 found port {port} in use by the old one → the old one drains first from now on$"
+    )
+    run.err.wait_for(r"^reloader +\| hint: --no-overlap makes that permanent$")
+    # Until then the old one was at work, and it may end its task.
+    assert "drained 1" not in run.out.text
+    release(queue, "long")
+    run.out.wait_for("drained 1")
+    ready(run, 2, 3)
+    assert "crashed" not in run.err.text
+    assert run.out.text.count("got SIGINT") == 1
+    assert notes(queue) == ["long began 1", "long ended 1"]
+    # It is remembered for the run.
+    write(queue, 3, listen)
+    run.out.wait_for("drained 2")
+    ready(run, 3, 4)
+    assert run.err.text.count("in use by the old one") == 1
+    assert run.stop() == 0
+    assert run.out.text.count("got SIGINT") == 3
+
+
+def test_a_port_that_somebody_else_has_is_code_that_does_not_start(queue: Path, start: Start) -> None:
+    run = begin(start)
+    ready(run, 1, 1)
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        write(queue, 2, f"import socket; socket.create_server({other.getsockname()})")
+        run.err.wait_for(
+            r"worker\.2 crashed at its start \(exit status 1\) → worker\.1 goes on with the last good code"
+        )
+        put(queue, "job")
+        noted(queue, "job ended 1")
+    write(queue, 3)
+    ready(run, 3, 3)
+    assert run.stop() == 0
+
+
+def test_without_a_ready_line_a_port_is_found_in_use_as_well(queue: Path, start: Start) -> None:
+    port = free_port()
+    listen = PORTS["socketserver"].format(port=port)
+    write(queue, 1, listen)
+    run = start("--overlap", "--", PYTHON, "worker.py")
+    run.err.wait_for("watching")
+    ready(run, 1, 1)
+    put(queue, "long", hold=True)
+    noted(queue, "long began 1")
+    # It is taken as ready before it has come as far as that, and the old one drains.
+    write(queue, 2, f"import os, time\n    while not os.path.exists('go'): time.sleep(0.01)\n    {listen}")
+    run.out.wait_for("got SIGINT")
+    (queue / "go").touch()
+    run.err.wait_for(rf"worker\.2 found port {port} in use by the old one")
+    release(queue, "long")
+    ready(run, 2, 3)
+    assert run.stop() == 0

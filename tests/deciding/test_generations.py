@@ -12,6 +12,7 @@ from reloader.deciding.worker import Worker
 from reloader.effects import KillWorker, ReapWorker, StartWorker, StopWorker, Tell, WeighMemory
 from reloader.events import Change, ExitStatus, Kind, StartFailed
 from reloader.notices import (
+    AddressInUse,
     AssumedReady,
     AwaitingRoom,
     CannotStart,
@@ -178,6 +179,92 @@ def test_without_memory_for_two_the_old_one_drains_first(prepared: bool) -> None
     # The next one is weighed anew.
     assert reload(worker, 8.0) == 3
     assert lives(worker) == {2: Life.DRAINING, 3: Life.READY}
+
+
+# --- an address that only one can have ------------------------------------------------------------
+
+
+def gives_way(worker: Worker, now: float, generation: int = 2) -> list[object]:
+    """That is told, and the one at work drains first."""
+    told = Draining(100, A, signal.SIGINT, 10.0, False, 1)
+    return [Tell(AddressInUse(("5678",), generation)), StopWorker(1), Tell(told)]
+
+
+def test_a_generation_that_finds_the_old_ones_port_in_use_starts_again_when_that_has_drained() -> None:
+    worker = at_work()
+    worker.restart(5.0, A)
+    start_next(worker, 5.0)
+    assert worker.address_taken(5.5, 2, ("5678",)) == []
+    assert worker.exited(6.0, 2, BROKEN) == [ReapWorker(2), *gives_way(worker, 6.0)]
+    assert worker.plan is Plan.WAITING
+    worker.exited(9.0, 1, OK)
+    assert start_next(worker, 9.0) == 3
+    worker.ready(10.0, 3)
+    # It is remembered.
+    worker.restart(20.0, B)
+    assert lives(worker) == {3: Life.DRAINING}
+    worker.exited(21.0, 3, OK)
+    assert start_next(worker, 21.0) == 4
+
+
+def test_the_reason_may_be_known_only_after_the_end() -> None:
+    worker = at_work()
+    worker.restart(5.0, A)
+    start_next(worker, 5.0)
+    worker.exited(6.0, 2, BROKEN)
+    assert worker.plan is Plan.HELD
+    assert worker.address_taken(6.1, 2, ("5678",)) == gives_way(worker, 6.1)
+    assert worker.address_taken(6.2, 2, ("5678",)) == []
+
+
+def test_a_start_that_never_ends_for_want_of_the_port_gives_way_too() -> None:
+    worker = at_work(start_timeout=4.0)
+    worker.restart(5.0, A)
+    start_next(worker, 5.0)
+    worker.address_taken(5.5, 2, ("5678",))
+    assert worker.deadline_passed(9.0) == [StopWorker(2), *gives_way(worker, 9.0)]
+
+
+def test_without_a_ready_line_it_may_have_been_taken_for_ready() -> None:
+    worker = at_work(ready=None)
+    worker.restart(5.0, A)
+    start_next(worker, 5.0)
+    worker.deadline_passed(6.0)
+    assert lives(worker) == {1: Life.DRAINING, 2: Life.READY}
+    worker.address_taken(6.1, 2, ("5678",))
+    worker.exited(6.2, 1, OK)
+    assert worker.exited(6.3, 2, BROKEN) == [ReapWorker(2), Tell(AddressInUse(("5678",), 2))]
+    assert start_next(worker, 6.4) == 3
+
+
+def test_one_that_works_without_the_port_ends_later_for_another_reason() -> None:
+    worker = at_work()
+    worker.restart(5.0, A)
+    start_next(worker, 5.0)
+    worker.address_taken(5.5, 2, ("5678",))
+    worker.ready(6.0, 2)
+    worker.address_taken(6.1, 2, ("5678",))
+    worker.exited(7.0, 1, OK)
+    worker.exited(8.0, 2, BROKEN)
+    assert worker.plan is Plan.EXITED
+
+
+def test_who_is_not_wanted_any_more_decides_nothing_by_its_port() -> None:
+    worker = at_work()
+    worker.restart(5.0, A)
+    start_next(worker, 5.0)
+    worker.address_taken(5.5, 2, ("5678",))
+    worker.restart(5.6, B)
+    assert start_next(worker, 5.7) == 3
+    worker.exited(6.0, 2, BROKEN)
+    assert worker.address_taken(6.1, 2, ("5678",)) == []
+    assert lives(worker) == {1: Life.READY, 3: Life.STARTING}
+    # Nor while the run ends.
+    worker.address_taken(6.2, 3, ("5678",))
+    worker.stop(6.3, Goal.GONE)
+    worker.exited(6.4, 3, BROKEN)
+    worker.exited(6.5, 1, OK)
+    assert worker.finished
 
 
 def test_what_is_told_of_memory_too_late_changes_nothing() -> None:

@@ -22,9 +22,11 @@ from reloader.effects import (
     StartWorker,
     StopWorker,
     TakeBaseline,
+    Tell,
     WeighMemory,
 )
 from reloader.events import (
+    AddressTaken,
     BaselineTaken,
     Change,
     DeadlinePassed,
@@ -46,6 +48,7 @@ from reloader.events import (
     WorkerReady,
     WorkerStarted,
 )
+from reloader.notices import AddressInUse
 from reloader.settings import OnExit, Settings
 
 SEQUENCES = 3000
@@ -90,6 +93,10 @@ class World:
         self.orphaned: set[int] = set()
         self.short = False
         """There is no memory for two, which is known."""
+        self.taken: set[int] = set()
+        """Generations that have found an address in use."""
+        self.gives_way = False
+        """That has ended one of them, which is told."""
         self.due: list[tuple[float, int, Event]] = []
         self.order = 0
         self.surveyor_free_at = 0.0
@@ -119,7 +126,13 @@ class World:
                     if self.chance.random() < 0.1:
                         self.later(0.0, StartFailed(generation, "no", "", 127))
                         continue
+                    others = bool(self.alive)
                     self.alive[generation] = Process(self.version)
+                    if others and self.chance.random() < 0.15:
+                        delay = self.chance.uniform(0, 3)
+                        self.later(delay, AddressTaken(generation, ("80",)))
+                        if self.chance.random() < 0.7:
+                            self.end_in(generation, max(0.0, delay + self.chance.uniform(-0.1, 0.2)))
                     self.later(0.0, WorkerStarted(generation, 100 + generation))
                     if self.chance.random() < 0.8:
                         self.later(self.chance.uniform(0, 3), WorkerReady(generation))
@@ -127,6 +140,10 @@ class World:
                         self.end_in(generation, self.chance.uniform(0, 5))
                     if self.chance.random() < 0.05:
                         self.later(self.chance.uniform(0, 5), GuardLost(generation))
+                case Tell(AddressInUse(_, generation)):
+                    assert generation in self.taken
+                    assert not self.gives_way, "told twice"
+                    self.gives_way = True
                 case StopWorker(generation):
                     process = self.alive.get(generation)
                     if process is None:
@@ -166,8 +183,8 @@ class World:
     def count_before_start(self) -> None:
         """No more generations than are allowed, and one at most that nobody has asked to end."""
         wanted = [one for one in self.alive.values() if not one.stopped]
-        if self.short:
-            assert not self.alive, "no memory for two"
+        if self.short or self.gives_way:
+            assert not self.alive, "no room for two"
         self.short = False
         if self.settings.overlap:
             assert len(self.alive) <= self.settings.max_draining, "too many generations"
@@ -179,6 +196,7 @@ class World:
         """With overlap, one that is ready is stopped for no change, but for a newer one that is ready."""
         gone = self.supervisor.worker.goal is not Goal.UP
         excused = gone or generation in self.orphaned or not self.settings.overlap or self.short
+        excused = excused or self.gives_way
         if self.alive[generation].ready and not excused:
             newer = [one.ready for number, one in self.alive.items() if number > generation]
             assert any(newer) or self.settings.ready is None, "the one at work was touched"
@@ -225,6 +243,8 @@ class World:
                 if isinstance(event, MemoryShort) and self.generation + 1 == event.generation:
                     # Nobody wants another one any more, or it is past the moment in which it was asked for.
                     self.short = self.supervisor.worker.is_due
+                if isinstance(event, AddressTaken):
+                    self.taken.add(event.generation)
                 if isinstance(event, GuardLost):
                     self.orphaned.add(event.generation)
                 if isinstance(event, WorkerReady) and event.generation in self.alive:

@@ -23,11 +23,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from harness import Run
-from systems import SYSTEMS, Fate
+from systems import BEHIND, SYSTEMS, Fate
 from workshop import LONG, READY, ROOT, Outcome, Servers, Workshop, saves_at_a_long_task, stream
 
 RESULTS = ROOT / "docs" / "workers.json"
 Result = TypeVar("Result")
+ALL = SYSTEMS | BEHIND
 # A task that is in flight while so many saves happen takes so long, in seconds.
 SAVES, LASTS = 5, 20.0
 
@@ -64,7 +65,7 @@ def _with(
 
     place = Path(tempfile.mkdtemp(dir=folder))
     servers = Servers(folder)
-    shop = Workshop(SYSTEMS[name], place, servers, start)
+    shop = Workshop(ALL[name], place, servers, start)
     try:
         run = shop.start(*(() if overlap else ("--no-overlap",)))
         run.err.wait_for(READY, LONG)
@@ -84,7 +85,7 @@ def _with(
 def main() -> int:
     """Measure, print, store; 1 where anything was lost, doubled or left."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", default=list(SYSTEMS), metavar="NAME")
+    parser.add_argument("names", nargs="*", default=list(ALL), metavar="NAME")
     parser.add_argument("--reloads", type=int, default=20)
     parser.add_argument("--jobs", type=int, default=3, help="how many side by side")
     parser.add_argument("--no-overlap", action="store_true", help="drain first, everywhere")
@@ -95,13 +96,13 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def beside(name: str) -> bool:
-        return SYSTEMS[name].overlaps and not options.no_overlap
+        return ALL[name].overlaps and not options.no_overlap
 
     stored = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
 
     def store() -> None:
         if not options.dry:
-            ordered = {name: stored[name] for name in SYSTEMS if name in stored}
+            ordered = {name: stored[name] for name in ALL if name in stored}
             RESULTS.write_text(json.dumps(ordered, indent=2) + "\n")
 
     folder = Path(tempfile.mkdtemp(prefix="reloader-stream-"))
@@ -127,13 +128,13 @@ def main() -> int:
             )
             if wrong and options.verbose:
                 print(wrong)
-            failed += bool(wrong) and SYSTEMS[name].fate is Fate.ENDS
+            failed += bool(wrong) and ALL[name].fate is Fate.ENDS
             counted = {
                 key: len(value) if isinstance(value, list) else value
                 for key, value in asdict(outcome).items()
             }
             told: dict[str, object] = {
-                "in flight": SYSTEMS[name].fate.value,
+                "in flight": ALL[name].fate.value,
                 "overlap": beside(name),
                 "serves": [],
             }
@@ -146,7 +147,7 @@ def main() -> int:
         saving = {
             pool.submit(measure_saves, name, alone, own): name
             for name in options.names
-            if beside(name) and SYSTEMS[name].fate is Fate.ENDS and name in stored
+            if beside(name) and ALL[name].fate is Fate.ENDS and name in stored
         }
         for done in as_completed(saving):
             name = saving[done]

@@ -7,7 +7,7 @@ generation starts beside the old one.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 
@@ -60,6 +60,8 @@ class System:
     """
     calm: bool = False
     """Nothing is queued from a save until the old worker has ended: what it is handed while it stops is lost."""
+    front: str = ""
+    """What stands in front of it: the name of one of `fronts.py`."""
     kept: tuple[str, ...] = ()
     """Prints the numbers of the tasks that it has put aside on its own."""
 
@@ -252,6 +254,20 @@ _ALL = (
     _plain("shell script", "./worker.sh", "shell", "worker.sh"),
 )
 SYSTEMS = {system.name: system for system in _ALL}
+
+# Those that lost tasks where something stood in front of them: drained first, at a terminal, where the end of a
+# session's leader hangs up all of it.
+BEHIND = {
+    f"{name} behind {front}": replace(
+        SYSTEMS[name],
+        name=f"{name} behind {front}",
+        front=front,
+        overlaps=False,
+        reloads=20 if front == "a list" else 3,
+    )
+    for name in ("django-q2 (SQLite)", "celery (prefork)", "rqworker")
+    for front in ("a list", "a pipeline to tee", "npm run", "make", "honcho run")
+}
 
 BEAT = System(
     "celery beat",

@@ -10,12 +10,13 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from fronts import MissingError
 from harness import Run
-from systems import SYSTEMS, Fate
+from systems import BEHIND, SYSTEMS, Fate, System
 from workshop import LONG, READY, Process, Workshop, saves_at_a_long_task, stream
 
 pytestmark = pytest.mark.integration
-SetUp = Callable[[str], Workshop]
+SetUp = Callable[[str | System], Workshop]
 BESIDE = [name for name, system in SYSTEMS.items() if system.overlaps]
 THOSE = {fate: [name for name, system in SYSTEMS.items() if system.fate is fate] for fate in Fate}
 
@@ -107,6 +108,23 @@ def test_many_reloads_under_a_stream_of_tasks(name: str, workshop: SetUp) -> Non
     assert outcome.tasks >= outcome.reloads
     assert outcome.versions > 1
     assert run.stop() == 0 or outcome.killed
+    assert not run.survivors()
+
+
+@pytest.mark.parametrize("name", BEHIND)
+def test_many_reloads_of_a_worker_that_somebody_stands_in_front_of(name: str, workshop: SetUp) -> None:
+    """Whoever that is, at a terminal: no task is lost or done twice, and nothing is left."""
+    shop = workshop(BEHIND[name])
+    try:
+        run = shop.start("--no-overlap")
+    except MissingError as error:
+        pytest.skip(str(error))
+    run.err.wait_for(READY, LONG)
+    outcome = stream(shop, run, shop.system.reloads)
+    assert (outcome.lost, outcome.kept, outcome.doubled, outcome.left) == ([], [], [], [])
+    assert outcome.killed == 0
+    assert outcome.versions > 1
+    assert run.stop() == 0
     assert not run.survivors()
 
 

@@ -8,6 +8,7 @@ import json
 import os
 import queue
 import re
+import shlex
 import shutil
 import socket
 import subprocess
@@ -23,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from fronts import FRONTS
 from harness import LIMIT, Run, eventually
 from systems import System
 
@@ -195,11 +197,15 @@ class Workshop:
         return shutil.which(name, path=self.environment["PATH"]) or name
 
     def start(self, *options: str, command: Sequence[str] | None = None) -> Run:
-        """Start the worker under reloader, and somebody who queues beside it."""
+        """Start the worker under reloader, and somebody who queues beside it. Raises MissingError of its front."""
+        words = command or self.system.command
+        if self.system.front:
+            words = FRONTS[self.system.front].lay(self.folder, shlex.join(words))
+            options = ("--tty", "always", *options)
         run = self._start(
             *options,
             "--",
-            *(command or self.system.command),
+            *words,
             folder=self.folder,
             env=self.environment,
         )

@@ -163,6 +163,14 @@ def test_every_program_of_the_table_is_tried_and_documented() -> None:
         assert re.fullmatch(r"[a-z-]+\(\d\)|https://[^ ]+", wrapper.documented)
 
 
+def test_the_reference_names_every_program_of_the_table() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "reference.md").read_text()
+    section = text.partition("### In front of a worker")[2].partition("### Presets of your own")[0]
+    named = {" ".join(words) for code in re.findall(r"`([^`]+)`", section) for words in [code.split()]}
+    missing = [key for key in WRAPPERS if not any(name.split()[: len(key)] == list(key) for name in named)]
+    assert missing == []
+
+
 def test_who_stays_in_front_is_seen_through_and_who_looks_into_the_worker_is_not() -> None:
     names = front_names()
     assert {"uv", "timeout", "sudo", "npm", "make", "honcho", "flock", "script", "dotenv", "setsid"} <= names

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from reloader.events import Change, ExitStatus, Kind, ProcessInfo, Sameness, Unchanged
 from reloader.message import Message
 from reloader.notices import (
+    AddressInUse,
     AssumedReady,
     AwaitingPrompt,
     AwaitingRoom,
@@ -152,6 +153,16 @@ WORDS: list[tuple[Notice, str]] = [
     (
         MemoryIsShort(123_456_789, 50_000_000),
         "50 MB are free, and qcluster uses 123 MB → the old one drains first",
+    ),
+    (
+        AddressInUse(("5678",), 2),
+        "qcluster.2 found port 5678 in use by the old one → the old one drains first from now on\n"
+        "hint: --no-overlap makes that permanent",
+    ),
+    (
+        AddressInUse(("5678", "/run/a.sock"), 2),
+        "qcluster.2 found 5678 or /run/a.sock in use by the old one → the old one drains first from now on\n"
+        "hint: --no-overlap makes that permanent",
     ),
     (
         NoLineCame(),
@@ -420,6 +431,7 @@ _TEXTS = [
 
 def test_notices_with_text_of_others_are_known() -> None:
     assert {type(param.values[0]) for param in _TEXTS} == {
+        AddressInUse,
         *(Draining, StartingAgain, ChangesMeanwhile, CannotRead, EndingLeftovers, CannotStart),
         *(
             WatchingByComparing,
