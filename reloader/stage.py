@@ -87,15 +87,9 @@ class Stage:
         # Side by side no pump waits for another; else the last words of a generation come before the first
         # of the next.
         before = () if self._settings.overlap else self.pumps_of(None)
-<<<<<<< .merge_file_rzztcc
-        pumps = make_pumps(generation, self._place, streams.readings, before, self._post)
-        living = Living(worker, streams.terminal, pumps)
-=======
-        sources = {stream: reading for stream, (reading, _) in pipes.items()}
         others = tuple(self._living.values())
-        pumps = make_pumps(generation, self._place, sources, before, self._post, others)
-        living = Living(worker, terminal, pumps, beside=bool(others))
->>>>>>> .merge_file_SFgD3v
+        pumps = make_pumps(generation, self._place, streams.readings, before, self._post, others)
+        living = Living(worker, streams.terminal, pumps, beside=bool(others))
         self._living[generation] = living
         self._pumps = {one: some for one, some in self._pumps.items() if not all(p.wait(0) for p in some)}
         self._pumps[generation] = pumps

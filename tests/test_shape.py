@@ -82,7 +82,6 @@ CLOCK = {
     "running/usage.py",
     "running/leftovers.py",  # for the guard
     "running/draining.py",
-    "running/session.py",
     "running/guard_main.py",  # a process of its own
     "running/warm/builder.py",
     "running/warm/seed.py",  # in the worker, how long it has told nothing

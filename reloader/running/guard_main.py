@@ -238,7 +238,7 @@ class Guard:
 
     def look_after(self, now: float) -> None:
         """Bring the end of the tree a step further."""
-        if self.status is not None and is_childless():
+        if self.status is not None and spawn.is_childless():
             self.over, self.due = True, None
             self.answer(wire.ENDED, *spawn.exit_of(self.status))
             return
@@ -355,15 +355,6 @@ class Guard:
         seconds = self.stop_timeout
         limit = "as long as it takes" if seconds is None else f"at most {seconds:g} s"
         tell(f"reloader itself was killed; draining {self.name} (pid {self.pid}) for {limit}")
-
-
-def is_childless() -> bool:
-    """Whether we have no child, dead or alive: by the system's word, which misses nobody."""
-    try:
-        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-    except ChildProcessError:
-        return True
-    return False
 
 
 def guard(order: dict, files: list[int], path: list[str]) -> None:  # type: ignore[type-arg]

@@ -42,6 +42,15 @@ def exit_of(status: int) -> tuple[int | None, int | None]:
     return (None, os.WTERMSIG(status)) if os.WIFSIGNALED(status) else (os.WEXITSTATUS(status), None)
 
 
+def is_childless() -> bool:
+    """Whether we have no child, dead or alive: by the system's word, which misses nobody."""
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return True
+    return False
+
+
 def spawn(
     command: Sequence[bytes],
     environment: Mapping[bytes, bytes],

@@ -8,11 +8,8 @@ import shlex
 
 from reloader.events import ExitStatus
 from reloader.notices import (
-<<<<<<< .merge_file_1gGiJL
-    AnotherUsers,
-=======
     AddressInUse,
->>>>>>> .merge_file_khUnl9
+    AnotherUsers,
     AssumedReady,
     AwaitingPrompt,
     AwaitingRoom,

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from harness import LIMIT, SLOWDOWN, Run, eventually, save
+from harness import LIMIT, SLOWDOWN, Run, between_presses, eventually, save
 from processes import identify
 from terminal import Terminal
 
@@ -294,6 +294,7 @@ def test_a_second_ctrl_c_kills_both(queue: Path, start: Start) -> None:
     noted(queue, "other began 2")
     run.send(signal.SIGINT)
     run.err.wait_for(r"draining worker\.2")
+    between_presses()
     run.send(signal.SIGINT)
     assert run.wait() == -signal.SIGINT
     run.nothing_is_left()
