@@ -6,7 +6,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 NEEDED := --group test --group lint --group bench
 
-.PHONY: help demo test test-quick workers lint bench queues environments torch
+.PHONY: help demo test test-quick workers fronts lint bench queues node-fronts environments torch
 
 help:  ## show this
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile
@@ -14,14 +14,20 @@ help:  ## show this
 demo: $(INSTALLED)  ## a django-q2 worker, edited while it works; to edit it yourself: ARGS=--interactive
 	@$(BIN)/python docs/demo.py $(ARGS)
 
-test: $(INSTALLED) queues  ## the tests; some of them: ARGS="-k NAME"
+test: $(INSTALLED) queues node-fronts  ## the tests; some of them: ARGS="-k NAME"
 	$(BIN)/pytest -n 6 --dist worksteal $(ARGS)
 
-test-quick: $(INSTALLED)  ## the tests without those that drive real task queues
+test-quick: $(INSTALLED) node-fronts  ## the tests without those that drive real task queues
 	$(BIN)/pytest -n 6 --dist worksteal -m "not integration" $(ARGS)
 
 workers: $(INSTALLED) queues  ## reload every task queue 20 times under a stream of tasks: the table of the README
 	PYTHONPATH=tests $(BIN)/python tests/integration/stream.py $(ARGS)
+	$(BIN)/python docs/refresh.py
+
+fronts: $(INSTALLED) node-fronts  ## run a worker behind shells, runners and managers: the table in docs/concepts/stopping.md
+	rm -f docs/fronts.json
+	RELOADER_FRONTS=$(CURDIR)/docs/fronts.json $(BIN)/pytest -n 6 tests/cli/test_fronts.py $(ARGS); \
+		status=$$?; rm -f docs/fronts.json.lock; exit $$status
 	$(BIN)/python docs/refresh.py
 
 lint: $(INSTALLED)  ## style, format and types
@@ -58,10 +64,15 @@ queues: .venv-queues/.installed .venv-older/.installed $(if $(shell command -v n
 .venv-older/.installed: pyproject.toml
 	$(call install,.venv-older,--group older)
 
+# The process managers of Node that are tried in front of a worker.
+node-fronts: $(if $(shell command -v npm),.node-fronts/.installed)
+
 .node-queues/.installed: tests/integration/projects/bullmq/package.json
-	@echo "installing into .node-queues"
-	@mkdir -p .node-queues && cp $< .node-queues/
-	@cd .node-queues && npm install --silent --no-audit --no-fund --no-package-lock
+.node-fronts/.installed: tests/cli/fronts/package.json
+.node-queues/.installed .node-fronts/.installed:
+	@echo "installing into $(@D)"
+	@mkdir -p $(@D) && cp $< $(@D)/
+	@cd $(@D) && npm install --silent --no-audit --no-fund --no-package-lock
 	@touch $@
 
 # Make the environment $(1) and install $(2) into it.

@@ -108,13 +108,14 @@ def workers() -> str:
 
 def reloads() -> str:
     """What many reloads under a stream of tasks came to, system by system, as one table."""
-    results = json.loads((ROOT / "docs" / "workers.json").read_text(encoding="utf-8"))
     lines = [
         "| system | overlap | lost | doubled | left | killed | reloads | tasks | a task in flight at a save |"
         " new code has one: median, slowest |",
         "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | --- | ---: |",
     ]
-    for system, one in results.items():
+    for system, one in _stored("workers").items():
+        if " behind " in system:
+            continue
         lost = f"{one['lost']} ({one['kept']} put aside)" if one["kept"] else one["lost"]
         numbers = (lost, one["doubled"], one["left"], one["killed"], one["reloads"], one["tasks"])
         overlap = "yes" if one.get("overlap") else "no"
@@ -122,6 +123,66 @@ def reloads() -> str:
         soon = f"{statistics.median(times):.2f}, {max(times):.2f} s" if times else "–"
         cells = [overlap, *map(str, numbers), one["in flight"], soon]
         lines.append(f"| {system} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _stored(name: str) -> Any:
+    """What a measurement has left in `docs`; nothing before the first one."""
+    file = ROOT / "docs" / f"{name}.json"
+    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+
+
+def fronts() -> str:
+    """Who gets the stop signal behind what stands in front of the worker, as the tests have seen it."""
+
+    def heard(row: Mapping[str, Any] | None) -> str:
+        if row is None:
+            return "not tried"
+        numbers = {
+            name: " and ".join(one.removeprefix("SIG") for one in all_) for name, all_ in row["heard"].items()
+        }
+        if not any(numbers.values()):
+            return "nobody it could help, which is told"
+        who = "the worker" if len(numbers) == 1 else "each of them"
+        told = "; what to do is told" if row["told"] else ""
+        return f"{who}: {', '.join(sorted(set(numbers.values())))}{told}"
+
+    def meanwhile(rows: Mapping[str, Mapping[str, Any]]) -> str:
+        ended = {name for row in rows.values() for name in row["ended"]}
+        waiting = {name for row in rows.values() for name in row["in front"]} - ended
+        told = [f"{_words(ended)} ends, the worker goes on"] if ended else []
+        return "; ".join(told + ([f"{_words(waiting)} waits"] if waiting else [])) or "becomes the worker"
+
+    lines = [
+        "| in front | typed behind `reloader --` | at a terminal | in pipes | what is in front |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for name, rows in _stored("fronts").items():
+        command = next(iter(rows.values()))["command"]
+        for word, short in (
+            ("{WORKER}", "WORKER"),
+            ("{QUOTED}", "WORKER"),
+            ("{PYTHON}", "python"),
+            ("{USER}", "USER"),
+        ):
+            command = command.replace(word, short)
+        typed = "`" + command.replace("|", "\\|") + "`"
+        cells = (name, typed, heard(rows.get("terminal")), heard(rows.get("pipes")), meanwhile(rows))
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _words(names: set[str]) -> str:
+    return " and ".join(f"`{name}`" for name in sorted(names))
+
+
+def behind() -> str:
+    """What the reloads of real queues behind such fronts came to."""
+    lines = ["| system | lost | doubled | left | killed | reloads | tasks |", f"| --- |{' ---: |' * 6}"]
+    for system, one in _stored("workers").items():
+        if " behind " in system:
+            cells = (one[key] for key in ("lost", "doubled", "left", "killed", "reloads", "tasks"))
+            lines.append(f"| {' | '.join([system, *map(str, cells)])} |")
     return "\n".join(lines)
 
 
@@ -149,6 +210,8 @@ PARTS: dict[tuple[str, str], Callable[[], str]] = {
     ("docs/concepts.md", "table of lives"): lambda: _drawn("generation", LIVES),
     ("docs/concepts.md", "table of plans"): lambda: _drawn("plan", TABLE),
     ("docs/reference.md", "known workers"): workers,
+    ("docs/concepts/stopping.md", "fronts"): fronts,
+    ("docs/concepts/stopping.md", "queues behind fronts"): behind,
 }
 
 

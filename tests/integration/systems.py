@@ -263,7 +263,8 @@ BEHIND = {
         name=f"{name} behind {front}",
         front=front,
         overlaps=False,
-        reloads=20 if front == "a list" else 3,
+        # The table in the docs is made with 20 of each.
+        reloads=20 if (name, front) == ("django-q2 (SQLite)", "a list") else 3,
     )
     for name in ("django-q2 (SQLite)", "celery (prefork)", "rqworker")
     for front in ("a list", "a pipeline to tee", "npm run", "make", "honcho run")
