@@ -405,3 +405,21 @@ def test_those_that_wait_end_with_the_supervisor(environment: Environment, start
     (one.folder / "release").touch()
     eventually(lambda: not parked(run, template), "those that waited are gone")
     run.nothing_is_left()
+
+
+def test_variables_that_were_set_in_front_of_the_worker_are_those_of_their_file(
+    environment: Environment, start: Start
+) -> None:
+    one = environment
+    one.install(lib="")
+    write(one.folder / ".env", "export SETTING=first\n")
+    # The folder that is named, and the program, change with every save.
+    command = ["env", "-C", ".", "sh", "-c", f". ./.env; exec {one.python} worker.py"]
+    run = one.begin(start, "import lib; lib.VERSION = os.environ['SETTING']", command=command)
+    assert versions(run) == "first"
+    warmed(run)
+    assert one.again(run) == "warm"
+    assert versions(run) == "first"
+    # It restarts the worker by itself.
+    assert ".env" in next_start(run, one.folder / ".env", "export SETTING=second\n")
+    assert versions(run) == "second"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -117,6 +118,7 @@ def why_never(record: Record) -> str | None:
 _LOCKS = ("uv.lock", "poetry.lock", "pdm.lock", "Pipfile.lock", "pyproject.toml", ".python-version")
 # From where something in front of the worker may take its variables.
 _VARIABLES = (".env", ".env.local", ".envrc", "mise.toml", ".mise.toml", ".tool-versions")
+_SOURCED = re.compile(r"(?:^|[\s;&|({])(?:\.|source)\s+([^\s;&|]+)")
 
 
 def deciding_files(command: Sequence[str], program: Sequence[str], folder: str) -> list[str]:
@@ -125,7 +127,9 @@ def deciding_files(command: Sequence[str], program: Sequence[str], folder: str) 
     parent = folder
     is_last = list(command[len(command) - len(program) :]) == list(program)
     in_front = command[: len(command) - len(program)] if is_last else command
-    names = _LOCKS + (_VARIABLES if in_front else ())
+    # A shell runs these within itself: `source .venv/bin/activate && ...`.
+    sourced = [name for word in in_front for name in _SOURCED.findall(word)]
+    names = (*_LOCKS, *(_VARIABLES if in_front else ()), *sourced)
     while True:
         found += [os.path.join(parent, name) for name in names]
         if parent == os.path.dirname(parent):
@@ -135,9 +139,9 @@ def deciding_files(command: Sequence[str], program: Sequence[str], folder: str) 
         lists = [one for one in os.listdir(folder) if one.startswith("requirements") and one.endswith(".txt")]
     except OSError:
         lists = []
-    # The text of a shell is a word that has more of them: `source .venv/bin/activate && ...`.
-    words = [part for word in in_front for part in word.replace(";", " ").split()]
-    return [*found, *(os.path.join(folder, one) for one in (*sorted(lists), *words))]
+    own = [os.path.join(folder, one) for one in (*sorted(lists), *in_front)]
+    # A folder, as in `direnv exec .`, changes with every save.
+    return [*found, *(path for path in own if not os.path.isdir(path))]
 
 
 class Kept(NamedTuple):
