@@ -104,7 +104,7 @@ _ALL = (
     _shell("a sequence", "{WORKER}; true"),
     _shell("a list of bash", "true && {WORKER} && true", "bash"),
     _shell("a login shell", "cd . && {WORKER}; true", "bash -l"),
-    _shell("a shell in a shell", "sh -c {QUOTED}'; true'; true"),
+    _shell("a shell in a shell", 'sh -c "true; {WORKER}; true"; true'),
     _shell("a shell worker behind a list", "true && ./worker.sh && true"),
     Front(
         "a script that passes signals on",
@@ -114,21 +114,21 @@ _ALL = (
         },
     ),
     # Pipelines.
-    _shell("a pipeline to tee", "{WORKER} | tee ../log", log="log"),
-    _shell("a pipeline to grep", "{WORKER} | grep --line-buffered . | tee ../log", log="log"),
-    _shell("a pipeline with standard error", "{WORKER} 2>&1 | cat >../log", log="log"),
+    _shell("a pipeline to tee", "{WORKER} | tee -a ../log", log="log"),
+    _shell("a pipeline to grep", "{WORKER} | grep --line-buffered . | tee -a ../log", log="log"),
+    _shell("a pipeline with standard error", "{WORKER} 2>&1 | cat >>../log", log="log"),
     _shell(
         "a pipeline to a filter of one's own",
         "{WORKER} | {PYTHON} filter.py",
         copies=("filter.py",),
         filters=True,
     ),
-    _shell("a shell worker in a pipeline", "./worker.sh | tee ../log", log="log"),
+    _shell("a shell worker in a pipeline", "./worker.sh | tee -a ../log", log="log"),
     # Several.
     _shell(
         "two workers of a shell", "{WORKER} one & {WORKER} two & wait", workers=("one", "two"), tells=True
     ),
-    _shell("a process beside the worker", "sleep 600 & {WORKER}; kill $!", tells=True),
+    _shell("a process beside the worker", "sleep 600 & {WORKER}; kill $!"),
     # Runners of tasks.
     Front("npm run", "npm run --silent work", _PACKAGE),
     Front(

@@ -107,6 +107,7 @@ class Run:
         *arguments: str | bytes,
         env: dict[str, str] | None = None,
         launcher: Sequence[str] = (),
+        program: Sequence[str] = (RELOADER,),
         stdin: int = subprocess.DEVNULL,
         merged: bool = False,
         preexec: Callable[[], None] | None = None,
@@ -116,7 +117,7 @@ class Run:
         environment |= COLD
         environment |= {"MARK": self.mark, "PYTHONUNBUFFERED": "1"} | (env or {})
         self.process = subprocess.Popen(
-            [*launcher, RELOADER, *arguments],
+            [*launcher, *program, *arguments],
             cwd=folder,
             env=environment,
             stdin=stdin,

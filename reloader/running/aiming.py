@@ -150,7 +150,8 @@ class Choice:
         elif self._names_worker(process):
             chosen.fronts.append(process)
             inside = [child for child in children if self._has_worker(child)]
-            chosen.filters += [child for child in children if child not in inside]
+            outside = [child for child in children if child not in inside]
+            chosen.filters += [child for child in outside if self._reads_from_another(child, children)]
             for child in inside:
                 self._see_through(child, number, chosen)
         elif not children or process.names.isdisjoint(self.front_names):

@@ -118,10 +118,10 @@ def ended_well(stage: Stage, version: int, before: dict[int, str]) -> None:
     ended = [name for pid, name in behind.items() if not slept[pid]]
     assert bool(ended) is not front.waits, f"ended while the worker drained: {ended}\n{shown}"
     if front.quiet:
-        # Shells are stopped, lest they go on with their next command; a signal that they feel would end them.
-        woken = [
-            name for pid, name in behind.items() if slept[pid] != before[pid] and name not in ("sh", "bash")
-        ]
+        # Shells are stopped, lest they go on with their next command, and make hears of that. A signal that
+        # they feel would have ended them.
+        awake = [name for pid, name in behind.items() if slept[pid] != before[pid]]
+        woken = [name for name in awake if name not in ("sh", "bash", "make")]
         assert woken == [], f"signalled while the worker drained: {woken}\n{shown}"
     if front.filters:
         assert place.of(version, "filter") == [["ended"]]
@@ -137,7 +137,7 @@ def row(stage: Stage) -> dict[str, object]:
         "command": place.front.command,
         "in front": list(behind.values()),
         "heard": {name: place.heard(1, name) for name in place.front.workers},
-        "ended": [name for pid, name in behind.items() if not slept[pid]],
+        "ended": [name for pid, name in behind.items() if not slept.get(pid)],
         "told": "--stop-target" in stage.shown(),
     }
 
