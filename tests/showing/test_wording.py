@@ -17,6 +17,7 @@ from reloader.events import Change, ExitStatus, Kind, ProcessInfo, Sameness, Unc
 from reloader.message import Message
 from reloader.notices import (
     AddressInUse,
+    AnotherUsers,
     AssumedReady,
     AwaitingPrompt,
     AwaitingRoom,
@@ -44,6 +45,7 @@ from reloader.notices import (
     NothingChanged,
     NothingNew,
     Notice,
+    NotPassedOn,
     NotReady,
     OurFault,
     Paused,
@@ -71,6 +73,7 @@ from reloader.notices import (
     Watching,
     WatchingBeside,
     WatchingByComparing,
+    WhichIsTheWorker,
 )
 from reloader.settings import Settings
 from reloader.showing.console import Weight, printable
@@ -153,6 +156,21 @@ WORDS: list[tuple[Notice, str]] = [
     (
         MemoryIsShort(123_456_789, 50_000_000),
         "50 MB are free, and qcluster uses 123 MB → the old one drains first",
+    ),
+    (
+        WhichIsTheWorker((ProcessInfo(7, "./a"), ProcessInfo(8, "./b"))),
+        "the stop signal goes to ./a (pid 7), ./b (pid 8): which of them is the worker cannot be seen\n"
+        "hint: --stop-target leader signals the first process alone, tree all",
+    ),
+    (
+        NotPassedOn((ProcessInfo(7, "runner work"),)),
+        "runner work (pid 7) got SIGINT a second ago, and nothing below has ended: perhaps it is not passed on\n"
+        "hint: --stop-target tree signals every process",
+    ),
+    (
+        AnotherUsers((ProcessInfo(7, "python work.py"),)),
+        "not allowed to signal python work.py (pid 7): another user's\n"
+        "hint: --sudo-kill lets sudo do it; by hand: sudo kill -SIGINT 7",
     ),
     (
         AddressInUse(("5678",), 2),
@@ -432,6 +450,7 @@ _TEXTS = [
 def test_notices_with_text_of_others_are_known() -> None:
     assert {type(param.values[0]) for param in _TEXTS} == {
         AddressInUse,
+        *(AnotherUsers, NotPassedOn, WhichIsTheWorker),
         *(Draining, StartingAgain, ChangesMeanwhile, CannotRead, EndingLeftovers, CannotStart),
         *(
             WatchingByComparing,
