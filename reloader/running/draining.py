@@ -14,8 +14,13 @@ import _signal as signal  # type: ignore[import-not-found]
 import os
 import time
 
-from reloader.running.aiming import STOP_WITH_THEIR_CHILD, Aim, Process
+from reloader.running.aiming import STOP_WITH_THEIR_CHILD, Aim, Choice, Process, look
 from reloader.running.system import Handle
+
+# typing is for type checkers alone.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Container
 
 # A program sleeps when its main thread was not woken up for so long, in seconds: longer than an answer of a
 # broker takes that is on its way.
@@ -33,10 +38,26 @@ _WAITS = {"x86_64": ("61", "247"), "aarch64": ("260", "95"), "riscv64": ("260", 
 )
 
 
+def begin(order: dict, firsts: list[int], number: int | None, heard: Container[int] = ()) -> Drain:  # type: ignore[type-arg]
+    """Send the signal to what is the worker among these processes and what descends from them.
+
+    The order is that by which it was started. Those that have `heard` the signal do not get it again; without
+    a number all of them have.
+    """
+    table = look(firsts)
+    choice = Choice(table, order["words"], frozenset(order["fronts"]), frozenset(order["shells"]))
+    aim = choice.aim(firsts, order["target"], number or order["stop_signal"])
+    return Drain(
+        aim, number or order["stop_signal"], table, order["sudo_kill"], table if number is None else heard
+    )
+
+
 class Drain:
     """Sends the signal as it is made; `close` gives the handles back."""
 
-    def __init__(self, aim: Aim, number: int, table: dict[int, Process], sudo_kill: bool) -> None:
+    def __init__(
+        self, aim: Aim, number: int, table: dict[int, Process], sudo_kill: bool, heard: Container[int] = ()
+    ) -> None:
         self.aim = aim
         self.number = number
         # Opened now, so that the signal, which may have to wait, goes to these processes and no later ones.
@@ -50,6 +71,8 @@ class Drain:
         self.refused: list[Process] = []
         """Those that the system does not let us signal: another user's."""
         for process, handle in targets:
+            if process.pid in heard:
+                continue
             # What a shell started in the background ignores SIGINT.
             if not handle.send(signal.SIGTERM if process.ignores(number) else number):
                 self.refused.append(process)

@@ -164,13 +164,10 @@ class Guard:
         sys.path[:] = self.path or sys.path
         from reloader.running import aiming, draining
 
-        order = self.order
-        table = aiming.look(firsts)
-        choice = aiming.Choice(table, order["words"], frozenset(order["fronts"]), frozenset(order["shells"]))
-        aim = choice.aim(firsts, order["target"], number)
         if self.drain is not None:
             self.drain.close()
-        self.drain = draining.Drain(aim, number, table, order["sudo_kill"])
+        self.drain = draining.begin(self.order, firsts, number)
+        aim = self.drain.aim
         self.bystanders |= self.drain.bystanders
         self.is_worker = self.is_worker or aim.is_sure
         self.rest_at = None

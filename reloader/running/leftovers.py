@@ -129,9 +129,9 @@ def end_gently(
     return [(leftover.pid, leftover.name) for leftover in new]
 
 
-def children() -> list[tuple[int, str]]:
+def children(spared: Container[int] = ()) -> list[tuple[int, str]]:
     """Pid and name of what has become our child, or was one from the start, and has not ended."""
-    tree = Tree(0)
+    tree = Tree(0, spared)
     tree.close()
     ours = set(children_of(os.getpid()) or [one.pid for one in tree.live])
     return [(one.pid, one.name) for one in tree.live if one.pid in ours]

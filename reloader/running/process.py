@@ -6,6 +6,7 @@ import errno
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -78,11 +79,11 @@ class WorkerProcess:
         terminal: bool = False,
     ) -> None:
         self.generation = generation
+        self._settings = settings
         program = settings.command_of(generation)[0]
+        self._order = order(generation, settings, environment, folder, terminal)
         try:
-            self._guard = Guard(
-                nursery.guard(order(generation, settings, environment, folder, terminal), files)
-            )
+            self._guard = Guard(nursery.guard(self._order, files))
         except NotStarted as failure:
             path = folder if failure.at_folder else program
             error = OSError(failure.number, os.strerror(failure.number), path)
@@ -92,12 +93,11 @@ class WorkerProcess:
         spared.update(self._spared)
         self.guard = self._guard.pid
         """The guard's pid."""
+        self._stopped = False
 
     def stop(self, number: int) -> None:
-        """Send the stop signal to the leader alone: task queues lead their own children.
-
-        SIGCONT goes after it, since a stopped process handles no signal.
-        """
+        """Send the stop signal to the worker; where the guard is gone, `wait` has done that."""
+        self._stopped = True
         try:
             self._guard.stop(number)
         except Lost:
@@ -143,11 +143,32 @@ class WorkerProcess:
         if ended is None:
             # Told first: whoever hears of the worker's end then takes it for what it is.
             post(GuardLost(self.generation))
+            self._drain_adopted()
             ended = system.wait_for_adopted(self._guard.handle)
             spared.discard(self.pid)
             leftovers.end_all(spared)
         spared.difference_update(self._spared)
         return ExitStatus(*ended)
+
+    def _drain_adopted(self) -> None:
+        """Do what the guard would have done, for the tree that has become ours; blocks until that is over.
+
+        The first process has the stop signal from the system, which was told to send it at the guard's end.
+        """
+        if not system.tells_of_parents_death():
+            return
+        from reloader.running import draining
+
+        roots = [pid for pid, _ in leftovers.children(spared - {self.pid})]
+        number: int = self._settings.stop_signal
+        began = time.monotonic()
+        limit = self._settings.stop_timeout
+        # A drain that went on has been heard of by all whom it is for.
+        drain = draining.begin(self._order, roots, None if self._stopped else number, heard={self.pid})
+        while not drain.is_over() and (limit is None or time.monotonic() < began + limit):
+            time.sleep(leftovers.PAUSE)
+        drain.finish()
+        drain.close()
 
     def await_gone(self) -> None:
         """Block until the guard is gone, which `forget` allows it."""

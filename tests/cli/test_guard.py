@@ -319,3 +319,24 @@ def cpu_of(pid: int | None) -> float:
     """Seconds of CPU time."""
     assert pid is not None
     return time.clock_gettime((~pid << 3) | 2)
+
+
+def test_a_guard_that_is_killed_behind_a_shell(stubborn: Path, start: Start) -> None:
+    """The system tells the first process alone; the worker behind it drains all the same.
+
+    Seen to fail where nobody signals but the system: the worker was ended in the middle of its task.
+    """
+    run = start("--", "sh", "-c", f"true; {PYTHON} worker.py; true")
+    worker = int(run.out.wait_for(r"ready (\d+)").group(1))
+    guard = run.guard()
+    assert guard is not None
+    os.kill(guard, signal.SIGKILL)
+    run.err.wait_for("the guard was killed; the next start makes another")
+    run.out.wait_for("got SIGINT")
+    (stubborn / "release").touch()
+    run.out.wait_for("drained")
+    run.out.wait_for(r"ready \d+")
+    assert identify(worker) is None
+    assert run.out.text.count("got") == 1
+    assert run.stop() == 0
+    run.nothing_is_left()
