@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 # When nothing has followed from the stop signal for so long, in seconds, the user is told.
 UNMOVED_AFTER = 1.0
+# What we may not kill is tried again this often, in seconds.
+REFUSED_AGAIN = 1.0
 
 
 class Guard:
@@ -245,7 +247,8 @@ class Guard:
         self.due = now + leftovers.PAUSE
         if self.kill_at is not None:
             if now >= self.kill_at:
-                leftovers.kill_all(self.pid if self.status is None else 0)
+                if leftovers.kill_all(self.pid if self.status is None else 0):
+                    self.due = now + REFUSED_AGAIN
             else:
                 self.met |= {pid for pid, _ in leftovers.end_gently(self.met)}
         elif self.is_draining(now):
@@ -311,7 +314,7 @@ class Guard:
     @property
     def has_died(self) -> bool:
         """Whether the first process has died by the stop signal, and not ended in its own way."""
-        return self.status is not None and os.WIFSIGNALED(self.status) and bool(self.drain)
+        return self.status is not None and os.WIFSIGNALED(self.status) and self.drain is not None
 
     def may_have_left_worker(self) -> bool:
         """Whether what has ended may have been a runner that left the worker behind."""
