@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from reloader.running.keystrokes import ESCAPE, LONGEST, REST, Keystrokes, Unit, UnitKind
 
-CHARACTER, ANSWER, OTHER = UnitKind
+CHARACTER, ANSWER, OTHER = UnitKind.CHARACTER, UnitKind.ANSWER, UnitKind.OTHER
 
 SENT = {
     # The terminal's answers: to ESC[c, ESC[>c, ESC[6n, ESC[5n, ESC[?25$p, ESC[18t, ESC[?u, OSC 10 and 11,
@@ -97,11 +97,12 @@ def test_no_byte_is_lost_or_doubled_whatever_comes(pieces: list[bytes | None]) -
 def test_a_lone_escape_is_awaited_for_a_moment() -> None:
     keystrokes = Keystrokes()
     assert keystrokes.feed(b"\x1b") == []
-    assert keystrokes.patience == ESCAPE
+    awaited = [keystrokes.patience]
     assert keystrokes.expire() == [Unit(b"\x1b", CHARACTER)]
-    assert keystrokes.patience == REST
+    awaited.append(keystrokes.patience)
     assert keystrokes.expire() == []
-    assert keystrokes.patience is None
+    awaited.append(keystrokes.patience)
+    assert awaited == [ESCAPE, REST, None]
     assert keystrokes.feed(b"[") == [Unit(b"[", CHARACTER)]
 
 
