@@ -35,6 +35,7 @@ from reloader.effects import (
     Suspend,
     TakeBaseline,
     TakeTemplate,
+    TakeTerminal,
     Tell,
     WatchFolders,
     WeighMemory,
@@ -78,7 +79,7 @@ def run(settings: Settings, environment: Mapping[str, str], booted: Booted) -> i
     inbox: SimpleQueue[Event] = SimpleQueue()
     supervisor = Supervisor(settings)
     with Shell(settings, environment, inbox.put, booted) as shell:
-        shell.perform([*introduced(settings), *supervisor.start(monotonic())])
+        shell.perform([*introduced(settings, shell.pid_to_kill), *supervisor.start(monotonic())])
         while not supervisor.finished:
             event = next_event(inbox, supervisor.deadline)
             shell.perform(supervisor.handle(event, monotonic()))
@@ -117,7 +118,7 @@ class Shell:
         self._environment = environment
         self._post = post
         self._spawn = partial(spawn_thread, post)
-        self._signals = signals.Signals(post, lambda: self._keyboard is not None and self._stage.is_read())
+        self._signals = signals.Signals(post, lambda: self._keyboard is not None and self._stage.is_asking())
         self._sinks = make_sinks()
         self._console = Console(settings, self._sinks[1], environment, partial(post, OutputClosed()))
         self._began_ns = time.time_ns() - system.CLOCK_TICK_NS
@@ -135,13 +136,18 @@ class Shell:
         spawn.become_subreaper()
         self._signals.install()
         self._spawn("signals", self._signals.listen)
-        if os.isatty(0) and self._console.can_write_over:
+        if os.isatty(0) and self._console.is_at_terminal:
             from reloader.running.keyboard import Keyboard
 
             self._keyboard = Keyboard(0, self._post, self._stage.type, self._stage.remember)
             self._take_terminal()
             self._spawn("keyboard", self._keyboard.run)
         return self
+
+    @property
+    def pid_to_kill(self) -> int | None:
+        """Our pid, where no Ctrl-C ends us."""
+        return os.getpid() if self._signals.ignores_interrupt else None
 
     def _take_terminal(self) -> None:
         if self._keyboard is not None:
@@ -200,6 +206,10 @@ class Shell:
                     self._give_terminal_back()
                     self._stage.suspend()
                     self._take_terminal()
+                    # Whoever is not in the foreground is not told of a new size.
+                    self._stage.follow_size()
+                case TakeTerminal():
+                    self._take_terminal()
                 case ReapOrphans():
                     process.reap_orphans()
                 case BeginWatching():
@@ -209,8 +219,8 @@ class Shell:
                     self._surveyor.compare(paths, at_once)
                 case TakeBaseline(generation, paths, at_once) if self._surveyor is not None:
                     self._surveyor.take_baseline(generation, paths, at_once)
-                case Preflight(number, paths):
-                    self._begin_preflight(number, paths)
+                case Preflight(number, paths, even_at_prompt):
+                    self._begin_preflight(number, paths, even_at_prompt)
                 case CancelPreflight() if self._preflight is not None:
                     self._preflight.cancel()
                 case WatchFolders(folders) if self._watcher is not None:
@@ -278,12 +288,11 @@ class Shell:
         record = self._stage.record() or Record()
         return loaded(own_places(record), record.missing, self._settings.program)
 
-    def _begin_preflight(self, number: int, paths: tuple[str, ...]) -> None:
+    def _begin_preflight(self, number: int, paths: tuple[str, ...], even_at_prompt: bool) -> None:
         from reloader.running import preflight
 
-        check = preflight.Preflight(
-            self._settings, self._environment, number, paths, self._post, self._stage.is_read
-        )
+        is_asking = None if even_at_prompt else self._stage.is_asking
+        check = preflight.Preflight(self._settings, self._environment, number, paths, self._post, is_asking)
         self._preflight = check
         self._stage.foresee()
         self._spawn("preflight", check.run)

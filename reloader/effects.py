@@ -58,6 +58,10 @@ class Suspend(Message):
     """Stop the worker's tree and ourselves, as Ctrl-Z does; Resumed follows once we go on."""
 
 
+class TakeTerminal(Message):
+    """Read our terminal key by key, if we are in the foreground."""
+
+
 class PassInterrupt(Message):
     """Let Ctrl-C be typed at the worker's terminal."""
 
@@ -97,6 +101,8 @@ class Preflight(Message):
 
     number: int
     paths: tuple[str, ...]
+    even_at_prompt: bool = False
+    """Do not wait until the worker asks for input no longer."""
 
 
 class CancelPreflight(Message):
@@ -140,6 +146,7 @@ Effect = (
     | WeighMemory
     | Reply
     | Suspend
+    | TakeTerminal
     | PassInterrupt
     | ClearScreen
     | ShowEmptyLine

@@ -278,7 +278,13 @@ class WorkerExited(Message):
 
 
 class PromptAwaited(Message):
-    """A restart waits for somebody who types into the worker's terminal."""
+    """The restart that this preflight is of waits for somebody whom the worker asks for input."""
+
+    number: int
+
+
+class CameToForeground(Message):
+    """Our terminal is for us now; a shell had started us in the background."""
 
 
 class KeyPressed(Message):
@@ -370,6 +376,7 @@ Event = (
     | SignalRefused
     | WorkerExited
     | PromptAwaited
+    | CameToForeground
     | KeyPressed
     | Requested
     | ListeningFailed

@@ -13,6 +13,7 @@ from reloader.notices import ProcessUse
 from reloader.running import memory, system
 from reloader.running.addresses import TakenAddress, listened_at
 from reloader.running.process import WorkerProcess
+from reloader.running.prompt import Prompt
 from reloader.running.readiness import Readiness
 from reloader.running.terminal import Terminal
 from reloader.running.usage import Usage
@@ -52,7 +53,7 @@ class Place(NamedTuple):
             not self.has_terminal
             and self.settings.tty is Tty.AUTO
             and self.sinks[0] is not self.sinks[1]
-            and self.console.can_write_over
+            and self.console.is_at_terminal
             and os.isatty(0)
         )
 
@@ -141,16 +142,24 @@ class Living:
             post(MemoryShort(coming, needed, free))
 
     def is_read(self) -> bool:
-        """Whether it waits for what is typed."""
+        """Whether what is typed is for it."""
+        return self._ask(Terminal.is_read)
+
+    def is_asking(self) -> bool:
+        """Whether it asks somebody for input."""
+        return self._ask(Terminal.is_asking)
+
+    def _ask(self, question: Callable[[Terminal, int, list[int]], bool]) -> bool:
         if self.terminal is None or not os.isatty(0):
             return False
-        return self.terminal.is_read(self.process.pid, system.descendants(self.process.guard))
+        return question(self.terminal, self.process.pid, system.descendants(self.process.guard))
 
-    def type(self, data: bytes) -> bool:
-        """Let it have what was typed, if it reads from its terminal."""
-        if self.terminal is None or not self.is_read():
+    def type(self, data: bytes, is_answer: bool = False) -> bool:
+        """Let it have what was typed, if that is for it, or the terminal's answer to what it has asked."""
+        terminal = self.terminal
+        if terminal is None or not ((is_answer and terminal.prompt.awaits_answer) or self.is_read()):
             return False
-        self.terminal.type(data)
+        terminal.type(data)
         return True
 
     def remember(self, modes: list[Any]) -> None:
@@ -175,10 +184,12 @@ def make_pumps(
     before: Pumps,
     post: Callable[[Event], None],
     others: tuple[Living, ...] = (),
+    prompt: Prompt | None = None,
 ) -> Pumps:
     """A pump for every stream, each behind the one `before` it, where there are such.
 
-    `others` are the generations that it starts beside; posts AddressTaken where it cannot.
+    `others` are the generations that it starts beside; posts AddressTaken where it cannot. `prompt` is of
+    its terminal.
     """
     pattern = place.settings.ready
     taken = None
@@ -200,6 +211,8 @@ def make_pumps(
         observe: Callable[[bytes], None] = Readiness(pattern, ready).feed if pattern else _look_away
         if taken is not None:
             observe = _both(taken.stream(), observe)
+        if prompt is not None:
+            observe = _both(partial(prompt.feed, stream), observe)
         sink = place.sinks[stream in (STDERR, TYPED)]
         # What is typed is echoed where the cursor is, behind a prompt that went another way.
         renderer = place.console.renderer_for(sink, generation, stream, bare=stream == TYPED)

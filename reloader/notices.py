@@ -340,7 +340,21 @@ class CannotRead(Message):
 
 
 class AwaitingPrompt(Message):
-    """A restart waits for somebody who types into the worker's terminal."""
+    """A restart waits for somebody who types into the worker's terminal; nobody is waited for without end."""
+
+    limit: float
+
+
+class PromptStays(Message):
+    """The restart has waited so long that the next change does not."""
+
+    limit: float
+
+
+class InterruptIgnored(Message):
+    """We were started with SIGINT ignored, as a script's `&` does it; a signal to this pid ends the run."""
+
+    pid: int
 
 
 class InterruptPassed(Message):
@@ -506,6 +520,8 @@ Notice = (
     | AnotherUsers
     | CannotRead
     | AwaitingPrompt
+    | PromptStays
+    | InterruptIgnored
     | InterruptPassed
     | KeysAre
     | Status

@@ -88,7 +88,8 @@ class Stage:
         # of the next.
         before = () if self._settings.overlap else self.pumps_of(None)
         others = tuple(self._living.values())
-        pumps = make_pumps(generation, self._place, streams.readings, before, self._post, others)
+        prompt = None if streams.terminal is None else streams.terminal.prompt
+        pumps = make_pumps(generation, self._place, streams.readings, before, self._post, others, prompt)
         living = Living(worker, streams.terminal, pumps, beside=bool(others))
         self._living[generation] = living
         self._pumps = {one: some for one, some in self._pumps.items() if not all(p.wait(0) for p in some)}
@@ -163,13 +164,13 @@ class Stage:
         for living in self._newest_first():
             living.remember(modes)
 
-    def type(self, data: bytes) -> bool:
-        """Let the newest generation that reads from its terminal have what was typed."""
-        return any(living.type(data) for living in self._newest_first())
+    def type(self, data: bytes, is_answer: bool = False) -> bool:
+        """Let the newest generation that it is for have what was typed, or the terminal has answered."""
+        return any(living.type(data, is_answer) for living in self._newest_first())
 
-    def is_read(self) -> bool:
-        """Whether a generation that nobody has stopped waits for what is typed."""
-        return any(living.is_read() for living in self._newest_first() if not living.stopped)
+    def is_asking(self) -> bool:
+        """Whether a generation that nobody has stopped asks for input."""
+        return any(living.is_asking() for living in self._newest_first() if not living.stopped)
 
     def follow_size(self) -> None:
         """Our terminal has changed its size."""

@@ -77,6 +77,7 @@ NOT_FOR_DECIDING = {"os", "time", "threading", "subprocess", "queue", "select"} 
 # Who reads the clock: the main loop, which passes it on, and threads for waits of their own.
 CLOCK = {
     "app.py",
+    "running/prompt.py",
     "stage.py",  # how long it was stopped
     "verbs.py",
     "running/usage.py",

@@ -9,8 +9,11 @@ import enum
 
 from reloader.effects import CancelPreflight, Effect, Preflight, Tell
 from reloader.events import Change, Kind, PreflightFailed
-from reloader.notices import Checking, Held, Pending, Released, Wait
+from reloader.notices import AwaitingPrompt, Checking, Held, Pending, PromptStays, Released, Wait
 from reloader.settings import Settings, Tty
+
+# A prompt that stays longer than this, in seconds, may be forgotten, or none: the next change does not wait.
+PROMPT_LIMIT = 60.0
 
 
 class GateState(enum.Enum):
@@ -33,6 +36,16 @@ class Gate:
         self._number = 0
         self._of: int | None = None
         self._changes: tuple[Change, ...] = ()
+        self._prompt_since: float | None = None
+        """Since when changes wait for a prompt."""
+        self._told_of_limit = False
+
+    @property
+    def deadline(self) -> float | None:
+        """When to tell that the prompt stays."""
+        if self._prompt_since is None or self._told_of_limit:
+            return None
+        return self._prompt_since + PROMPT_LIMIT
 
     @property
     def pending(self) -> Pending | None:
@@ -59,13 +72,26 @@ class Gate:
         self.state = GateState.CHECKING
         if self._settings.check is not None:
             effects.append(Tell(Checking(changes, self._settings.check)))
-        return [*effects, Preflight(self._number, self._sources(changes))]
+        return [*effects, Preflight(self._number, self._sources(changes), even_at_prompt=self._told_of_limit)]
+
+    def prompt_awaited(self, number: int, now: float) -> list[Effect]:
+        """The restart waits until the worker asks for input no longer."""
+        if self.state is not GateState.CHECKING or number != self._number:
+            return []
+        if self._prompt_since is None:
+            self._prompt_since = now
+        return [Tell(AwaitingPrompt(PROMPT_LIMIT))]
+
+    def deadline_passed(self) -> list[Effect]:
+        """Say that the next change does not wait."""
+        self._told_of_limit = True
+        return [Tell(PromptStays(PROMPT_LIMIT))]
 
     def passed(self, number: int) -> tuple[Change, ...] | None:
         """The changes that may go on; None when the answer is of an earlier preflight."""
         if self.state is not GateState.CHECKING or number != self._number:
             return None
-        self.state = GateState.OPEN
+        self._open()
         return self._changes
 
     def failed(self, event: PreflightFailed) -> list[Effect]:
@@ -83,8 +109,13 @@ class Gate:
     def forget(self) -> list[Effect]:
         """The worker ends anyway, or ended."""
         effects = self._cancel()
-        self.state = GateState.OPEN
+        self._open()
         return effects
+
+    def _open(self) -> None:
+        self.state = GateState.OPEN
+        self._prompt_since = None
+        self._told_of_limit = False
 
     def _cancel(self) -> list[Effect]:
         return [CancelPreflight()] if self.state is GateState.CHECKING else []

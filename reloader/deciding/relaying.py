@@ -10,7 +10,6 @@ from reloader.events import (
     PathsIgnored,
     PathUnreadable,
     PatternIdle,
-    PromptAwaited,
     SignalRefused,
     TargetDoubtful,
     TargetUnmoved,
@@ -20,7 +19,6 @@ from reloader.events import (
 )
 from reloader.notices import (
     AnotherUsers,
-    AwaitingPrompt,
     CannotListen,
     CannotRead,
     EndingLeftovers,
@@ -59,8 +57,6 @@ def relayed(event: Event) -> Notice | None:
             return CannotListen(reason)
         case PatternIdle(option, pattern):
             return MatchesNothing(option, pattern)
-        case PromptAwaited():
-            return AwaitingPrompt()
         case PathsIgnored(paths, why, source, line):
             return Ignoring(paths, why, source, line)
         case ContentsKnown(files, kept):

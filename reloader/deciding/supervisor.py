@@ -29,12 +29,14 @@ from reloader.effects import (
     ReapOrphans,
     Suspend,
     TakeBaseline,
+    TakeTerminal,
     Tell,
     WatchFolders,
 )
 from reloader.events import (
     AddressTaken,
     BaselineTaken,
+    CameToForeground,
     Change,
     Event,
     FoldersChanged,
@@ -45,6 +47,7 @@ from reloader.events import (
     OutputFlushed,
     PreflightFailed,
     PreflightPassed,
+    PromptAwaited,
     Requested,
     Resumed,
     SignalReceived,
@@ -123,7 +126,7 @@ class Supervisor:
             return None
         deadlines = (
             *(self.worker.deadline, None if self._keys.leave_hints else self._debouncer.deadline),
-            *(self._loops.deadline, self._flush_deadline),
+            *(self._loops.deadline, self._flush_deadline, self._gate.deadline),
         )
         return min((d for d in deadlines if d is not None), default=None)
 
@@ -174,6 +177,8 @@ class Supervisor:
                 return [] if changes is None else self._restart(changes, now)
             case PreflightFailed():
                 return self._gate.failed(event)
+            case PromptAwaited(number):
+                return self._gate.prompt_awaited(number, now)
             case TemplateBegun() | TemplateBuilt() | TemplateFailed() | TemplateLost():
                 return self._warmth.heard(event, now)
             case BaselineTaken(generation):
@@ -203,6 +208,8 @@ class Supervisor:
                 return worker.exited(now, generation, status)
             case Requested(peer, verb):
                 return self._keys.requested(verb, peer, now)
+            case CameToForeground():
+                return [TakeTerminal(), FollowSize()]
             case KeyPressed(key):
                 return self._keys.pressed(key, now)
             case Resumed(seconds):
@@ -304,6 +311,8 @@ class Supervisor:
         worker = self.worker
         if worker.deadline is not None and now >= worker.deadline:
             effects += worker.deadline_passed(now)
+        if self._gate.deadline is not None and now >= self._gate.deadline:
+            effects += self._gate.deadline_passed()
         if due := self._loops.due(now):
             self._debouncer.touch(now, due)
         settled = self._debouncer.deadline

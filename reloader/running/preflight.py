@@ -23,7 +23,7 @@ SHOWN = 40
 # Files whose faults are shown in full.
 FAULTS = 3
 
-# Whether the worker's terminal is still read is asked this often, in seconds.
+# Whether the worker still asks for input is looked at this often, in seconds.
 PROMPT_PAUSE = 0.2
 
 
@@ -37,14 +37,15 @@ class Preflight:
         number: int,
         paths: Sequence[str],
         post: Callable[[Event], None],
-        is_read: Callable[[], bool],
+        is_asking: Callable[[], bool] | None,
     ) -> None:
+        """`is_asking` tells whether the worker asks for input, which is waited for."""
         self._settings = settings
         self._environment = environment
         self._number = number
         self._paths = paths
         self._post = post
-        self._is_read = is_read
+        self._is_asking = is_asking
         self._cancelled = threading.Event()
         self._pid: int | None = None
 
@@ -68,12 +69,14 @@ class Preflight:
             self._post(PreflightPassed(self._number))
 
     def _await_prompt(self) -> None:
-        """Wait until the worker reads no longer: somebody answers a question of it, or debugs it."""
+        """Wait until the worker asks no longer: somebody answers a question of it, or debugs it."""
         told = False
-        while self._is_read() and not self._cancelled.wait(PROMPT_PAUSE):
+        while self._is_asking is not None and self._is_asking():
             if not told:
                 told = True
-                self._post(PromptAwaited())
+                self._post(PromptAwaited(self._number))
+            if self._cancelled.wait(PROMPT_PAUSE):
+                return
 
     def cancel(self) -> None:
         """Kill the check; what it says does not matter any more."""

@@ -43,10 +43,10 @@ class Signals:
     signal came just before it went to sleep in the queue, or on another thread.
     """
 
-    def __init__(self, post: Callable[[Event], None], is_read: Callable[[], bool]) -> None:
-        """`is_read` tells whether the worker waits for what is typed."""
+    def __init__(self, post: Callable[[Event], None], is_asking: Callable[[], bool]) -> None:
+        """`is_asking` tells whether the worker asks for input at its terminal."""
         self._post = post
-        self._is_read = is_read
+        self._is_asking = is_asking
         self._before: dict[int, Any] = {}
         self._ignored: set[int] = set()
         self._heard, self._hear = os.pipe()
@@ -64,6 +64,11 @@ class Signals:
                 continue
             self._before[number] = signal.signal(number, _do_nothing)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+    @property
+    def ignores_interrupt(self) -> bool:
+        """Whether Ctrl-C, and any SIGINT, is ignored: what a script starts with `&` finds it so."""
+        return signal.SIGINT in self._ignored
 
     @staticmethod
     def suspend() -> None:
@@ -87,7 +92,7 @@ class Signals:
         while True:
             for number in os.read(self._heard, 1024):
                 if number not in self._ignored:
-                    at_prompt = number == signal.SIGINT and self._is_read()
+                    at_prompt = number == signal.SIGINT and self._is_asking()
                     self._post(SignalReceived(number, at_prompt))
 
 

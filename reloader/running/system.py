@@ -68,6 +68,17 @@ def began_at(pid: int) -> int | None:
     return None if fields[0] in "ZX" else int(fields[19])
 
 
+def terminal_of(pid: int) -> int | None:
+    """The device number of a process's controlling terminal; None where it has none, or nobody tells."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="surrogateescape") as file:
+            number = int(file.read().rpartition(")")[2].split()[4])
+    except OSError:
+        return None
+    # As proc(5) has it: the minor number's upper bits stand above the major one.
+    return os.makedev(number >> 8 & 0xFFF, number & 0xFF | number >> 12 & 0xFFF00) if number else None
+
+
 def tells_of_parents_death() -> bool:
     """Whether the system sends a process the signal that it asked for when its parent dies."""
     return sys.platform == "linux"

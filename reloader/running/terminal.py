@@ -7,10 +7,15 @@ import os
 import pty
 import struct
 import termios
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
+
+from reloader.running import system
+from reloader.running.prompt import Prompt
 
 # The number of read(2), as proc(5) tells the system call that a process is in.
 _READ = {"x86_64": "0", "aarch64": "63", "riscv64": "63"}.get(os.uname().machine, "3")
+# What ends a line, or all input, or takes the line back.
+_ENDS_OF_LINES = (b"\r", b"\n", b"\x03", b"\x04")
 
 
 class Terminal:
@@ -24,6 +29,10 @@ class Terminal:
         self._reserved = reserved
         self.ours, self.theirs = pty.openpty()
         self.name = os.ttyname(self.theirs)
+        self.prompt = Prompt()
+        self._asks = False
+        """Whether a question has been seen since line mode was last seen off."""
+        self._was_typed_into = False
         try:
             attributes = termios.tcgetattr(like)
         except termios.error:
@@ -36,34 +45,76 @@ class Terminal:
         self.follow_size()
 
     def is_read(self, first: int, pids: Iterable[int]) -> bool:
-        """Whether one of these processes, of which one is the worker's first, waits for what is typed.
+        """Whether what is typed is for these processes, of which one is the worker's first.
 
         A line editor or a full-screen program has switched line mode off; any other reader hangs in read(2).
-        Where the worker is a shell that has brought a job to the foreground, what is typed is the job's.
+        Where somebody has typed into a shell, and it has brought a job to the foreground, that is the job's.
         """
+        pids = list(pids)
         try:
-            if not termios.tcgetattr(self.ours)[3] & termios.ICANON:
+            if self._has_job(first):
                 return True
-            if self._foreground() != first:
+            if self._is_raw() and not self._is_passed_on(pids):
                 return True
         except (termios.error, OSError):
             return False
-        return any(self._hangs_in_read(pid) for pid in pids)
+        prompt = self.prompt
+        if self._is_raw():
+            return (
+                prompt.stands or prompt.fills_screen or any(self._reads(pid, anywhere=True) for pid in pids)
+            )
+        return any(self._reads(pid) for pid in pids)
 
-    def _foreground(self) -> int:
-        """The process group that the terminal is for; tcgetpgrp(3) asks only from within its session."""
-        return int(struct.unpack("i", fcntl.ioctl(self.ours, termios.TIOCGPGRP, b"\0" * 4))[0])
+    def is_asking(self, first: int, pids: Iterable[int]) -> bool:
+        """Whether somebody is asked for input, so that a restart would be in their way.
 
-    def _hangs_in_read(self, pid: int) -> bool:
+        That is a moment. A program that reads besides its work all the time asks nobody, nor does a
+        full-screen program, or one that passes on what is typed to a terminal that it has made.
+        """
+        pids = list(pids)
+        try:
+            if self._has_job(first):
+                return True
+            if self._is_raw():
+                # Between two questions of a debugger, or while it draws, none may be to be seen.
+                self._asks = self.prompt.stands or (self._asks and not self._is_passed_on(pids))
+                return self._asks
+        except (termios.error, OSError):
+            return False
+        self._asks = False
+        readers = {pid for pid in pids if self._reads(pid)}
+        if not readers or self.prompt.stands:
+            return bool(readers)
+        # The question was a whole line: then nobody does anything else meanwhile.
+        return self.prompt.printed_anything and all(_only_waits(pid, readers) for pid in pids)
+
+    def _is_raw(self) -> bool:
+        return not termios.tcgetattr(self.ours)[3] & termios.ICANON
+
+    def _has_job(self, first: int) -> bool:
+        """Whether what somebody has typed into the worker, a shell, runs in the foreground now.
+
+        tcgetpgrp(3) asks only from within the terminal's session.
+        """
+        if not self._was_typed_into:
+            return False
+        return int(struct.unpack("i", fcntl.ioctl(self.ours, termios.TIOCGPGRP, b"\0" * 4))[0]) != first
+
+    def _is_passed_on(self, pids: Iterable[int]) -> bool:
+        """Whether one of them has another terminal (sudo, script): raw mode tells nothing of who reads."""
+        number = os.stat(self.name).st_rdev
+        return any(system.terminal_of(pid) not in (None, number) for pid in pids)
+
+    def _reads(self, pid: int, anywhere: bool = False) -> bool:
+        """Whether a thread of it hangs in a read from this terminal, or from `anywhere`."""
         try:
             for thread in os.listdir(f"/proc/{pid}/task"):
                 with open(f"/proc/{pid}/task/{thread}/syscall") as file:
                     number, *arguments = file.read().split()
-                if number == _READ and os.readlink(f"/proc/{pid}/fd/{int(arguments[0], 16)}") in (
-                    self.name,
-                    "/dev/tty",
-                ):
-                    return True
+                if number == _READ:
+                    source = os.readlink(f"/proc/{pid}/fd/{int(arguments[0], 16)}")
+                    if source in (self.name, "/dev/tty") or (anywhere and source.startswith("/dev/pts/")):
+                        return True
         except (OSError, ValueError):
             pass  # it has ended, or is not ours to look into
         return False
@@ -75,6 +126,10 @@ class Terminal:
 
     def type(self, data: bytes) -> None:
         """Let the worker read this."""
+        if any(end in data for end in _ENDS_OF_LINES):
+            self._was_typed_into = True
+            self._asks = self._asks or self.prompt.stands
+            self.prompt.answered()
         try:
             os.write(self.ours, data)
         except OSError:
@@ -91,3 +146,13 @@ class Terminal:
                 fcntl.ioctl(self.ours, termios.TIOCSWINSZ, size)
         except OSError:
             pass  # ours is gone
+
+
+def _only_waits(pid: int, readers: Set[int]) -> bool:
+    """Whether a process does nothing but read, or wait for one that does."""
+    if pid not in readers:
+        return any(below in readers for below in system.descendants(pid))
+    try:
+        return len(os.listdir(f"/proc/{pid}/task")) == 1
+    except OSError:
+        return False

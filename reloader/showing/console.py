@@ -77,10 +77,14 @@ class Console:
     # --- from other threads -----------------------------------------------------------------------
 
     @property
+    def is_at_terminal(self) -> bool:
+        """Whether somebody sees our lines, and what they type, at a terminal."""
+        return self._sink.at_terminal and not self._json
+
+    @property
     def can_write_over(self) -> bool:
         """Whether a line can be shown that the next one takes the place of."""
-        dumb = self._environment.get("TERM", "dumb") == "dumb"
-        return self._sink.at_terminal and not dumb and not self._json
+        return self.is_at_terminal and self._environment.get("TERM", "dumb") != "dumb"
 
     @property
     def knows_links(self) -> bool:
@@ -105,8 +109,9 @@ class Console:
             return 80
 
     def clear(self) -> None:
-        """Clear the terminal."""
-        self._queue.put((_CLEAR, (), False))
+        """Clear the terminal, where it can."""
+        if self.can_write_over:
+            self._queue.put((_CLEAR, (), False))
 
     def show_empty_line(self) -> None:
         """Show an empty line, without any prefix."""

@@ -28,6 +28,7 @@ from reloader.notices import (
     GuardWasLost,
     Held,
     Ignoring,
+    InterruptIgnored,
     InterruptPassed,
     KeysAre,
     Killing,
@@ -42,6 +43,7 @@ from reloader.notices import (
     OurFault,
     Paused,
     Preloaded,
+    PromptStays,
     Ready,
     Recognised,
     Released,
@@ -259,8 +261,22 @@ class _Words:
             case CannotRead(path, reason):
                 text = f"cannot watch {path_linked(path)}: {lowered(reason)}; changes in it go unnoticed"
                 return f"{text}\nhint: make it readable, or --ignore it", Weight.STRONG
-            case AwaitingPrompt():
-                return f"{self.name} waits for input → it restarts once it goes on", Weight.STRONG
+            case AwaitingPrompt(limit):
+                return (
+                    f"{self.name} waits for input → it restarts once it goes on\n"
+                    f"hint: a change after {limit:.0f} s restarts it all the same; "
+                    "with --no-hold every change does"
+                ), Weight.STRONG
+            case PromptStays(limit):
+                return (
+                    f"{self.name} has waited for input for {limit:.0f} s → "
+                    "shall it restart all the same? Save once more"
+                ), Weight.STRONG
+            case InterruptIgnored(pid):
+                return (
+                    "Ctrl-C is ignored here, as whatever a script starts with & ignores it\n"
+                    f"hint: kill {pid} ends the run"
+                ), Weight.PLAIN
             case InterruptPassed():
                 text = f"Ctrl-C went to {self.name}, which waits for input; twice within a second it is ours"
                 return text, Weight.PLAIN

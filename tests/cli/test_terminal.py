@@ -11,6 +11,7 @@ import struct
 import subprocess
 import sys
 import termios
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from terminal import Terminal
 
 Start = Callable[..., Run]
 PYTHON = sys.executable
+# Between two presses of one person, in seconds.
+APART = 0.4
 COLUMNS = 100
 
 
@@ -169,6 +172,18 @@ def press(screen: Screen, keys: str) -> None:
     os.write(screen.terminal.fd, keys.encode())
 
 
+def press_again(screen: Screen, keys: str) -> None:
+    """Press the same key once more, later than anybody passes one press on."""
+    threading.Event().wait(APART)
+    press(screen, keys)
+
+
+def _interrupted(screen: Screen) -> bool:
+    """Press Ctrl-C once more; whether it drains."""
+    press_again(screen, "\x03")
+    return "draining worker" in screen.terminal.screen.text
+
+
 def test_keys(at_terminal: Callable[..., Screen]) -> None:
     screen = at_terminal("import os; print('up', os.environ['RELOADER_GENERATION'])" + FOREVER)
     screen.wait_for("up 1")
@@ -235,7 +250,8 @@ def test_what_is_typed_goes_to_the_worker_that_reads(
     screen = at_terminal(PROMPT + FOREVER)
     screen.wait_for("who are you?")
     press(screen, "bobx\x7f quit\n")
-    screen.wait_for("| who are you? bob quit")
+    # A line of ours may have come in between.
+    screen.wait_for("bob quit")
     screen.wait_for("hello bob quit")
     press(screen, "q")
     assert screen.terminal.process.wait(LIMIT) == 0
@@ -261,7 +277,7 @@ def test_a_debugger_before_and_after_a_restart(at_terminal: Callable[..., Screen
     press(screen, "\x03")
     # The debugger takes the stop signal for a wish to look around.
     eventually(lambda: screen.terminal.screen.text.count("Program interrupted") == 2, "it has the signal")
-    press(screen, "\x03")
+    press_again(screen, "\x03")
     assert screen.terminal.process.wait(LIMIT) == -signal.SIGINT
 
 
@@ -279,6 +295,207 @@ def test_a_restart_waits_until_a_prompt_is_left(at_terminal: Callable[..., Scree
     press(screen, "x\n")
     screen.wait_for("hello x")
     end(screen)
+
+
+READS_ALL_DAY = {
+    "a thread": (
+        "import sys, threading\nthreading.Thread(target=sys.stdin.readline, daemon=True).start()\n"
+        "print('up', flush=True)"
+    ),
+    "raw mode": "import sys, threading, tty\ntty.setraw(0)\nprint('up', flush=True)\nsys.stdin.read()",
+    "the alternate screen": (
+        "import sys, tty\ntty.setraw(0)\nprint('\\x1b[?1049h\\x1b[H up > ', end='', flush=True)\nsys.stdin.read()"
+    ),
+    "nobody asked": "import sys\nopen('/dev/null').read()\nsys.stdin.read()",
+}
+
+
+@pytest.mark.parametrize("how", READS_ALL_DAY)
+def test_a_worker_that_reads_all_day_asks_nobody(
+    how: str, at_terminal: Callable[..., Screen], tmp_path: Path
+) -> None:
+    """Seen to fail, for ever, where every read held a save."""
+    screen = at_terminal(READS_ALL_DAY[how] + FOREVER)
+    screen.terminal.screen.wait_for("watching")
+    save(tmp_path / "task.py", "VERSION = 2\n")
+    screen.terminal.screen.wait_for("task.py.* added → draining worker")
+    eventually(lambda: screen.terminal.screen.text.count("worker started") == 2, "it is up again")
+    assert "waits for input" not in screen.terminal.screen.text
+    os.write(screen.terminal.fd, b"\x03")
+    assert screen.terminal.process.wait(LIMIT) == 0
+    assert "Ctrl-C went to" not in screen.terminal.screen.text
+
+
+ASKS = {
+    "a question on a line of its own": "print('who are you?', flush=True)\nprint('hello', input())",
+    "without echo": "import getpass\nprint('hello', getpass.getpass('who are you?'))",
+    "a line editor": "import readline\nprint('hello', input('who are you? '))",
+}
+
+
+@pytest.mark.parametrize("how", ASKS)
+def test_a_worker_that_asks_is_left_alone(
+    how: str, at_terminal: Callable[..., Screen], tmp_path: Path
+) -> None:
+    screen = at_terminal(ASKS[how] + FOREVER)
+    screen.wait_for("who are you?")
+    screen.wait_for("watching")
+    restarted(screen, tmp_path)
+    screen.wait_for("hint: a change after 60 s restarts it all the same")
+    press(screen, "bob\n")
+    screen.wait_for("hello bob")
+    screen.wait_for("added → draining worker")
+
+
+def test_a_question_through_a_terminal_in_between(at_terminal: Callable[..., Screen], tmp_path: Path) -> None:
+    """`script` has the worker's terminal in raw mode all day; what it passes on tells whether somebody asks."""
+    if shutil.which("script") is None:
+        pytest.skip("script is not installed")
+    command = ["script", "-qec", f"{PYTHON} worker.py", "/dev/null"]
+    screen = at_terminal("print('hello', input('who are you? '), flush=True)" + FOREVER, command=command)
+    screen.wait_for("who are you?")
+    screen.wait_for("watching")
+    save(tmp_path / "task.py", "VERSION = 2\n")
+    screen.wait_for("waits for input → it restarts once it goes on")
+    press(screen, "quit\r")
+    screen.wait_for("hello quit")
+    # Nobody asks now: keys are ours.
+    screen.wait_for("added → draining")
+    eventually(lambda: screen.terminal.screen.text.count("who are you?") == 2, "it asks again")
+    press(screen, "bob\r")
+    screen.wait_for("hello bob")
+    press(screen, "q")
+    assert screen.terminal.process.wait(LIMIT) == 0
+
+
+def test_a_sequence_holds_no_keys(at_terminal: Callable[..., Screen]) -> None:
+    """Of each of these a letter was a key: c, R and r, q, k, p."""
+    screen = at_terminal("print('up')" + FOREVER)
+    screen.wait_for("watching")
+    for sequence in (
+        *(
+            "\x1b[?62;22c",
+            "\x1b[24;80R",
+            "\x1b]11;rgb:0000/qrkp\x1b\\",
+            "\x1bP1+r524742=8\x1b\\",
+            "\x1b[Mqrk",
+        ),
+        *("\x1bq", "\x1bk", "\x1b[1;5q", "\x1bOq", "\x1b[200~quit\nrk\x1b[201~", "\x1b[<0;1;1M"),
+    ):
+        for part in (sequence[:1], sequence[1:2], sequence[2:]):
+            press(screen, part)
+    press(screen, "h")
+    screen.wait_for("Ctrl-C drains and ends")
+    text = screen.terminal.screen.text
+    assert "draining" not in text
+    assert "paused" not in text
+    assert "\x1b[2J" not in text
+    end(screen)
+
+
+def test_an_answer_of_the_terminal_goes_to_the_worker_that_asked(
+    at_terminal: Callable[..., Screen],
+) -> None:
+    """It may come while the worker does something else."""
+    code = (
+        "import os, select, sys, tty\ntty.setcbreak(0)\n"
+        "import termios\nmodes = termios.tcgetattr(0)\nmodes[3] |= termios.ICANON\n"
+        "termios.tcsetattr(0, termios.TCSANOW, modes)\n"
+        "print('\\x1b[6nasked', flush=True)\n"
+        "while not os.path.exists('answered'): pass\n"
+        "tty.setcbreak(0, termios.TCSANOW)\nprint('got', ascii(os.read(0, 100)), flush=True)\n"
+    )
+    screen = at_terminal(code + FOREVER)
+    screen.wait_for("asked")
+    press(screen, "\x1b[24;")
+    press(screen, "80Rh")
+    # The last of it was a key, and ours: what came before has been dealt with.
+    screen.wait_for("Ctrl-C drains and ends")
+    folder = Path(f"/proc/{screen.terminal.process.pid}/cwd").resolve()
+    (folder / "answered").touch()
+    screen.wait_for(r"got b'\x1b[24;80R'")
+    os.kill(screen.terminal.process.pid, signal.SIGTERM)
+    assert screen.terminal.process.wait(LIMIT) == 0
+
+
+@pytest.mark.parametrize("setting", [["TERM=dumb"], ["-u", "TERM"]])
+def test_prompts_and_keys_where_the_terminal_can_do_little(tmp_path: Path, setting: list[str]) -> None:
+    (tmp_path / "worker.py").write_text("print('hello', input('who are you? '))" + FOREVER)
+    env = shutil.which("env")
+    assert env
+    screen = Screen(Terminal(tmp_path, *setting, RELOADER, "--", PYTHON, "worker.py", program=env))
+    try:
+        screen.wait_for("who are you?")
+        press(screen, "bob\n")
+        screen.wait_for("hello bob")
+        press(screen, "c")
+        press(screen, "q")
+        assert screen.terminal.process.wait(LIMIT) == 0
+        assert "\x1b[2J" not in screen.terminal.screen.text
+        screen.terminal.nothing_is_left()
+    finally:
+        screen.terminal.close()
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Iterator[Screen]:
+    """An interactive bash."""
+    bash = shutil.which("bash")
+    if bash is None:
+        pytest.skip("bash is not installed")
+    terminal = Terminal(tmp_path, "--norc", "--noprofile", "-i", program=bash, columns=COLUMNS)
+    screen = Screen(terminal)
+    press(screen, "PS1='read''y> '\n")
+    terminal.screen.wait_for("ready> ")
+    yield screen
+    terminal.close()
+
+
+def test_a_prompt_after_a_start_in_the_background_and_fg(shell: Screen, tmp_path: Path) -> None:
+    (tmp_path / "worker.py").write_text("print('hello', input('who are you? '))" + FOREVER)
+    press(shell, f"{RELOADER} -- {PYTHON} worker.py &\n")
+    shell.wait_for("watching")
+    press(shell, "fg\n")
+    shell.terminal.screen.wait_for("worker.py\r")
+    supervisor = next(pid for pid in shell.terminal.table.look() if name_of(pid) == "reloader")
+    eventually(lambda: not termios.tcgetattr(shell.terminal.fd)[3] & termios.ICANON, "keys are read")
+    press(shell, "bob\n")
+    shell.wait_for("hello bob")
+    press(shell, "q")
+    eventually(lambda: name_of(supervisor) != "reloader", "it has ended")
+    shell.terminal.screen.wait_for("ready> ")
+
+
+def test_a_new_size_while_suspended_is_the_workers_when_it_goes_on(shell: Screen, tmp_path: Path) -> None:
+    (tmp_path / "worker.py").write_text(
+        "import os, time\nprint('up', flush=True)\nwas = now = os.get_terminal_size(0).columns\n"
+        "while was == now:\n    time.sleep(0.05)\n    now = os.get_terminal_size(0).columns\n"
+        "print('now', now, flush=True)" + FOREVER
+    )
+    press(shell, f"{RELOADER} -- {PYTHON} worker.py\n")
+    shell.wait_for("watching")
+    press(shell, "\x1a")
+    shell.terminal.screen.wait_for("Stopped")
+    fcntl.ioctl(shell.terminal.fd, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 60, 0, 0))
+    press(shell, "fg\n")
+    shell.terminal.screen.wait_for(f"now {60 - len('reloader | ')}")
+    press(shell, "q")
+    shell.terminal.screen.wait_for("worker ended")
+
+
+def test_what_a_script_starts_in_the_background_says_how_to_end_it(tmp_path: Path) -> None:
+    (tmp_path / "worker.py").write_text("print('up')" + FOREVER)
+    script = f"{RELOADER} -- {PYTHON} worker.py & wait"
+    screen = Screen(Terminal(tmp_path, "-c", script, program="/bin/sh"))
+    try:
+        screen.wait_for("Ctrl-C is ignored here")
+        pid = int(screen.terminal.screen.wait_for(r"kill (\d+) ends the run")[1])
+        screen.terminal.screen.wait_for("watching")
+        os.kill(pid, signal.SIGTERM)
+        screen.terminal.process.wait(LIMIT)
+        screen.terminal.nothing_is_left()
+    finally:
+        screen.terminal.close()
 
 
 @pytest.fixture
@@ -454,7 +671,8 @@ def test_ctrl_c_and_ctrl_d_at_a_prompt_are_the_workers(at_terminal: Callable[...
     press(screen, "\x04")
     screen.wait_for("got EOFError")
     assert "draining" not in screen.terminal.screen.text
-    end(screen)
+    press_again(screen, "\x03")
+    assert screen.terminal.process.wait(LIMIT) == 0
 
 
 def test_ctrl_c_twice_at_a_prompt_ends(at_terminal: Callable[..., Screen]) -> None:
@@ -463,13 +681,9 @@ def test_ctrl_c_twice_at_a_prompt_ends(at_terminal: Callable[..., Screen]) -> No
     press(screen, "\x03")
     screen.wait_for("--KeyboardInterrupt--")
 
-    def draining() -> bool:
-        # Two at once are one signal, and two with a second between them are two wishes.
-        press(screen, "\x03")
-        return "draining worker" in screen.terminal.screen.text
-
-    eventually(draining, "it drains")
-    press(screen, "\x03")
+    # Two with a second between them are two wishes of the worker's.
+    eventually(lambda: _interrupted(screen), "it drains")
+    press_again(screen, "\x03")
     assert screen.terminal.process.wait(LIMIT) == -signal.SIGINT
     screen.terminal.nothing_is_left()
 
@@ -500,7 +714,7 @@ def test_ipdb(at_terminal: Callable[..., Screen], tmp_path: Path) -> None:
     # The debugger has taken Ctrl-C, as by hand, and the stop signal with it.
     press(screen, "\x03")
     screen.wait_for("Program interrupted")
-    press(screen, "\x03")
+    press_again(screen, "\x03")
     assert screen.terminal.process.wait(LIMIT) == -signal.SIGINT
 
 
@@ -554,7 +768,8 @@ def test_a_shell_with_job_control(at_terminal: Callable[..., Screen], shell: str
             press(screen, "r")
     press(screen, "exit\n")
     eventually(lambda: screen.terminal.screen.text.count("waiting for a change") == 2, "the shell has ended")
-    end(screen)
+    press_again(screen, "\x03")
+    assert screen.terminal.process.wait(LIMIT) == 0
 
 
 def _runs(screen: Screen, name: str) -> bool:

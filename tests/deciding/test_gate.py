@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from dataclasses import replace
 
-from reloader.deciding.gate import Gate
+from reloader.deciding.gate import PROMPT_LIMIT, Gate
 from reloader.deciding.hints import GIT_PATIENCE, GIT_PAUSE
 from reloader.deciding.lives import Life
 from reloader.deciding.supervisor import Supervisor
@@ -28,6 +28,7 @@ from reloader.events import (
     Kind,
     PreflightFailed,
     PreflightPassed,
+    PromptAwaited,
     Sameness,
     SignalReceived,
     TreeBusy,
@@ -39,10 +40,12 @@ from reloader.events import (
     WorkerStarted,
 )
 from reloader.notices import (
+    AwaitingPrompt,
     Checking,
     Draining,
     Held,
     NothingNew,
+    PromptStays,
     Released,
     StartingAgain,
     WaitingForGit,
@@ -143,6 +146,40 @@ def test_a_worker_that_ends_during_the_check_is_started_once() -> None:
         Tell(StartingAgain((A,))),
         TakeBaseline(2, frozenset()),
     ]
+
+
+# --- prompts --------------------------------------------------------------------------------------
+
+
+def test_a_restart_waits_for_a_prompt_for_a_minute_and_then_for_one_more_change() -> None:
+    supervisor = at_work()
+    supervisor.handle(TreeCompared((A,), state=1), 2.0)
+    assert supervisor.handle(PromptAwaited(1), 2.1) == [Tell(AwaitingPrompt(PROMPT_LIMIT))]
+    # A change within the minute waits as well, and does not begin another one.
+    assert supervisor.handle(TreeCompared((A, B), state=2), 30.0) == [
+        CancelPreflight(),
+        Preflight(2, (A.path, B.path)),
+    ]
+    assert supervisor.handle(PromptAwaited(1), 30.1) == [], "of a preflight that was given up"
+    assert supervisor.handle(PromptAwaited(2), 30.2) == [Tell(AwaitingPrompt(PROMPT_LIMIT))]
+    deadlines = [supervisor.deadline]
+    assert supervisor.handle(DeadlinePassed(), 2.1 + PROMPT_LIMIT) == [Tell(PromptStays(PROMPT_LIMIT))]
+    deadlines.append(supervisor.deadline)
+    assert deadlines == [2.1 + PROMPT_LIMIT, None], "it is asked once"
+    assert supervisor.handle(TreeCompared((A,), state=3), 90.0) == [
+        CancelPreflight(),
+        Preflight(3, (A.path,), even_at_prompt=True),
+    ]
+    assert supervisor.handle(PreflightPassed(3), 90.1) == draining(A)
+
+
+def test_a_prompt_that_was_left_is_forgotten() -> None:
+    supervisor = at_work()
+    supervisor.handle(TreeCompared((A,), state=1), 2.0)
+    supervisor.handle(PromptAwaited(1), 2.1)
+    supervisor.handle(TreeCompared((), (Unchanged(A.path, Sameness.BYTES),), 2), 3.0)
+    assert supervisor.deadline is None
+    assert supervisor.handle(TreeCompared((A,), state=3), 90.0) == [Preflight(2, (A.path,))]
 
 
 # --- Git at work ----------------------------------------------------------------------------------

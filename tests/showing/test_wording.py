@@ -36,6 +36,7 @@ from reloader.notices import (
     GuardWasLost,
     Held,
     Ignoring,
+    InterruptIgnored,
     InterruptPassed,
     KeysAre,
     Killing,
@@ -52,6 +53,7 @@ from reloader.notices import (
     Pending,
     Preloaded,
     ProcessUse,
+    PromptStays,
     Ready,
     Recognised,
     Released,
@@ -104,7 +106,19 @@ WORDS: list[tuple[Notice, str]] = [
     (Ignoring(("a.log",), "*.log", "built-in", 3), "ignored: a.log (*.log, built-in)"),
     (Ignoring(("a.txt",), "it is no code", "", 0), "ignored: a.txt (it is no code)"),
     (Ignoring(("a", "b"), "/*", os.path.abspath(".gitignore"), 3), "ignored: a and b (/*, .gitignore:3)"),
-    (AwaitingPrompt(), "qcluster waits for input → it restarts once it goes on"),
+    (
+        AwaitingPrompt(60.0),
+        "qcluster waits for input → it restarts once it goes on\n"
+        "hint: a change after 60 s restarts it all the same; with --no-hold every change does",
+    ),
+    (
+        PromptStays(60.0),
+        "qcluster has waited for input for 60 s → shall it restart all the same? Save once more",
+    ),
+    (
+        InterruptIgnored(4711),
+        "Ctrl-C is ignored here, as whatever a script starts with & ignores it\nhint: kill 4711 ends the run",
+    ),
     (
         InterruptPassed(),
         "Ctrl-C went to qcluster, which waits for input; twice within a second it is ours",
