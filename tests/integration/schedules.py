@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import enum
+import itertools
 import json
 import os
 import shutil
@@ -19,11 +20,10 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -133,7 +133,7 @@ def _of_timer(every: float, firings: Sequence[Firing]) -> dict[str, Any]:
     late = [0.0]
     highest = 0
     ordered = sorted(firings, key=lambda one: one.at)
-    for before, one in zip(ordered, ordered[1:], strict=False):
+    for before, one in itertools.pairwise(ordered):
         highest = max(highest, before.generation)
         waited = one.at - before.at
         early = waited < 0.6 * every
@@ -159,9 +159,7 @@ def noted(path: Path) -> list[Firing]:
         lines = path.read_text().splitlines()
     except FileNotFoundError:
         return []
-    return [
-        Firing(float(due), float(at), int(generation)) for due, at, generation in map(str.split, lines)
-    ]
+    return [Firing(float(due), float(at), int(generation)) for due, at, generation in map(str.split, lines)]
 
 
 def reload_on(shop: Workshop, run: Run, schedule: Schedule, reloads: int) -> Came:
@@ -217,7 +215,7 @@ def measure(
     times = int(reloads * (schedule.gap + 2.0) / schedule.every) + 4
     system = schedule.system
     env = {"EVERY": f"{schedule.every:g}", "TIMES": str(times), **system.env}
-    shop = Workshop(_with_env(system, env), folder, servers, start)
+    shop = Workshop(replace(system, env=env), folder, servers, start)
     beside: subprocess.Popen[bytes] | None = None
     try:
         if schedule.beside:
@@ -247,12 +245,6 @@ def measure(
         shop.close()
 
 
-def _with_env(system: System, env: dict[str, str]) -> System:
-    from dataclasses import replace
-
-    return replace(system, env=env)
-
-
 def _django(name: str, verb: str, project: str, broker: str = "", **others: Any) -> System:
     return System(
         name,
@@ -264,7 +256,9 @@ def _django(name: str, verb: str, project: str, broker: str = "", **others: Any)
 
 
 def _plain(name: str, command: str, project: str, source: str, broker: str = "", **others: Any) -> System:
-    return System(name, tuple(command.split()), ("timed/shared", f"timed/{project}"), broker, source, **others)
+    return System(
+        name, tuple(command.split()), ("timed/shared", f"timed/{project}"), broker, source, **others
+    )
 
 
 _PLAN = ("python", "plan.py")
@@ -278,10 +272,10 @@ _ALL = (
         plan=_PLAN,
     ),
     Schedule(
-        _django("django-q2, a save every 40 s", "qcluster", "q2", overlaps=True, prepare=(_MIGRATE,)),
+        _django("django-q2, a save every 35 s", "qcluster", "q2", overlaps=True, prepare=(_MIGRATE,)),
         Kind.PLANNED,
         plan=_PLAN,
-        gap=40.0,
+        gap=34.0,
     ),
     Schedule(
         _django(
@@ -298,7 +292,11 @@ _ALL = (
     ),
     Schedule(
         _plain(
-            "celery worker -B", "celery -A tasks worker -B -P threads -c 2 -l info", "beat", "tasks.py", "redis"
+            "celery worker -B",
+            "celery -A tasks worker -B -P threads -c 2 -l info",
+            "beat",
+            "tasks.py",
+            "redis",
         ),
         Kind.TIMER,
     ),
@@ -325,9 +323,7 @@ _ALL = (
         plan=(*_PLAN, "rqscheduler"),
     ),
     Schedule(
-        _django(
-            "django-tasks-scheduler", "scheduler_worker", "scheduler", "redis", prepare=(_MIGRATE,)
-        ),
+        _django("django-tasks-scheduler", "scheduler_worker", "scheduler", "redis", prepare=(_MIGRATE,)),
         Kind.PLANNED,
         plan=_PLAN,
     ),
@@ -346,7 +342,9 @@ _ALL = (
         again=True,
     ),
     Schedule(
-        _plain("huey -n, scheduled", "huey_consumer app.huey -w 2 -n", "huey", "app.py", "redis", overlaps=True),
+        _plain(
+            "huey -n, scheduled", "huey_consumer app.huey -w 2 -n", "huey", "app.py", "redis", overlaps=True
+        ),
         Kind.PLANNED,
         plan=_PLAN,
     ),
@@ -371,7 +369,9 @@ _ALL = (
         Kind.TIMER,
         options=("--preset", "rocketry"),
     ),
-    Schedule(_plain("schedule", "python jobs.py", "plain", "jobs.py"), Kind.TIMER, options=("--preset", "schedule")),
+    Schedule(
+        _plain("schedule", "python jobs.py", "plain", "jobs.py"), Kind.TIMER, options=("--preset", "schedule")
+    ),
     Schedule(
         _plain("arq, cron jobs", "arq app.WorkerSettings", "arq", "app.py", "redis", environment="older"),
         Kind.CLOCK,
@@ -396,7 +396,6 @@ def main() -> int:
     options = parser.parse_args()
     # A shell's & leaves it ignored, and what is started from here would ignore it too.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    stored = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     folder = Path(tempfile.mkdtemp(prefix="reloader-schedules-"))
     failed = 0
 
@@ -431,8 +430,9 @@ def main() -> int:
             if options.verbose:
                 print(printed, flush=True)
             failed += bool(came.doubled)
-            stored[name] = asdict(came)
             if not options.dry:
+                stored = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+                stored[name] = asdict(came)
                 ordered = {key: stored[key] for key in SCHEDULES if key in stored}
                 RESULTS.write_text(json.dumps(ordered, indent=2) + "\n")
     shutil.rmtree(folder, ignore_errors=True)

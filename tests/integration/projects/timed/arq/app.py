@@ -13,5 +13,5 @@ async def task(context):
 
 class WorkerSettings:
     redis_settings = RedisSettings.from_dsn(os.environ["REDIS_URL"])
-    cron_jobs = [cron(task, second=set(range(0, 60, int(EVERY))))]
+    cron_jobs = (cron(task, second=set(range(0, 60, int(EVERY)))),)
     job_completion_wait = 30

@@ -15,5 +15,11 @@ if "rqscheduler" in sys.argv:
 else:
     plan = django_rq.get_queue("default").enqueue_at
 for due in dues():
-    plan(datetime.fromtimestamp(due, timezone.utc).replace(tzinfo=None if "rqscheduler" in sys.argv else timezone.utc), "jobs.tasks.task", due)
+    plan(
+        datetime.fromtimestamp(due, timezone.utc).replace(
+            tzinfo=None if "rqscheduler" in sys.argv else timezone.utc
+        ),
+        "jobs.tasks.task",
+        due,
+    )
     print(due)
