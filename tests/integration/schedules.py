@@ -195,6 +195,9 @@ def reload_on(shop: Workshop, run: Run, schedule: Schedule, reloads: int) -> Cam
             # A second one would come now.
             pause.wait(2.0)
             break
+    if os.environ.get("SCHEDULES_DEBUG"):
+        for one in noted(notes):
+            print(one, f"{one.at - one.due:.2f}", flush=True)
     firings = [one for one in noted(notes) if schedule.kind is Kind.PLANNED or began <= one.at]
     counted = judged(schedule, firings, planned, began, ended)
     return Came(
@@ -263,7 +266,6 @@ def _plain(name: str, command: str, project: str, source: str, broker: str = "",
 
 _PLAN = ("python", "plan.py")
 _RQ_WORKER = ("python", "manage.py", "rqworker", "default")
-_CELERY = ("celery", "-A", "tasks", "worker", "-P", "solo", "-l", "info")
 
 _ALL = (
     Schedule(
@@ -288,7 +290,6 @@ _ALL = (
     Schedule(
         _plain("celery beat", "celery -A tasks beat -l info", "beat", "tasks.py", "redis"),
         Kind.TIMER,
-        beside=_CELERY,
     ),
     Schedule(
         _plain(
