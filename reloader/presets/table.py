@@ -12,9 +12,6 @@ import signal
 from reloader.presets.preset import Case, Preset
 from reloader.settings import StopTarget
 
-_ANEW = (
-    "every timer begins anew at each start: one that is longer than the time between two restarts never comes"
-)
 _CELERY = ("-A", "--app", "-b", "--broker", "--result-backend", "--loader", "--config", "--workdir")
 _NO_LINE = "no line tells when it is ready"
 _PID_FILE = "its pid file is for one process"
@@ -24,7 +21,6 @@ _RQ_KILLED = (
     "given a Retry"
 )
 _SCHEDULERS_LOCK = "the new one would not get the scheduler's lock, which the old one holds"
-_SHORTER = "shorter intervals in development"
 _SAYS_MORE = ("-l=info", "-l=debug", "--loglevel=info", "--loglevel=debug")
 
 PRESETS = (
@@ -339,16 +335,22 @@ PRESETS = (
                 caution="SIGTERM cuts rocketry's tasks",
                 hint="--stop-signal INT drains",
             ),
-            Case(within=60.0, caution=_ANEW, hint=_SHORTER),
         ),
-        notes="A plain script. INT lets running tasks end; every timer begins anew at each start.",
+        notes="A plain script. INT lets running tasks end; every start runs what has an interval at once.",
     ),
     # As rocketry, but nothing drains it unless the script has a handler.
     Preset(
         "schedule",
         apart="each has the whole schedule",
         killed="the job is cut, and every timer begins anew",
-        cases=(Case(within=60.0, caution=_ANEW, hint=_SHORTER),),
+        cases=(
+            Case(
+                within=60.0,
+                caution="every timer begins anew at each start: one that is longer than the time between two "
+                "restarts never comes",
+                hint="shorter intervals in development",
+            ),
+        ),
         notes="A plain script. It drains only with a handler of its own for INT, which ends the loop; every "
         "timer begins anew at each start.",
     ),

@@ -171,7 +171,6 @@ def reload_on(shop: Workshop, run: Run, schedule: Schedule, reloads: int) -> Cam
     run.err.wait_for(READY, LONG)
     if schedule.plan:
         planned = [float(line) for line in shop.run(*schedule.plan).split()]
-    began = max(planned, default=time.time())
     if not schedule.plan and schedule.gap > schedule.every:
         # From its first firing on: what is measured is what reloads do.
         eventually(lambda: noted(notes), "it fires", 2 * schedule.every + LONG)
@@ -195,9 +194,6 @@ def reload_on(shop: Workshop, run: Run, schedule: Schedule, reloads: int) -> Cam
             # A second one would come now.
             pause.wait(2.0)
             break
-    if os.environ.get("SCHEDULES_DEBUG"):
-        for one in noted(notes):
-            print(one, f"{one.at - one.due:.2f}", flush=True)
     firings = [one for one in noted(notes) if schedule.kind is Kind.PLANNED or began <= one.at]
     counted = judged(schedule, firings, planned, began, ended)
     return Came(
