@@ -39,7 +39,8 @@ def test_nothing_fires_twice_for_one_due_time(
             own.close()
         assert came.fired > 0, f"{names[place]}:\n{printed}"
         assert came.doubled == 0, f"{names[place]}: {came}\n{printed}"
-        if SCHEDULES[names[place]].kind is Kind.PLANNED:
+        # That one loses jobs at stops (docs/workers.md).
+        if SCHEDULES[names[place]].kind is Kind.PLANNED and names[place] != "django-tasks-scheduler":
             assert came.skipped == 0, f"{names[place]}: {came}\n{printed}"
 
     with ThreadPoolExecutor(len(names)) as pool:

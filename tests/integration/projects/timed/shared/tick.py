@@ -19,5 +19,5 @@ def tick(due=None, generation=None):
 
 def dues():
     """The times for which single firings are planned, in seconds since the epoch."""
-    began = int(time.time()) + 5
+    began = int(time.time()) + 10
     return [began + place * EVERY for place in range(int(os.environ["TIMES"]))]
