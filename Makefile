@@ -6,7 +6,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 NEEDED := --group test --group lint --group bench
 
-.PHONY: help demo test test-quick workers fronts lint bench queues node-fronts environments torch
+.PHONY: help demo test test-quick workers schedules fronts lint bench queues node-fronts environments torch
 
 help:  ## show this
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile
@@ -20,8 +20,13 @@ test: $(INSTALLED) queues node-fronts  ## the tests; some of them: ARGS="-k NAME
 test-quick: $(INSTALLED) node-fronts  ## the tests without those that drive real task queues
 	$(BIN)/pytest -n 6 --dist worksteal -m "not integration" $(ARGS)
 
-workers: $(INSTALLED) queues  ## reload every task queue 20 times under a stream of tasks: the table of the README
+workers: $(INSTALLED) queues  ## reload every task queue and scheduler 20 times: the tables of the README and docs/workers.md
 	PYTHONPATH=tests $(BIN)/python tests/integration/stream.py $(ARGS)
+	PYTHONPATH=tests $(BIN)/python tests/integration/schedules.py
+	$(BIN)/python docs/refresh.py
+
+schedules: $(INSTALLED) queues  ## reload everything that fires by time 20 times: the table of docs/workers.md
+	PYTHONPATH=tests $(BIN)/python tests/integration/schedules.py $(ARGS)
 	$(BIN)/python docs/refresh.py
 
 fronts: $(INSTALLED) node-fronts  ## run a worker behind shells, runners and managers: the table in docs/concepts/stopping.md

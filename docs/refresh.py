@@ -186,6 +186,23 @@ def behind() -> str:
     return "\n".join(lines)
 
 
+def schedules() -> str:
+    """What many reloads did to what fires by time, system by system, as one table."""
+    head = (
+        *("system", "overlap", "due times", "every", "due", "fired", "doubled", "once more at a start"),
+        *("skipped", "latest"),
+    )
+    lines = [f"| {' | '.join(head)} |", f"| --- | --- | --- |{' ---: |' * (len(head) - 3)}"]
+    for system, one in _stored("schedules").items():
+        cells = (
+            *(system, "yes" if one["overlap"] else "no", one["due_is"], f"{one['every']:g} s"),
+            *(one[key] for key in ("due", "fired", "doubled", "again", "skipped")),
+            f"{one['latest']:.1f} s",
+        )
+        lines.append(f"| {' | '.join(map(str, cells))} |")
+    return "\n".join(lines)
+
+
 def warm_figure() -> str:
     """The first figure of the benchmark's section about warm starts, in a sentence."""
     page = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
@@ -206,6 +223,7 @@ PARTS: dict[tuple[str, str], Callable[[], str]] = {
     ("README.md", "comparison"): comparison,
     ("README.md", "warm figure"): warm_figure,
     ("README.md", "workers"): reloads,
+    ("docs/workers.md", "schedules"): schedules,
     ("docs/reference.md", "reloader --help"): lambda: _block(long_help(COMMAND, WIDTH)),
     ("docs/concepts.md", "table of lives"): lambda: _drawn("generation", LIVES),
     ("docs/concepts.md", "table of plans"): lambda: _drawn("plan", TABLE),

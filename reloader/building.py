@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from reloader.errors import ReloaderError
-from reloader.presets.applying import applied, cautions
+from reloader.presets.applying import applied, cautions, hurried
 from reloader.presets.fronts import startable
 from reloader.presets.later import later_command
 from reloader.presets.preset import SET_SO, Preset
@@ -54,6 +54,7 @@ def build(given: dict[str, Any], presets: Sequence[Preset] = PRESETS) -> Setting
         values["cautions"] += cautions(
             *(preset, recognised.arguments, environment, values["stop_signal"], values["overlap"])
         )
+        values["hurried"] = hurried(preset, recognised.arguments, environment)
     values["why_cold"] = _why_cold(values["warm"], recognised)
     values["warm"] = values["why_cold"] is None
     values["trigger"] = Trigger(values.get("trigger", "tree"))

@@ -111,6 +111,8 @@ class Settings:
     """The known worker that it is."""
     cautions: tuple[tuple[str, str], ...] = ()
     """What the user is to know of this worker from the start, each with what to do about it."""
+    hurried: tuple[tuple[float, str, str], ...] = ()
+    """What the user is to know where restarts come this soon, in seconds, each with what to do about it."""
     watch: tuple[str, ...] = (".",)
     ignore: tuple[str, ...] = ()
     include: tuple[str, ...] = ()

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from reloader.deciding.backoff import Backoff
 from reloader.deciding.generation import Asked, Generation
 from reloader.deciding.generations import Generations
+from reloader.deciding.hurry import Hurry
 from reloader.deciding.lives import Impossible, Life
 from reloader.deciding.states import TABLE, Goal, Happening, Plan
 from reloader.effects import Effect, StartWorker, Tell, WeighMemory
@@ -59,6 +60,7 @@ class Steps:
         self._line_came = False
         """Whether the ready line has ever come."""
         self._backoff = Backoff()
+        self._hurry = Hurry(settings.hurried)
         self._changes: tuple[Change, ...] = ()
         self._noticed_at = 0.0
         self._asked_at = 0.0
@@ -150,7 +152,7 @@ class Steps:
         asked = Asked(self._noticed_at, self._asked_at, self._drain_took, self._changes)
         self.alive.add(Generation(self.generation, self.settings, now, asked))
         self._enter(Plan.RUNNING)
-        return [StartWorker(self.generation)]
+        return [StartWorker(self.generation), *self._hurry.started(now)]
 
     def _fall_back(self, now: float) -> list[Effect]:
         """The newest one is lost, or an earlier one while the newest is on its way."""

@@ -30,9 +30,21 @@ def cautions(
         (f"{preset.key}: {case.caution}", case.hint)
         for case in preset.cases
         if case.caution
+        and not case.within
         and case.stop_signal in (None, stop_signal)
         and case.overlaps in (None, overlap)
         and _holds(case, arguments, environment)
+    )
+
+
+def hurried(
+    preset: Preset, arguments: Sequence[str], environment: Mapping[str, str]
+) -> tuple[tuple[float, str, str], ...]:
+    """What to tell where restarts come this soon, in seconds, after each other, with what to do about it."""
+    return tuple(
+        (case.within, f"{preset.key}: {case.caution}", case.hint)
+        for case in preset.cases
+        if case.within and _holds(case, arguments, environment)
     )
 
 

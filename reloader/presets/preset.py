@@ -35,7 +35,9 @@ class Case(NamedTuple):
     overlaps: bool | None = None
     """Generations do overlap, or do not. It decides nothing but what the user is told."""
     caution: str = ""
-    """What the user is told once, at the start."""
+    """What the user is told once: at the start, or as `within` says."""
+    within: float = 0.0
+    """It is told where restarts come this soon, in seconds, after each other; 0 for the start."""
     hint: str = ""
     """What to do about that."""
 

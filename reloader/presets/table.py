@@ -32,6 +32,16 @@ PRESETS = (
         apart="",
         killed="with the ORM broker a task runs again once it is older than `retry`; with Redis it is lost, "
         "and so is what the workers had taken ahead",
+        cases=(
+            # Its guard counts 30 s of its own cycles.
+            Case(
+                within=32.0,
+                caution="a cluster looks at its schedules only 30 s after its start, so while restarts come "
+                "more often none of them runs",
+                hint='python manage.py shell -c "from django_q.scheduler import scheduler; scheduler()" '
+                "looks at them now",
+            ),
+        ),
         notes="Everything that the workers have taken ahead is done by the old code before it ends. A worker "
         "imports a task's module at its first call.",
     ),
@@ -71,6 +81,13 @@ PRESETS = (
         ready=r"Starting cron scheduler with",
         apart="two of it enqueue everything twice",
         killed="it runs no jobs, so none is cut",
+        cases=(
+            Case(
+                within=60.0,
+                caution="every start enqueues its interval jobs at once",
+                hint="register them with cron= in place of interval=, which goes by the clock",
+            ),
+        ),
         notes="Every start enqueues its interval jobs at once.",
     ),
     # rq-scheduler 0.14.
@@ -236,6 +253,12 @@ PRESETS = (
                 hint="--stop-signal INT drains",
             ),
             Case(has=("-q", "--quiet"), ready="", apart=_NO_LINE),
+            Case(
+                lacks=("-n", "--no-periodic"),
+                within=60.0,
+                caution="periodic tasks run once more for every restart in their minute",
+                hint="-n leaves them out",
+            ),
         ),
         notes="Periodic tasks run once more for every restart in their minute; -n leaves them out.",
     ),
@@ -313,13 +336,21 @@ PRESETS = (
                 hint="--stop-signal INT drains",
             ),
         ),
-        notes="A plain script. INT lets running tasks end; every timer begins anew at each start.",
+        notes="A plain script. INT lets running tasks end; every start runs what has an interval at once.",
     ),
     # As rocketry, but nothing drains it unless the script has a handler.
     Preset(
         "schedule",
         apart="each has the whole schedule",
         killed="the job is cut, and every timer begins anew",
+        cases=(
+            Case(
+                within=60.0,
+                caution="every timer begins anew at each start: one that is longer than the time between two "
+                "restarts never comes",
+                hint="shorter intervals in development",
+            ),
+        ),
         notes="A plain script. It drains only with a handler of its own for INT, which ends the loop; every "
         "timer begins anew at each start.",
     ),

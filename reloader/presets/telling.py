@@ -123,5 +123,6 @@ def _consequence(case: Case) -> str:
     if case.apart is not None:
         parts.append(f"no overlap: {case.apart}" if case.apart else "overlap")
     if case.caution:
-        parts.append(case.caution)
+        when = f"where restarts come within {case.within:g} s of each other, " if case.within else ""
+        parts.append(f"{when}{case.caution}")
     return "; ".join(parts)

@@ -159,9 +159,8 @@ class Workshop:
         system = self.system
         if not system.prepare:
             return None
-        key = (
-            f"prepared-{'-'.join(system.projects)}-{'postgres' if 'postgres' in system.broker else 'sqlite'}"
-        )
+        laid = "-".join(system.projects).replace("/", "-")
+        key = f"prepared-{laid}-{'postgres' if 'postgres' in system.broker else 'sqlite'}"
         prepared = servers.folder / key
         with locked(servers.folder / f"{key}.lock"):
             if not prepared.exists():

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from reloader.presets.applying import applied, cautions
+from reloader.presets.applying import applied, cautions, hurried
 from reloader.presets.recognise import recognise
 
 INFO = r"\S+@\S+ ready\."
@@ -80,3 +80,27 @@ def test_what_the_user_is_told(line: str, environment: dict[str, str], number: i
         assert told is not None
         assert told in what
         assert remedy
+
+
+@pytest.mark.parametrize(
+    ("line", "within", "told"),
+    [
+        ("manage.py qcluster", 32.0, "looks at its schedules only 30 s after its start"),
+        ("huey_consumer app.huey", 60.0, "once more for every restart in their minute"),
+        ("huey_consumer app.huey -n", 0.0, ""),
+        ("manage.py rqcron cron_config.py", 60.0, "enqueues its interval jobs at once"),
+        ("celery -A proj worker", 0.0, ""),
+    ],
+)
+def test_what_the_user_is_told_where_restarts_come_soon_after_each_other(
+    line: str, within: float, told: str
+) -> None:
+    found = recognise(shlex.split(line))
+    assert found.preset is not None
+    texts = hurried(found.preset, found.arguments, {})
+    assert [one[0] for one in texts] == ([within] if within else [])
+    for _, what, remedy in texts:
+        assert told in what
+        assert remedy
+    at_start = cautions(found.preset, found.arguments, {}, signal.SIGINT)
+    assert not {what for what, _ in at_start} & {what for _, what, _ in texts}
