@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from reloader.errors import ExitCode
 from reloader.events import Event, Resumed, StartFailed, WorkerStarted
+from reloader.folder import enter_run_folder, run_folder
 from reloader.living import Living, Place, Pumps, Streams, make_pumps
 from reloader.notices import ProcessUse
 from reloader.running import leftovers, process
@@ -58,7 +59,7 @@ class Stage:
         self._sinks = sinks
         self._place = Place(settings, sinks, console)
         self._booted: Booted | None = booted
-        self._folder = os.getcwd()
+        self._folder = run_folder()
         self._nursery: Nursery | None = None
         self._waiters: dict[int, threading.Thread] = {}
         self._template = self._make_template()
@@ -71,6 +72,7 @@ class Stage:
 
     def start(self, generation: int) -> None:
         """Start the worker as this generation; WorkerStarted or StartFailed follows."""
+        enter_run_folder()  # for what is started beside it; where there is none, it cannot be started
         try:
             worker, streams = self._make_worker(generation)
         except (CannotRun, OSError) as error:

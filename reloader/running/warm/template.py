@@ -10,6 +10,7 @@ from contextlib import suppress
 from io import BufferedReader
 
 from reloader.events import Event, TemplateBegun, TemplateLost
+from reloader.folder import absolute
 from reloader.running import wire
 from reloader.running.nursery import Nursery
 from reloader.running.warm import modules
@@ -195,7 +196,7 @@ class Template:
         return modules.preloadable(record, self._settings.program, self._tree())
 
     def _tree(self) -> list[str]:
-        return sorted({self._folder, *map(os.path.abspath, self._settings.watch)})
+        return sorted({self._folder, *map(absolute, self._settings.watch)})
 
     def close(self) -> None:
         """End every template."""
