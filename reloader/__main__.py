@@ -10,7 +10,9 @@ def main() -> None:
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _end)
     from reloader import cli
+    from reloader.folder import remember_folder
 
+    remember_folder()
     cli.main()
 
 

@@ -42,6 +42,7 @@ from reloader.effects import (
 )
 from reloader.errors import ExitCode, ReloaderError
 from reloader.events import DeadlinePassed, Event, OutputClosed, OutputFlushed
+from reloader.folder import run_folder
 from reloader.notices import AddressInUse, EndedItself, Killing, Notice, StillDraining
 from reloader.running import process, signals, spawn, system
 from reloader.settings import Settings, Trigger
@@ -266,9 +267,9 @@ class Shell:
     def _begin_listening(self) -> None:
         from reloader.controlling.server import Server
 
-        settings, folder = self._settings, os.getcwd()
-        run = {"name": settings.name, "pid": os.getpid(), "folder": folder, "command": settings.command}
-        self._server = Server(run, folder, self._environment, self._post)
+        settings, place = self._settings, run_folder()
+        run = {"name": settings.name, "pid": os.getpid(), "folder": place, "command": settings.command}
+        self._server = Server(run, place, self._environment, self._post)
         self._listening = self._spawn("control", self._server.run)
 
     def _learn(self) -> None:

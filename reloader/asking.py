@@ -10,6 +10,7 @@ import click
 from reloader.controlling import client, protocol
 from reloader.errors import ExitCode, ReloaderError
 from reloader.events import Verb
+from reloader.folder import run_folder
 from reloader.showing.console import printable
 from reloader.showing.report import status_lines
 
@@ -19,7 +20,7 @@ def status(as_json: bool) -> int:
 
     Raises ReloaderError where nobody can be looked for, or none is found.
     """
-    here = os.getcwd()
+    here = run_folder()
     try:
         answers, silent = client.ask(Verb.STATUS, here, os.environ)
     except OSError as error:

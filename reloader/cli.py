@@ -15,6 +15,7 @@ import click
 from reloader import config
 from reloader.building import build
 from reloader.errors import ExitCode, ReloaderError
+from reloader.folder import relative, run_folder
 from reloader.help import EPILOG, Section
 from reloader.options import PARAMS, Option
 from reloader.presets.preset import Preset
@@ -71,11 +72,7 @@ COMMAND = Reloader(
 
 
 def _defaults_from_file() -> dict[str, Any]:
-    try:
-        here = os.getcwd()
-    except FileNotFoundError as error:
-        raise ReloaderError("the current folder does not exist any more", "cd to one that does") from error
-    path = config.find(here)
+    path = config.find(run_folder())
     if path is None:
         return {}
     options = {
@@ -97,12 +94,10 @@ def _defaults_from_file() -> dict[str, Any]:
         except click.BadParameter as error:
             key = name.replace("_", "-")
             raise ReloaderError(
-                f"{os.path.relpath(path)}: {key}: {error.message}", f"reloader -h tells what --{key} takes"
+                f"{relative(path)}: {key}: {error.message}", f"reloader -h tells what --{key} takes"
             ) from error
     if "watch" in found:
-        found["watch"] = [
-            os.path.relpath(os.path.join(os.path.dirname(path), item)) for item in found["watch"]
-        ]
+        found["watch"] = [relative(os.path.join(os.path.dirname(path), item)) for item in found["watch"]]
     if tables is not None:
         from reloader.presets import custom
 

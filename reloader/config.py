@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from reloader.errors import ReloaderError
+from reloader.folder import relative
 
 FILES = ("reloader.toml", "pyproject.toml")
 
@@ -31,7 +32,7 @@ def find(start: str) -> str | None:
 
 def read(path: str) -> dict[str, Any]:
     """The settings in the file; raises ReloaderError when it cannot be read or is not TOML."""
-    shown = os.path.relpath(path)
+    shown = relative(path)
     try:
         with open(path, "rb") as file:
             content = file.read()
@@ -65,7 +66,7 @@ def check_tables(
 
     Raises ReloaderError as `check` does, and for what is no table.
     """
-    shown = os.path.relpath(path)
+    shown = relative(path)
     section = f"tool.reloader.{within}" if os.path.basename(path) == "pyproject.toml" else within
     remedy = f"write [{section}.NAME] above the keys"
     if not isinstance(tables, dict):
@@ -85,7 +86,7 @@ def check(
 
     Raises ReloaderError for a key that does not exist and a value of the wrong kind.
     """
-    shown = os.path.relpath(path)
+    shown = relative(path)
     result: dict[str, Any] = {}
     for key, value in settings.items():
         name = key.replace("-", "_")

@@ -14,6 +14,8 @@ class Kind(enum.Enum):
     ADDED = "added"
     CHANGED = "changed"
     DELETED = "deleted"
+    REPLACED = "replaced"
+    """Of the worker's folder: there is another one of its name."""
 
 
 @dataclass(frozen=True, order=True)
@@ -126,12 +128,13 @@ class PreflightFailed(Message):
     """The code that preflight `number` looked at is not worth a restart.
 
     `command` is the check that failed, and None when the code cannot be compiled. `report` is what was
-    printed about it, line by line.
+    printed about it, line by line. `missing` is the worker's folder, where that is not there.
     """
 
     number: int
     command: str | None
     report: tuple[str, ...]
+    missing: str | None = None
 
 
 class BaselineTaken(Message):

@@ -251,12 +251,14 @@ class Checking(Message):
 class Held(Message):
     """The new code is broken, so the worker goes on with the old.
 
-    `command` is the check that failed, and None when the code cannot be compiled.
+    `command` is the check that failed, and None when the code cannot be compiled. `missing` is the worker's
+    folder where there is none.
     """
 
     changes: tuple[Change, ...]
     command: str | None
     report: tuple[str, ...]
+    missing: str | None = None
 
 
 class Released(Message):

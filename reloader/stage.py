@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from reloader.errors import ExitCode
 from reloader.events import Event, Resumed, StartFailed, WorkerStarted
+from reloader.folder import enter_run_folder, run_folder
 from reloader.living import Living, Place, Pumps, Streams, make_pumps
 from reloader.notices import ProcessUse
 from reloader.running import leftovers, process
@@ -25,7 +26,10 @@ from reloader.showing.console import Console
 from reloader.showing.sink import Sink
 
 if TYPE_CHECKING:
+    from io import BufferedReader
+
     from reloader.running.warm.modules import Record
+    from reloader.running.warm.order import Hook
     from reloader.running.warm.template import Template
 
 GUARDS = 5  # so many may be killed at one start before it is given up
@@ -58,9 +62,12 @@ class Stage:
         self._sinks = sinks
         self._place = Place(settings, sinks, console)
         self._booted: Booted | None = booted
-        self._folder = os.getcwd()
+        self._folder = run_folder()
         self._nursery: Nursery | None = None
         self._waiters: dict[int, threading.Thread] = {}
+        self._hook = self._make_hook()
+        self._order: BufferedReader | None = None
+        """The order of the newest generation, where no template has it."""
         self._template = self._make_template()
         self._how: str | None = None
         self._living: dict[int, Living] = {}
@@ -71,6 +78,7 @@ class Stage:
 
     def start(self, generation: int) -> None:
         """Start the worker as this generation; WorkerStarted or StartFailed follows."""
+        enter_run_folder()  # for what is started beside it; where there is none, it cannot be started
         try:
             worker, streams = self._make_worker(generation)
         except (CannotRun, OSError) as error:
@@ -277,6 +285,12 @@ class Stage:
         environment = process.environment(self._environment, generation, self._settings.python)
         if self._template is not None:
             environment = self._template.environment(environment, generation)
+        elif self._hook is not None:
+            # Of a worker whose words are not known nobody could tell which process it is.
+            if words := self._settings.program_of(generation):
+                environment, self._order = self._hook.environment(environment, words)
+            else:
+                environment = self._hook.without_order(environment)
         try:
             return WorkerProcess(
                 *(generation, self._settings, environment, self._folder),
@@ -297,6 +311,10 @@ class Stage:
                 self._how = "warm"
                 return warm
             self._how = self._template.why_cold if self._settings.warm else None
+        elif self._settings.warm:
+            from reloader.running.warm.order import BLIND
+
+            self._how = BLIND
         if self._nursery is not None and not self._nursery.is_alive():
             self._nursery.close()
             self._nursery = None
@@ -305,15 +323,24 @@ class Stage:
             self._nursery = Nursery(booted)
         return self._nursery
 
+    def _make_hook(self) -> Hook | None:
+        if not self._settings.python:
+            return None
+        from reloader.running.warm.order import Hook
+
+        hook = Hook(self._settings, self._environment)
+        learns = self._settings.learns and self._settings.program
+        return hook if hook.is_possible and (hook.lines or learns) else None
+
     def _make_template(self) -> Template | None:
-        if not self._settings.learns:
+        if not self._settings.learns or not self._settings.program or self._hook is None:
             return None
         from reloader.running.warm.template import Template
 
         environment = process.environment(self._environment, 0, self._settings.python)
         like = (self._place.has_terminal, self._place.has_typing)
         folder = os.path.normpath(os.path.join(self._folder, self._settings.folder))
-        return Template(self._settings, environment, folder, like, self._post)
+        return Template(self._settings, self._hook, environment, folder, like, self._post)
 
     def _forget_template(self, why: str) -> None:
         if self._how == "warm" and self._template is not None:

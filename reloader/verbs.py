@@ -12,6 +12,7 @@ from threading import Event, Thread
 import click
 
 from reloader import events
+from reloader.folder import run_folder
 from reloader.presets import custom, telling
 from reloader.presets.preset import Preset
 from reloader.settings import Settings, Trigger
@@ -49,7 +50,7 @@ def _imported(settings: Settings) -> Loaded | None:
         return None
     from reloader.running.warm import modules
 
-    path = modules.path_for(settings.program, os.getcwd(), os.environ, "own")
+    path = modules.path_for(settings.program, run_folder(), os.environ, "own")
     record = modules.load_own(path)
     return loaded(record.places, record.missing, settings.program)
 

@@ -16,7 +16,7 @@ ROOT = Path(reloader.__file__).parent
 FILES = sorted(str(path.relative_to(ROOT)) for path in ROOT.rglob("*.py"))
 
 # The files that everything speaks by, and the folders, each of which knows these files and itself.
-SHARED = {"errors", "events", "effects", "notices", "settings"}
+SHARED = {"errors", "events", "effects", "folder", "notices", "settings"}
 FOLDERS = {
     "watching": SHARED,
     "running": SHARED | {"fingerprint", "presets"},
@@ -30,6 +30,7 @@ TOP = {
     "__init__": set(),
     "__main__": set(),
     "errors": set(),
+    "folder": {"errors"},
     "events": {"message"},
     "fingerprint": set(),
     "message": set(),
@@ -37,21 +38,21 @@ TOP = {
     "notices": {"events", "message"},
     "settings": {"errors"},
     "help": set(),
-    "config": {"errors"},
+    "config": {"errors", "folder"},
     "kinds": {"settings"},
     "options": {"__init__", "help", "kinds", "settings"},
     "building": {"errors", "presets", "settings"},
-    "cli": {"building", "config", "errors", "help", "options", "presets"},
-    "verbs": {"events", "presets", "settings", "showing", "watching"},
-    "asking": {"controlling", "errors", "events", "showing"},
+    "cli": {"building", "config", "errors", "folder", "help", "options", "presets"},
+    "verbs": {"events", "folder", "presets", "settings", "showing", "watching"},
+    "asking": {"controlling", "errors", "events", "folder", "showing"},
     "living": {"events", "notices", "running", "settings", "showing"},
-    "stage": {"errors", "events", "living", "notices", "running", "settings", "showing"},
+    "stage": {"errors", "events", "folder", "living", "notices", "running", "settings", "showing"},
     "threads": {"events"},
     "app": SHARED | set(FOLDERS) | {"stage", "threads"},
 }
 # What may be imported besides once a run begins, since it costs time.
 LATE = {
-    "__main__": {"cli"},
+    "__main__": {"cli", "folder"},
     "cli": {"app", "asking", "running", "verbs"},
     "building": {"showing"},
     "app": {"controlling", "watching"},

@@ -59,7 +59,9 @@ class Gate:
             return False
         # At a terminal somebody may be typing.
         may_be_read = self._settings.tty is not Tty.NEVER
-        return may_be_read or self._settings.check is not None or bool(self._sources(changes))
+        # With files that are deleted the whole folder may be gone.
+        deleted = any(change.kind is Kind.DELETED for change in changes)
+        return may_be_read or self._settings.check is not None or deleted or bool(self._sources(changes))
 
     def ask(self, changes: tuple[Change, ...], state: int) -> list[Effect]:
         """Begin a preflight of these changes, unless this very state is looked at or held already."""
@@ -99,7 +101,7 @@ class Gate:
         if self.state is not GateState.CHECKING or event.number != self._number:
             return []
         self.state = GateState.HELD
-        return [Tell(Held(self._changes, event.command, event.report))]
+        return [Tell(Held(self._changes, event.command, event.report, event.missing))]
 
     def clear(self) -> list[Effect]:
         """Nothing differs any more."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from reloader.errors import ReloaderError
+from reloader.folder import relative
 from reloader.presets.preset import SET_SO, Preset
 from reloader.presets.table import PRESETS
 from reloader.settings import StopTarget, parse_duration, parse_signal
@@ -42,7 +43,7 @@ def merged(tables: Mapping[str, Mapping[str, Any]], path: str) -> tuple[Preset, 
     them. Raises ReloaderError for a value that cannot be.
     """
     known = {preset.key: preset for preset in PRESETS}
-    shown = os.path.relpath(path)
+    shown = relative(path)
     own = tuple(_preset(key, table, known.get(key), shown) for key, table in tables.items())
     return (*own, *(preset for preset in PRESETS if preset.key not in tables))
 

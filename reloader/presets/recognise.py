@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from reloader.folder import absolute
 from reloader.presets.preset import Preset
 from reloader.presets.table import PRESETS
 from reloader.presets.unwrap import Unwrapped, unwrap
@@ -238,5 +239,5 @@ def _stem(program: str) -> str:
     base = os.path.basename(program.rstrip("/"))
     stem, extension = os.path.splitext(base)
     if stem == "__main__":
-        return os.path.basename(os.path.dirname(os.path.abspath(program)))
+        return os.path.basename(os.path.dirname(absolute(program)))
     return stem if extension in _EXTENSIONS else base

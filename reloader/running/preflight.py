@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import IO
 
 from reloader.events import Event, PreflightFailed, PreflightPassed, PromptAwaited
+from reloader.folder import enter_run_folder, relative, run_folder
 from reloader.running import judge
 from reloader.settings import Settings
 
@@ -51,6 +52,10 @@ class Preflight:
 
     def run(self) -> None:
         """Post PreflightPassed or PreflightFailed; nothing once it was cancelled."""
+        if not enter_run_folder():
+            if not self._cancelled.is_set():
+                self._post(PreflightFailed(self._number, None, (), run_folder()))
+            return
         command = None
         report = _syntax(self._paths, self._settings.interpreter) if self._paths else []
         if not report and self._settings.check is not None and not self._cancelled.is_set():
@@ -181,8 +186,5 @@ def _ask(interpreter: str, files: list[tuple[str, str]]) -> list[str]:
 
 
 def _shown(path: str) -> str:
-    try:
-        below = os.path.relpath(path)
-    except OSError:
-        return path  # the current folder is gone
+    below = relative(path)
     return path if below.startswith(os.pardir) else below

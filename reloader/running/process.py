@@ -235,7 +235,8 @@ def explain(program: str, folder: str, error: OSError) -> CannotRun:
     cannot = f"cannot run {program}"
     if error.filename == folder:
         reason = f"cannot enter {folder}: {(error.strerror or str(error)).lower()}"
-        return CannotRun(reason, "it is the folder that reloader was started in", ExitCode.NOT_EXECUTABLE)
+        remedy = "the worker starts in it, and does so once it is there again"
+        return CannotRun(reason, remedy, ExitCode.NOT_EXECUTABLE)
     if error.errno in _SHORTAGES:
         return CannotRun(f"{cannot}: {_SHORTAGES[error.errno]}", "", ExitCode.NOT_EXECUTABLE, passing=True)
     if isinstance(error, (FileNotFoundError, NotADirectoryError)):

@@ -33,6 +33,11 @@ def make_pipe() -> tuple[int, int]:
     return reading, writing
 
 
+def shows_descriptors() -> bool:
+    """Whether others can open by a path what a process has open."""
+    return os.path.isdir("/proc/self/fd")
+
+
 def children_of(pid: int) -> list[int] | None:
     """The pids of a process's children, zombies among them; None where the system has no cheap answer."""
     children: list[int] = []

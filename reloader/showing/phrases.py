@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
+from reloader.errors import ReloaderError
 from reloader.events import Change, ExitStatus, Kind, ProcessInfo, Sameness, Unchanged
+from reloader.folder import absolute, relative
 from reloader.settings import signal_name
 from reloader.showing.console import printable
 from reloader.showing.links import linked
@@ -16,9 +18,12 @@ _NAMED = 3
 
 def changed(changes: Sequence[Change]) -> str:
     """What changed, as the subject of a sentence: `tasks.py changed`."""
-    words = {Kind.ADDED: "added", Kind.CHANGED: "changed", Kind.DELETED: "deleted"}
+    replaced = [change.path for change in changes if change.kind is Kind.REPLACED]
+    if len(replaced) == len(changes):
+        return f"{printable(replaced[0])} replaced"  # in full: it may be the current folder
+    changes = [change for change in changes if change.path not in replaced]
     kinds = {change.kind for change in changes}
-    verb = words[kinds.pop()] if len(kinds) == 1 else "changed"
+    verb = kinds.pop().value if len(kinds) == 1 else "changed"
     return f"{paths_shown([change.path for change in changes])} {verb}"
 
 
@@ -47,8 +52,8 @@ def unchanged(files: Sequence[Unchanged]) -> str:
 def path_shown(path: str) -> str:
     """The path as the user would write it, from the current folder, in characters that can be shown."""
     try:
-        below = os.path.relpath(path)
-    except (OSError, ValueError):
+        below = relative(path)
+    except (ReloaderError, ValueError):
         return printable(path)
     outside = below == os.pardir or below.startswith(os.pardir + os.sep)
     return printable(path if outside else below)
@@ -58,8 +63,8 @@ def path_linked(path: str, line: int | None = None) -> str:
     """The path as it is shown, and the line, as a link (see `links.rendered`)."""
     text = path_shown(path) + ("" if line is None else f":{line}")
     try:
-        return linked(text, os.path.abspath(path), line)
-    except OSError:
+        return linked(text, absolute(path), line)
+    except ReloaderError:
         return text  # the current folder is gone
 
 

@@ -7,6 +7,7 @@ import re
 import shlex
 
 from reloader.events import ExitStatus
+from reloader.folder import absolute
 from reloader.notices import (
     AddressInUse,
     AnotherUsers,
@@ -345,6 +346,9 @@ class _Words:
         return f"draining {name} {limit}; Ctrl-C again kills it"
 
     def _held(self, notice: Held) -> str:
+        if notice.missing is not None:
+            why = f"there is no {printable(notice.missing)} → {self.name} goes on with the code that it has"
+            return f"{changed(notice.changes)}, but {why}\nhint: it restarts once that is there again"
         why = "cannot be compiled" if notice.command is None else f"{printable(notice.command)} failed"
         where = _PLACE.match(notice.report[0]) if notice.report and notice.command is None else None
         if where is not None:
@@ -365,7 +369,7 @@ class _Words:
     def _pattern(self, path: str) -> str:
         """A pattern for just that path, as far as it can be shown."""
         try:
-            for root in map(os.path.abspath, self.settings.watch):
+            for root in map(absolute, self.settings.watch):
                 if path.startswith(root.rstrip("/") + "/"):
                     return "/" + printable(os.path.relpath(path, root))
         except OSError:

@@ -7,6 +7,7 @@ from collections import Counter
 from typing import NamedTuple
 
 from reloader.events import Change, Kind
+from reloader.folder import absolute, relative
 from reloader.settings import Settings
 from reloader.watching.listing import VENV_MARK
 from reloader.watching.loaded import Loaded
@@ -31,7 +32,7 @@ def explain(settings: Settings, path: str, loaded: Loaded | None = None) -> Reas
     reason = _by_rules(settings, path)
     if loaded is None:
         return reason
-    path = os.path.abspath(path)
+    path = absolute(path)
     if not reason.counts and os.path.realpath(path) in loaded.files:
         return Reason(True, "the worker has imported it", None)
     if reason.counts and not loaded.concerns(Change(path, Kind.CHANGED)):
@@ -41,7 +42,7 @@ def explain(settings: Settings, path: str, loaded: Loaded | None = None) -> Reas
 
 def _by_rules(settings: Settings, path: str) -> Reason:
     is_folder = path.endswith(os.sep) or os.path.isdir(path)
-    path = os.path.abspath(path)
+    path = absolute(path)
     tree = Tree(settings, lambda _path, _reason: None)
     if os.path.basename(path) in tree.single.get(os.path.dirname(path), ()):
         return Reason(True, "it is watched by its own name", None)
@@ -63,14 +64,14 @@ def _below(tree: Tree, root: str, path: str, is_folder: bool) -> Reason:
         if listed is not None:
             view = listed.view
         elif os.path.lexists(os.path.join(here, VENV_MARK)):
-            return Reason(False, f"{os.path.relpath(here)} is a virtual environment ({VENV_MARK})", None)
+            return Reason(False, f"{relative(here)} is a virtual environment ({VENV_MARK})", None)
         name = parts.pop(0)
         below = os.path.join(here, name)
         if not parts:
             return reason_in(view, below, name, is_folder)
         verdict, rule = view.why_folder(below, name)
         if verdict is Verdict.SKIP:
-            return Reason(False, f"{os.path.relpath(below)}/ is ignored", rule)
+            return Reason(False, f"{relative(below)}/ is ignored", rule)
         view = view.inside(verdict)
         here = below
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from reloader.events import Change, Kind
+from reloader.folder import absolute
 
 # What Python imports: sources, and extension modules.
 _CODE = (".py", ".so", ".pyd")
@@ -44,8 +45,8 @@ def loaded(
     """
     if not places:
         return None
-    files = {os.path.realpath(place) for found in places.values() for place in found}
-    files |= {os.path.realpath(word) for word in program if word.endswith(_CODE) or os.sep in word}
+    files = {os.path.realpath(absolute(place)) for found in places.values() for place in found}
+    files |= {os.path.realpath(absolute(word)) for word in program if word.endswith(_CODE) or os.sep in word}
     return Loaded(frozenset(files), frozenset(name.rpartition(".")[2] for name in (*places, *missing)))
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 
 from reloader.events import Change, Kind
+from reloader.folder import absolute
 from reloader.watching.listing import Stat
 from reloader.watching.tree import Snapshot
 
@@ -96,7 +97,7 @@ def _cache_folders(folder: str) -> list[str]:
     folders = [os.path.join(folder, "__pycache__")]
     prefix = os.environ.get("PYTHONPYCACHEPREFIX")
     if prefix:
-        folders.append(os.path.join(os.path.abspath(prefix), folder.lstrip(os.sep)))
+        folders.append(os.path.join(absolute(prefix), folder.lstrip(os.sep)))
     return folders
 
 

@@ -29,10 +29,11 @@ from reloader.events import (
     WatchedBeside,
     WatchingFailed,
 )
+from reloader.folder import absolute, relative
 from reloader.settings import RestartOn, Settings
 from reloader.watching import git
 from reloader.watching.contents import Contents
-from reloader.watching.listing import FORGOTTEN
+from reloader.watching.listing import FORGOTTEN, identity_of
 from reloader.watching.loaded import Loaded, outside
 from reloader.watching.mounts import mounts, silent_places
 from reloader.watching.requests import Compare, Poll, RenewBaseline, Request, WatchAlso
@@ -83,6 +84,10 @@ class Surveyor:
         self._survey_took = 0.0
         self._interval = settings.interval
         self._silent: list[str] = []
+        self._home = absolute(settings.folder or os.curdir)
+        """Where the worker runs."""
+        self._home_then = identity_of(self._home)
+        """What that was when it was started last."""
         self._stand = threading.Event()
         self._polls = settings.poll is not None
         self._surveyed = 0.0
@@ -175,7 +180,7 @@ class Surveyor:
         for place, mount in silent_places((*self.tree.roots, *self.tree.single), mounts()):
             if place in self.tree.folders:
                 self._silent.append(place)
-                self._post(WatchingFailed(f"{os.path.relpath(place)} lies on {mount.kind}", self._interval))
+                self._post(WatchingFailed(f"{relative(place)} lies on {mount.kind}", self._interval))
 
     def _git_at_work(self) -> str | None:
         tops = sorted(self.tree.repositories())
@@ -196,11 +201,17 @@ class Surveyor:
                 unchanged.append(Unchanged(change.path, Sameness.NOT_LOADED))
                 accept(self._baseline, self._latest, change.path)
             changes = tuple(change for change in changes if change not in unconcerning)
+        if self._is_home_replaced():
+            changes = (*changes, Change(self._home, Kind.REPLACED))
         state = tuple((change.path, change.kind, seen(self._latest, change.path)) for change in changes)
         if state != self._state:
             self._state = state
             self._states += 1
         self._post(TreeCompared(changes, tuple(unchanged), self._states))
+
+    def _is_home_replaced(self) -> bool:
+        """Whether the worker runs in a folder that is there no more, while another one has its name."""
+        return identity_of(self._home) not in (None, self._home_then)
 
     def _sift(self, changes: tuple[Change, ...], contents: Contents) -> list[Unchanged]:
         """Which of the changed files are what they were; these become part of the baseline as they are."""
@@ -255,6 +266,7 @@ class Surveyor:
             paths = frozenset(change.path for change in changes)
         remove_cached_bytecode(changes)
         self._baseline = dict(self._latest)
+        self._home_then = identity_of(self._home)
         self._remember()
         self.tree.lister.since_ns = since - TICK_NS
         self.tree.lister.recent.clear()
@@ -271,6 +283,8 @@ class Surveyor:
         missed = compare(before, self._latest)
         if missed:
             self._post(TreeTouched(frozenset(change.path for change in missed)))
+        elif self._is_home_replaced():
+            self._post(TreeTouched(frozenset()))
 
     def _look(self, paths: frozenset[str] | None = None, below: Sequence[str] = ()) -> None:
         began = time.monotonic()

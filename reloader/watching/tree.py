@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from reloader.folder import absolute
 from reloader.settings import Settings
 from reloader.watching import gitignore
 from reloader.watching.listing import (
@@ -43,7 +44,7 @@ class Tree:
 
     def __init__(self, settings: Settings, report_unreadable: Callable[[str, str], None]) -> None:
         self._settings = settings
-        paths = sorted({os.path.abspath(given) for given in settings.watch})
+        paths = sorted({absolute(given) for given in settings.watch})
         self.roots = [path for path in paths if os.path.isdir(path)]
         self.single: dict[str, set[str]] = {}
         """Files watched by their own name, by folder."""

@@ -194,7 +194,7 @@ def test_the_folder_of_the_worker_goes_and_comes_back(project: Path, start: Star
     run.err.wait_for("watching")
     inner.rmdir()
     save(source / "task.py", "VERSION = 2\n")
-    run.err.wait_for(r"cannot enter .*inner: no such file or directory → waiting for a change")
+    run.err.wait_for(r"changed, but there is no .*inner → worker goes on with the code that it has")
     inner.mkdir()
     save(source / "task.py", "VERSION = 3\n")
     run.out.wait_for("ready 1")

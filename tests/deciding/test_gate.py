@@ -82,8 +82,17 @@ def test_changed_sources_are_looked_at_before_the_worker_is_stopped() -> None:
 
 
 def test_what_cannot_be_broken_restarts_at_once() -> None:
-    assert at_work().handle(TreeCompared((CONF, GONE), state=1), 2.0) == draining(CONF, GONE)
+    assert at_work().handle(TreeCompared((CONF,), state=1), 2.0) == draining(CONF)
     assert at_work(hold=False, check="x").handle(TreeCompared((A,), state=1), 2.0) == draining(A)
+
+
+def test_with_what_is_deleted_the_folder_may_be_gone() -> None:
+    supervisor = at_work()
+    assert supervisor.handle(TreeCompared((CONF, GONE), state=1), 2.0) == [Preflight(1, ())]
+    missing = PreflightFailed(1, None, (), "/p")
+    assert supervisor.handle(missing, 2.1) == [Tell(Held((CONF, GONE), None, (), "/p"))]
+    back = (Change("/p", Kind.REPLACED),)
+    assert supervisor.handle(TreeCompared(back, state=2), 3.0) == draining(*back)
 
 
 def test_broken_code_is_held_until_a_save_mends_it() -> None:

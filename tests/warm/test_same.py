@@ -168,6 +168,13 @@ def test_buffered_streams_are_the_same(tmp_path: Path, start: Start) -> None:
     compared(start, tmp_path, COMMANDS["script"], env={"PYTHONUNBUFFERED": ""})
 
 
+def test_streams_that_print_whole_lines_are_the_same(tmp_path: Path, start: Start) -> None:
+    """Children that find the hook, too."""
+    write_project(tmp_path)
+    unset = ("env", "-u", "PYTHONUNBUFFERED")
+    compared(start, tmp_path, COMMANDS["script"], launcher=unset, env={"METHODS": "fork spawn forkserver"})
+
+
 @pytest.mark.parametrize("output", ["terminal", "pipe"])
 def test_at_a_terminal_a_warm_worker_has_one_of_its_own(tmp_path: Path, output: str) -> None:
     """To read from, where its output goes through a pipe."""

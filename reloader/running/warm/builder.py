@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from io import BufferedReader
 from typing import NamedTuple
 
 from reloader.events import Event, TemplateBuilt, TemplateFailed
@@ -20,6 +21,7 @@ from reloader.running.nursery import Nursery
 from reloader.running.warm import modules
 from reloader.running.warm.boot import Boot, end_group
 from reloader.running.warm.modules import Record
+from reloader.running.warm.order import make_unnamed
 
 # What must be left out shows in a fresh process only after what was left out before is refused there.
 PASSES = 8
@@ -51,11 +53,11 @@ class Builder:
     def __init__(
         self,
         plan: Plan,
-        environment: Callable[[int, str], Mapping[str, str]],
+        environment: Callable[[BufferedReader, str], Mapping[str, str]],
         may_begin: Callable[[], bool],
         post: Callable[[Event], None],
     ) -> None:
-        """`environment` makes a template's, of a descriptor to record to and a name to connect to.
+        """`environment` makes a template's, of a file to record to and a name to connect to.
 
         `may_begin` says whether the worker's own start has come past the place where a template is made.
         """
@@ -129,20 +131,17 @@ class Builder:
                 time.sleep(LOOK)
             if self._is_closing():
                 return None
-            progress = os.memfd_create("reloader-progress")
-            try:
+            with make_unnamed("reloader-progress") as progress:
                 nursery, answer = self._try(refused, progress)
                 if nursery is None or answer is None:
                     end(nursery)
-                    last = os.pread(progress, 1 << 20, 0).decode(errors="replace").splitlines()
+                    last = os.pread(progress.fileno(), 1 << 20, 0).decode(errors="replace").splitlines()
                     if self._is_closing():
                         return None
                     if not last or last[-1] in refused:
                         return TemplateFailed("the template ended before it was built")
                     refused[last[-1]] = "its import does not end, or ends the interpreter"
                     continue
-            finally:
-                os.close(progress)
             _, count, left_out = answer
             if not left_out:
                 modules.save(self._plan.path, modules.Kept(record, refused))
@@ -153,7 +152,7 @@ class Builder:
         return TemplateFailed("modules to leave out are found again and again")
 
     def _try(
-        self, refused: Mapping[str, str], progress: int
+        self, refused: Mapping[str, str], progress: BufferedReader
     ) -> tuple[Nursery | None, tuple[int, int, dict[str, str]] | None]:
         """Boot a template; what it answers, None when it does not."""
         plan, record = self._plan, self._plan.record

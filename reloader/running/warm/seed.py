@@ -4,9 +4,11 @@ Standard library only, for Python 3.8 and newer, and run by path. It is called b
 while the interpreter sets up; when it returns, the interpreter goes on to the program as ever. A template
 does not return: it imports modules, then forks. It is the forked worker in which it returns.
 
-What to do stands in the environment (ORDER), marshalled: `words`, the program and its arguments, by which the
-worker is told from what stands in front of it; `path`, PYTHONPATH as it was; `record`, the file to tell
-imports to; `control`, the name of a template's socket; `package`, the folder that holds reloader.
+What to do stands in a file that PYTHONPATH names behind the hook, marshalled: `words`, the program and its
+arguments, by which the worker is told from what stands in front of it; `path`, PYTHONPATH as it was; `lines`,
+whether what is printed is to arrive in whole lines; `record`, the file to tell imports to, if any; `control`,
+the name of a template's socket, if any; `package`, the folder that holds reloader. A Python program that the
+worker starts finds the hook there, and no order.
 """
 
 from __future__ import annotations
@@ -22,20 +24,32 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-ORDER = "RELOADER_SEED"
 # Seconds.
 MOMENT = 0.001
 # By name, the weak references to the locks of what is being imported.
 module_locks: dict[str, Any] = getattr(sys.modules["_frozen_importlib"], "_module_locks", {})
 
 
-def begin() -> None:
-    """Record, or be a template, or (what stands in front of the worker may be Python too) do neither."""
-    order: Any = marshal.loads(bytes.fromhex(os.environ.get(ORDER, "")) or b"N")
-    if order is None or not _is_worker(order["words"]):
+def begin(hook: str, lines: Any) -> None:
+    """Record, or be a template, or (what stands in front of the worker may be Python too) do neither.
+
+    `hook` is the folder that was found in PYTHONPATH, `lines` what there is in `lines.py`.
+    """
+    place = place_in(os.environ.get("PYTHONPATH", ""), hook)
+    order = None if place is None else read(place)
+    if order is None:
+        take_away(hook, place, None)
+        if place is None:
+            lines["install"](hook)
+        error = _import_the_other()
+    elif not _is_worker(order["words"], lines["own_words"]()):
+        if order["lines"]:
+            lines["install"](None)
         error = _import_the_other()
     else:
-        take_away(order)
+        take_away(hook, place, order["path"])
+        if order["lines"]:
+            lines["install"](hook)
         if order["control"] is None:
             error = _import_the_other()
         else:
@@ -46,25 +60,59 @@ def begin() -> None:
             except BaseException:
                 # Whoever went on from here would be one more worker, of whom nobody knows.
                 os._exit(1)
-        recorder: Any = Recorder(order["record"])
-        sys.meta_path.insert(0, recorder)
+        if order["record"] is not None:
+            recorder: Any = Recorder(order["record"])
+            sys.meta_path.insert(0, recorder)
     if error is not None:
         raise error
 
 
-def take_away(order: dict[str, Any]) -> None:
-    """Leave no trace of the order in the environment, which the worker's children inherit."""
-    os.environ.pop(ORDER, None)
-    if order["path"] is None:
-        os.environ.pop("PYTHONPATH", None)
+def place_in(path: str, hook: str) -> str | None:
+    """What stands behind the hook in this PYTHONPATH: where the order lies. None where there is none."""
+    entries = iter(path.split(os.pathsep))
+    behind = next(entries, "") if hook in entries else ""
+    return behind if behind.startswith("/proc/") else None
+
+
+def read(place: str) -> Any:
+    """The order that lies there; None where there is none any more."""
+    path, _, identity = place.rpartition("/")
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+    except OSError:
+        return None
+    try:
+        status = os.fstat(file)
+        if f"{status.st_dev}-{status.st_ino}" != identity:
+            return None  # its number has gone to another file
+        return marshal.loads(os.pread(file, status.st_size, 0))
+    except OSError:
+        return None
+    finally:
+        os.close(file)
+
+
+def take_away(hook: str, place: str | None, path: str | None) -> None:
+    """Leave no trace in the environment, which the worker's children inherit: PYTHONPATH was this `path`.
+
+    What something in front of the worker has put there as well stays.
+    """
+    entries = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    for one in (hook, place):
+        if one in entries:
+            entries.remove(one)
+    sys.path[:] = [entry for entry in sys.path if entry != place]
+    if place is not None:
+        sys.path_importer_cache.pop(place, None)
+    left = os.pathsep.join(entries)
+    if left or path is not None:
+        os.environ["PYTHONPATH"] = left or path or ""
     else:
-        os.environ["PYTHONPATH"] = order["path"]
+        os.environ.pop("PYTHONPATH", None)
 
 
-def _is_worker(words: list[str]) -> bool:
-    """Whether this process is what the words run: by the interpreter, or by the first line of a script."""
-    with open("/proc/self/cmdline", "rb") as file:
-        own = [os.fsdecode(word) for word in file.read().split(b"\0")[:-1]]
+def _is_worker(words: list[str], own: list[str]) -> bool:
+    """Whether this process, with its `own` words, is what those run: by the interpreter or as a script."""
     program = os.path.basename(words[0])
     if program.startswith(("python", "pypy")):
         return own[1:] == words[1:]

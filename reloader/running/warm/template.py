@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import marshal
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -10,17 +9,15 @@ from contextlib import suppress
 from io import BufferedReader
 
 from reloader.events import Event, TemplateBegun, TemplateLost
+from reloader.folder import absolute
 from reloader.running import wire
 from reloader.running.nursery import Nursery
 from reloader.running.warm import modules
 from reloader.running.warm.builder import Builder, Plan, end
 from reloader.running.warm.modules import Record
-from reloader.running.warm.seed import ORDER
+from reloader.running.warm.order import BLIND, Hook, make_unnamed
 from reloader.settings import Settings, Trigger
 
-_HERE = os.path.dirname(os.path.abspath(__file__))
-HOOK = os.path.join(_HERE, "hook")
-PACKAGE = os.path.dirname(os.path.dirname(os.path.dirname(_HERE)))
 # So many new modules, or a tenth of those that are preloaded, are worth a new template.
 WORTH = 20
 
@@ -40,6 +37,7 @@ class Template:
     def __init__(
         self,
         settings: Settings,
+        hook: Hook,
         environment: Mapping[str, str],
         folder: str,
         terminals: tuple[bool, bool],
@@ -50,12 +48,16 @@ class Template:
         `terminals` tell whether it has a terminal, or else reads from one.
         """
         self._settings = settings
+        self._hook = hook
         self._environment = environment
         self._terminals = terminals
         self._folder = folder
         self._post = post
         self._path = modules.path_for(settings.program, folder, environment)
+        # As file objects they are closed once nobody needs them any more.
         self._record: BufferedReader | None = None
+        self._orders: dict[str, BufferedReader] = {}
+        """The last order of a worker, and of a template."""
         self._learned = Record()
         """What all generations have told since the last template was discarded."""
         self._known: Places = {}
@@ -72,12 +74,12 @@ class Template:
         """Why the next start is not warm, should it not be."""
 
     def environment(self, base: Mapping[str, str], generation: int) -> dict[str, str]:
-        """The environment in which the coming start, that of this generation, is recorded."""
-        # As a file object it is closed once nobody reads it any more.
-        self._record = open(os.memfd_create("reloader-record"), "rb")  # noqa: SIM115
+        """The environment in which the coming start, that of this generation, is recorded. Raises OSError."""
+        self._record = make_unnamed("reloader-record")
         self._is_untold = True
         words = self._settings.program_of(generation)
-        return self._with_order(base, words, self._record.fileno(), None)
+        ordered, self._orders["worker"] = self._hook.environment(base, words, self._record)
+        return ordered
 
     def nursery(self) -> Nursery | None:
         """What makes warm workers; None while there is none."""
@@ -149,7 +151,7 @@ class Template:
         names = self._preloadable(self._learned)
         if not names and not self._known:
             nothing = "there is nothing to preload"
-            self.why_cold = nothing if self._learned.places else "its interpreter cannot be looked into"
+            self.why_cold = nothing if self._learned.places else BLIND
             self._post(TemplateLost(self.why_cold))
         new = [name for name, places in names.items() if self._known.get(name) != places]
         if len(new) > (max(WORTH, len(self._known) / 10) if self._known else 0):
@@ -173,8 +175,10 @@ class Template:
             *(self._terminals, record, self._path),
         )
 
-        def environment(progress: int, name: str) -> Mapping[str, str]:
-            return self._with_order(self._environment, settings.program, progress, name)
+        def environment(progress: BufferedReader, name: str) -> Mapping[str, str]:
+            base, words = self._environment, settings.program
+            ordered, self._orders["template"] = self._hook.environment(base, words, progress, name)
+            return ordered
 
         builder = Builder(plan, environment, lambda: bool(self._recorded()), self._post)
         self._post(TemplateBegun())
@@ -195,7 +199,7 @@ class Template:
         return modules.preloadable(record, self._settings.program, self._tree())
 
     def _tree(self) -> list[str]:
-        return sorted({self._folder, *map(os.path.abspath, self._settings.watch)})
+        return sorted({self._folder, *map(absolute, self._settings.watch)})
 
     def close(self) -> None:
         """End every template."""
@@ -218,22 +222,3 @@ class Template:
     def _recorded(self) -> bytes:
         record = self._record
         return b"" if record is None else os.pread(record.fileno(), os.fstat(record.fileno()).st_size, 0)
-
-    def _with_order(
-        self, base: Mapping[str, str], words: Sequence[str], record: int, control: str | None
-    ) -> dict[str, str]:
-        path, status = base.get("PYTHONPATH"), os.fstat(record)
-        order = {
-            "words": list(words),
-            "path": path,
-            # With its identity: a worker may live longer than the number means this file.
-            "record": (f"/proc/{os.getpid()}/fd/{record}", status.st_dev, status.st_ino),
-            "control": control,
-            "package": PACKAGE,
-        }
-        # Version 2 of marshal's format is read by every Python 3.
-        return {
-            **base,
-            "PYTHONPATH": os.pathsep.join(filter(None, (HOOK, path))),
-            ORDER: marshal.dumps(order, 2).hex(),
-        }

@@ -11,7 +11,6 @@ import _signal as signal  # type: ignore[import-not-found]
 import _socket
 import ctypes
 import gc
-import marshal
 import os
 import select
 import sys
@@ -19,7 +18,7 @@ import sys
 from reloader.running import aiming, draining, guard_main, leftovers, session, spawn, wire
 from reloader.running.warm.pages import Pages
 from reloader.running.warm.preload import Preload
-from reloader.running.warm.seed import ORDER, Recorder
+from reloader.running.warm.seed import Recorder, place_in, read
 from reloader.running.warm.stamps import Stamps
 from reloader.running.wire import FAILED, GO, HERE, HOLD, LEARN, LOADED, PARK, STALE, START
 
@@ -264,7 +263,8 @@ def _become(environment: dict[bytes, bytes], words: list[str]) -> dict:  # type:
     for name, value in environment.items():
         if name.startswith(b"RELOADER"):
             os.environb[name] = value
-    order: dict = marshal.loads(bytes.fromhex(os.environ.pop(ORDER)))  # type: ignore[type-arg]
+    path = os.fsdecode(environment[b"PYTHONPATH"])
+    order: dict = read(place_in(path, path.partition(os.pathsep)[0]) or "")  # type: ignore[type-arg]
     own = order["words"]
     same = 0
     while words[same : same + 1] == own[same : same + 1] != []:

@@ -9,12 +9,19 @@ import sys
 from _frozen_importlib_external import SourceFileLoader  # importlib.machinery would bring more with it
 
 _here = os.path.dirname(os.path.abspath(__file__))
-_path = os.path.join(os.path.dirname(_here), "seed.py")
-_seed: dict = {"__name__": "_reloader_seed", "__file__": _path}  # type: ignore[type-arg]
+
+
+def _load(name: str) -> dict:  # type: ignore[type-arg]
+    path = os.path.join(os.path.dirname(_here), name + ".py")
+    found = {"__name__": "_reloader_" + name, "__file__": path}
+    exec(SourceFileLoader(found["__name__"], path).get_code(found["__name__"]) or "", found)
+    return found
+
+
 _before = set(sys.modules)
-exec(SourceFileLoader("_reloader_seed", _path).get_code("_reloader_seed") or "", _seed)
+_seed, _lines = _load("seed"), _load("lines")
 for _name in set(sys.modules) - _before:
     del sys.modules[_name]
 sys.path[:] = [entry for entry in sys.path if entry != _here]
 sys.path_importer_cache.pop(_here, None)
-_seed["begin"]()
+_seed["begin"](_here, _lines)
