@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import pty
+import signal
 import struct
 import termios
 from collections.abc import Iterable
@@ -79,6 +80,13 @@ class Terminal:
             os.write(self.ours, data)
         except OSError:
             pass  # it has ended
+
+    def ask_to_redraw(self) -> None:
+        """Let what is in the foreground draw its screen again, as after a change of the size."""
+        try:
+            os.killpg(self._foreground(), signal.SIGWINCH)
+        except OSError:
+            pass  # nobody is
 
     def follow_size(self) -> None:
         """Make it as large as our terminal is now; whoever uses it gets SIGWINCH."""

@@ -17,7 +17,6 @@ _CUT = re.compile(
 
 # Which attributes of a character are set (SGR, ECMA-48 section 8.3.117), and where lines end.
 _MARKS = re.compile(rb"\x1b\[([0-9;:]{0,64})m|\n")
-_MARKS_AT_TERMINAL = re.compile(rb"\x1b\[([0-9;:]{0,64})m|\r?\n|\r")
 _CUT_SGR = re.compile(rb"\x1b(?:\[[0-9;:]{0,64})?\Z")
 # Each attribute by the number that ends it.
 _ENDED_BY = {
@@ -41,8 +40,7 @@ def whole_until(data: bytes) -> int:
 class Attributes:
     """Closes what a line leaves open, so that nothing leaks into what comes after it."""
 
-    def __init__(self, at_terminal: bool) -> None:
-        self._marks = _MARKS_AT_TERMINAL if at_terminal else _MARKS
+    def __init__(self) -> None:
         self._open: frozenset[int] = frozenset()
         self._cut = b""
 
@@ -54,9 +52,9 @@ class Attributes:
         data = self._cut + chunk
         pieces = []
         done = 0
-        for mark in self._marks.finditer(data):
+        for mark in _MARKS.finditer(data):
             if mark[1] is not None:
-                self._open = _after(self._open, mark[1])
+                self._open = attributes_after(self._open, mark[1])
             elif self._open:
                 self._open = frozenset()
                 pieces += [data[done : mark.start()], RESET]
@@ -76,7 +74,7 @@ class Attributes:
 
 
 @functools.lru_cache(maxsize=256)
-def _after(is_open: frozenset[int], parameters: bytes) -> frozenset[int]:
+def attributes_after(is_open: frozenset[int], parameters: bytes) -> frozenset[int]:
     """What is open after a sequence with these parameters; each by the number that ends it."""
     found = set(is_open)
     numbers = [int(number.partition(b":")[0] or 0) for number in parameters.split(b";")]

@@ -8,7 +8,12 @@ import os
 import select
 import threading
 import time
-from typing import Protocol
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from reloader.showing.modes import Modes
 
 _READER_IS_GONE = frozenset({errno.EPIPE, errno.EIO, errno.EBADF, errno.ENXIO})
 
@@ -22,14 +27,45 @@ class SinkClosed(Exception):  # noqa: N818 - what happened, to be told as an eve
     """Whoever read our output is gone."""
 
 
-class Writer(Protocol):
-    """Whoever writes to a sink. Both methods are called while the sink is this writer's alone."""
+class Writer:
+    """Whoever writes to a sink; all of it is called while the sink is this writer's alone.
 
-    def render(self, chunk: bytes) -> bytes:
+    This one writes whole lines as they are, and leaves nothing behind.
+    """
+
+    modes: Modes | None = None
+    """What the writer has switched the terminal to."""
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether the last line that was rendered has not ended."""
+        return False
+
+    @property
+    def calm(self) -> float:
+        """For how many seconds after what was rendered last nobody else is to write; inf: while it waits."""
+        return 0.0
+
+    @property
+    def patience(self) -> float:
+        """How long the rest of an unfinished line is awaited, in seconds, before its beginning is shown."""
+        return 0.0
+
+    def most(self, chunk: bytes) -> int:
+        """How many of these bytes to render at once at most."""
+        return len(chunk)
+
+    def feed(self, chunk: bytes) -> bytes:
         """What is to be written for the chunk."""
+        return chunk
 
     def break_line(self) -> bytes:
         """What is to be written so that the writer's unfinished line ends, for another writer."""
+        return b""
+
+    def leave(self, kept: Collection[bytes]) -> bytes:
+        """What gives the terminal back as it was, but for the modes `kept`, which others have on as well."""
+        return b""
 
 
 class Sink:
@@ -38,12 +74,14 @@ class Sink:
     def __init__(self, fd: int) -> None:
         self.fd = fd
         self.at_terminal = os.isatty(fd)
-        self._lock = threading.Lock()
+        self._lock = threading.Condition(threading.Lock())
         self._unfinished: Writer | None = None
+        self._writers: set[Writer] = set()
+        """Who has written and not ended."""
         self._passing = False
         """A line is shown that is to be taken back."""
-        self.written_at = float("-inf")
-        """When something was written last that came in parts, by the monotonic clock."""
+        self._written_at = self._calm_at = float("-inf")
+        """When something was written last, and when what is drawn again and again may be over."""
 
     def write(self, writer: Writer, *chunks: bytes) -> None:
         """Write all of them, each rendered by itself; another writer's unfinished line is ended first.
@@ -51,26 +89,68 @@ class Sink:
         Blocks while the reader does not read. Raises SinkClosed when there is none.
         """
         with self._lock:
-            self._take_back()
-            if self._unfinished is not None and self._unfinished is not writer:
-                self._write_all(self._unfinished.break_line())
-            for chunk in chunks:
-                data = writer.render(chunk)
-                self._write_all(data)
-                self._unfinished = None if data.endswith(b"\n") else writer
-            self.written_at = time.monotonic()
+            self._write(writer, chunks)
+            self._written_at = now = time.monotonic()
+            if 0.0 < writer.calm < float("inf"):
+                self._calm_at = max(self._calm_at, now + writer.calm)
+            self._lock.notify_all()
 
-    def write_between(self, writer: Writer, data: bytes, calm: float, limit: float) -> None:
+    def _write(self, writer: Writer, chunks: Iterable[bytes]) -> None:
+        self._writers.add(writer)
+        self._take_back()
+        if self._unfinished is not None and self._unfinished is not writer:
+            self._write_all(self._unfinished.break_line())
+            self._unfinished = None
+        for chunk in chunks:
+            self._write_all(writer.feed(chunk))
+            self._unfinished = writer if writer.is_unfinished else None
+
+    def write_between(self, writer: Writer, data: bytes, calm: float, limit: float, latest: float) -> None:
         """Write whole lines when nothing was written for `calm` seconds, after `limit` seconds at the latest.
 
         What another writer writes in several parts that belong together, such as a traceback, stays together.
+        Lines that it draws again and again are waited for until the time `latest`, as is the end of a control
+        string and of the alternate screen.
         """
-        latest = time.monotonic() + limit
-        while (now := time.monotonic()) < latest and (left := self.written_at + calm - now) > 0:
-            time.sleep(min(left, latest - now))
-        written_at = self.written_at
-        self.write(writer, data)
-        self.written_at = written_at
+        with self._lock:
+            soon = time.monotonic() + limit
+            while True:
+                now = time.monotonic()
+                drawn_at = latest if self._is_held() else min(self._calm_at, latest)
+                left = max(min(self._written_at + calm, soon), drawn_at) - now
+                if left <= 0:
+                    break
+                self._lock.wait(left)
+            self._write(writer, (data,))
+
+    def end(self, writer: Writer) -> None:
+        """Nothing more comes of this writer: give the terminal back as it was. Raises SinkClosed."""
+        with self._lock:
+            self._writers.discard(writer)
+            kept = {name for one in self._writers if one.modes is not None for name in one.modes.names}
+            if data := writer.leave(kept):
+                self._take_back()
+                self._write_all(data)
+            if self._unfinished is writer and not writer.is_unfinished:
+                self._unfinished = None
+            self._calm_at = float("-inf")
+            self._lock.notify_all()
+
+    @contextmanager
+    def given_back(self, patience: float) -> Iterator[None]:
+        """The terminal as it was meanwhile, unless a writer hangs in its output for longer, in seconds."""
+        if not self._lock.acquire(timeout=patience):
+            yield
+            return
+        try:
+            modes = [one.modes for one in self._writers if one.modes is not None]
+            self._write_all(b"".join(one.undo() for one in modes))
+            yield
+            self._write_all(b"".join(one.redo() for one in modes))
+        except SinkClosed:
+            pass  # whoever writes next will say so
+        finally:
+            self._lock.release()
 
     def show_for_now(self, line: bytes) -> None:
         """Show a line at the terminal until anything else is written, unless another one is unfinished.
@@ -78,10 +158,13 @@ class Sink:
         Raises SinkClosed when nobody reads.
         """
         with self._lock:
-            if self._unfinished is None:
+            if self._unfinished is None and not self._is_held():
                 self._take_back()
                 self._write_all(line)
                 self._passing = True
+
+    def _is_held(self) -> bool:
+        return any(one.calm == float("inf") for one in self._writers)
 
     def _take_back(self) -> None:
         if self._passing:

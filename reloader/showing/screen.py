@@ -1,0 +1,381 @@
+"""A worker's bytes on a terminal's screen: a prefix before every line, whatever the cursor does.
+
+The worker's screen is ours without the columns that the prefix takes. So a column that it names is moved by
+these, a line that it erases gets its prefix back, and where it goes to the beginning of a line the prefix is
+due once more. The alternate screen has no lines: it is the worker's, as it draws it.
+
+Sequences are those of ECMA-48 and of "XTerm Control Sequences", read as far as they move, erase or switch.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Callable, Collection
+
+from reloader.showing.lines import LIMIT
+from reloader.showing.modes import Modes
+from reloader.showing.sequences import LONGEST, RESET, attributes_after
+from reloader.showing.sink import Writer
+
+# Without any of these a chunk is text and newlines.
+_ANY = re.compile(rb"[\x1b\r\x0e\x0f]")
+_TOKEN = re.compile(
+    rb"\r|[\x0e\x0f]"
+    rb"|\x1b\[([0-?]*)([ -/]*[@-~])"
+    rb"|\x1b(?:\]([0-9]*)(?![0-9]|\Z)|[P^_X])()"
+    rb"|\x1b[ -/]*[0-OQ-WYZ\\`-~]"
+)
+# The beginning of one, at the end.
+_CUT = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*|\][0-9]*|[ -/]*)\Z")
+# What ends a control string: ST, or what cancels it (CAN, SUB, another sequence); BEL one of OSC.
+_STRING_END = re.compile(rb"\x1b\\|[\x18\x1a]|(?=\x1b[^\\])")
+_COMMAND_END = re.compile(rb"\x1b\\|[\x07\x18\x1a]|(?=\x1b[^\\])")
+_ST = b"\x1b\\"
+# Of a string so much is known afterwards: hyperlinks are shorter.
+_KNOWN = LONGEST
+# A string that is longer is none: nobody ends it. An image may have some megabytes.
+_LONGEST_STRING = 1 << 24
+# Commands that show something where the cursor is: a hyperlink's text, an image.
+_SHOWING = (b"8", b"1337")
+
+# Who goes back so many columns means the first one.
+_FAR = 256
+_SAVE, _RESTORE = b"\x1b7", b"\x1b8"
+# After the last bytes that draw, another's line waits so long, in seconds: rich draws four times a second at
+# least, others more often.
+_REDRAW = 0.5
+
+
+class _At(enum.Enum):
+    """Where the cursor is."""
+
+    START = "start"
+    """At the beginning of a line on which nothing is."""
+    RETURNED = "returned"
+    """At the beginning of a line."""
+    INSIDE = "inside"
+    BARE = "bare"
+    """Inside a line that has lost its prefix."""
+
+
+class _Move(enum.Enum):
+    """What a sequence does to the cursor, or to what is on the line."""
+
+    UP, DOWN, BACK, TO_START, TO_COLUMN, TO_PLACE, LINES, ERASE, SAVE, RESTORE = range(10)
+
+
+# By the byte that ends a control sequence.
+_MOVES = {
+    **dict.fromkeys((b"A", b"d"), _Move.UP),  # CUU, VPA
+    **dict.fromkeys((b"B", b"e"), _Move.DOWN),  # CUD, VPR
+    b"D": _Move.BACK,  # CUB
+    **dict.fromkeys((b"E", b"F", b"r"), _Move.TO_START),  # CNL, CPL, DECSTBM
+    **dict.fromkeys((b"G", b"`"), _Move.TO_COLUMN),  # CHA, HPA
+    **dict.fromkeys((b"H", b"f"), _Move.TO_PLACE),  # CUP, HVP
+    **dict.fromkeys((b"L", b"M"), _Move.LINES),  # IL, DL
+    **dict.fromkeys((b"J", b"K"), _Move.ERASE),  # ED, EL
+    b"s": _Move.SAVE,  # SCOSC
+    b"u": _Move.RESTORE,  # SCORC
+}
+# By what comes after ESC: DECSC, DECRC, IND, NEL, RI.
+_ESCAPES = {b"7": _Move.SAVE, b"8": _Move.RESTORE, b"D": _Move.DOWN, b"E": _Move.TO_START, b"M": _Move.UP}
+# Whoever draws lines again goes up, or to a place.
+_DRAWING = frozenset({_Move.UP, _Move.TO_START, _Move.TO_PLACE, _Move.RESTORE})
+# What neither shows nor acts where the cursor is, by the first byte of its parameters or by what comes after
+# these: modes, keys, the window, questions.
+_PRIVATE = frozenset({b"<", b"=", b">", b"?"})
+_QUIET = frozenset({b"h", b"l", b"t", b"n", b"c", b" ", b"!", b"$", b'"', b"'"})
+_ATTRIBUTES = re.compile(rb"\x1b\[([0-9;:]*)m")
+
+
+class OnScreen(Writer):
+    """Renders one stream for a terminal, and knows what it has left there.
+
+    `prefix` makes the prefix of the moment, of which `width` columns are seen; where it is empty the bytes
+    pass as they are.
+    """
+
+    def __init__(self, prefix: Callable[[], bytes], width: int) -> None:
+        self._make_prefix = prefix
+        self._width = width
+        self._prefix = b""
+        self.modes: Modes = Modes()
+        self._at = self._outside = _At.START
+        """Now, and before the alternate screen was shown."""
+        self._attributes: frozenset[int] = frozenset()
+        self._saved = self._at, self._attributes
+        """As they were when the worker saved the cursor."""
+        self._has_saved = False
+        self._waiting = b""
+        """Attributes for what comes behind the prefix that is due."""
+        self._cut = b""
+        self._string: bytes | None = None
+        """The beginning of the control string that has not ended; None outside."""
+        self._string_end = _STRING_END
+        self._string_length = 0
+        self._draws = False
+
+    # --- what the sink asks -----------------------------------------------------------------------
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether another writer's line would land inside one of ours."""
+        return self._at is not _At.START or self._string is not None or self.modes.is_alternate
+
+    @property
+    def calm(self) -> float:
+        """For how many seconds after our last bytes nobody else is to write: for ever inside a string."""
+        if self._string is not None or self.modes.is_alternate:
+            return float("inf")
+        return _REDRAW if self._draws else 0.0
+
+    @property
+    def patience(self) -> float:
+        """How long the rest of an unfinished line is awaited, in seconds: it has none where it is drawn."""
+        return 0.0 if self._draws else 0.08
+
+    def most(self, _chunk: bytes) -> int:
+        """How many of these bytes to render at once at most."""
+        return max(1, LIMIT // (len(self._make_prefix()) + len(_SAVE + _RESTORE) + 2))
+
+    def break_line(self) -> bytes:
+        """What ends the unfinished line for another writer; what comes next begins a new one."""
+        out = self._end_string() + self._end_attributes()
+        if not self.modes.is_alternate:
+            self._at = _At.START
+        return out + b"\n"
+
+    def leave(self, kept: Collection[bytes]) -> bytes:
+        """What gives the terminal back as it was, but for the modes that others have on as well."""
+        out = self._end_string()
+        # What is left is cut in the middle, and nothing to see.
+        self._cut = self._waiting = b""
+        if self.modes.is_alternate:
+            self._at = self._outside
+        out += self.modes.undo(kept) + self._end_attributes()
+        self.modes.clear()
+        self._draws = False
+        return out
+
+    def _end_string(self) -> bytes:
+        if self._string is None:
+            return b""
+        self._string = None
+        return _ST
+
+    def _end_attributes(self) -> bytes:
+        if not self._attributes:
+            return b""
+        self._attributes = frozenset()
+        return RESET
+
+    # --- rendering --------------------------------------------------------------------------------
+
+    def feed(self, chunk: bytes) -> bytes:
+        """The chunk as it is shown, up to a sequence that is cut."""
+        self._prefix = self._make_prefix()
+        if not (self._cut or self._string is not None or _ANY.search(chunk)):
+            self._draws = self.modes.is_cursor_hidden or (self._draws and b"\n" not in chunk)
+            return self._text(chunk)
+        data = self._cut + chunk
+        self._cut = b""
+        self._draws = False
+        out: list[bytes] = []
+        at = 0
+        while at < len(data):
+            at = self._next(data, at, out) if self._string is None else self._pass_string(data, at, out)
+        self._draws = self._draws or self.modes.is_cursor_hidden
+        return b"".join(out)
+
+    def _next(self, data: bytes, at: int, out: list[bytes]) -> int:
+        """Render the text up to the next token, and that; where the rest begins."""
+        found = _TOKEN.search(data, at)
+        if found is None:
+            cut = _CUT.search(data, max(at, len(data) - LONGEST))
+            end = len(data) if cut is None else cut.start()
+            self._cut = data[end:]
+            out.append(self._text(data[at:end]))
+            return len(data)
+        start, end = found.span()
+        if start > at:
+            out.append(self._text(data[at:start]))
+        token, parameters, final, number, string = found.group(0, 1, 2, 3, 4)
+        if final is not None:
+            out.append(self._control(token, parameters, final))
+        elif string is not None:
+            out.append(self._begin_string(token, number))
+        elif token == b"\r":
+            out.append(self._to_start(token))
+        else:
+            out.append(self._escape(token))
+        return end
+
+    def _text(self, text: bytes) -> bytes:
+        """What holds no sequence and no return."""
+        if not text or self.modes.is_alternate:
+            return text
+        at = self._at
+        self._at = _At.START if text.endswith(b"\n") else _At.INSIDE
+        if not self._prefix:
+            return text
+        # A line that ends keeps the prefix that it has.
+        lead = self._take_waiting() if at is not _At.START and text.startswith(b"\n") else self._lead(at)
+        if self._attributes and (end := text.find(b"\n")) >= 0:
+            text = text[:end] + self._end_attributes() + text[end:]
+        tail = b"\n" if self._at is _At.START else b""
+        return lead + text[: len(text) - len(tail)].replace(b"\n", b"\n" + self._prefix) + tail
+
+    def _begin(self) -> bytes:
+        """What comes before something that is shown, or acts, where the cursor is."""
+        at, self._at = self._at, _At.INSIDE
+        return self._lead(at)
+
+    def _lead(self, at: _At) -> bytes:
+        if at is _At.INSIDE or not self._prefix:
+            return self._take_waiting()
+        if at is _At.BARE:
+            # The worker's own saved cursor must not be lost.
+            return b"" if self._has_saved else b"%b\x1b[0m\r%b%b" % (_SAVE, self._prefix, _RESTORE)
+        return self._end_attributes() + self._prefix + self._take_waiting()
+
+    def _take_waiting(self) -> bytes:
+        waiting, self._waiting = self._waiting, b""
+        for parameters in _ATTRIBUTES.findall(waiting):
+            self._attributes = attributes_after(self._attributes, parameters)
+        return waiting
+
+    # --- sequences --------------------------------------------------------------------------------
+
+    def _control(self, sequence: bytes, parameters: bytes, final: bytes) -> bytes:
+        """A control sequence (CSI)."""
+        if parameters[:1] not in _PRIVATE:
+            if final == b"m":
+                return self._attribute(sequence, parameters)
+            if (move := _MOVES.get(final)) is not None:
+                if final == b"r":
+                    self.modes.control(sequence, parameters, final)
+                return sequence if self.modes.is_alternate else self._move(move, sequence, parameters)
+        was_alternate = self.modes.is_alternate
+        self.modes.control(sequence, parameters, final)
+        if self.modes.is_alternate is not was_alternate:
+            return self._change_screen(sequence)
+        if was_alternate or parameters[:1] in _PRIVATE or final[:1] in _QUIET:
+            return sequence
+        return self._begin() + sequence
+
+    def _attribute(self, sequence: bytes, parameters: bytes) -> bytes:
+        if not _ATTRIBUTES.fullmatch(sequence):
+            return sequence  # it is none
+        if self._prefix and self._at in (_At.START, _At.RETURNED) and not self.modes.is_alternate:
+            self._waiting = (self._waiting if len(self._waiting) < LONGEST else b"") + sequence
+            return b""
+        self._attributes = attributes_after(self._attributes, parameters)
+        return sequence
+
+    def _change_screen(self, sequence: bytes) -> bytes:
+        if self.modes.is_alternate:
+            self._outside = self._at
+            return sequence
+        self._at = self._outside
+        # 1049 has saved where the cursor was.
+        return sequence if b"1049" in sequence or not self._prefix else sequence + self._to_start(b"\r")
+
+    def _move(self, move: _Move, sequence: bytes, parameters: bytes) -> bytes:
+        """What moves the cursor or erases; as it is to be where the worker's lines begin behind a prefix."""
+        row, column = _numbers(parameters)
+        self._draws = self._draws or move in _DRAWING
+        match move:
+            case _Move.UP | _Move.DOWN:
+                # Another line, which has its prefix or nothing at all.
+                self._at = {_At.BARE: _At.INSIDE, _At.START: _At.RETURNED}.get(self._at, self._at)
+            case _Move.TO_START:
+                return self._to_start(sequence)
+            case _Move.LINES:
+                # Some terminals go to the beginning of the line by themselves, others do not.
+                return self._to_start(sequence + b"\r" if self._prefix else sequence)
+            case _Move.BACK if row >= _FAR:
+                return self._to_column(1, sequence, b"\r", b"")
+            case _Move.TO_COLUMN:
+                return self._to_column(row, sequence, b"\r", b"\x1b[%dG")
+            case _Move.TO_PLACE:
+                return self._to_column(column, sequence, b"\x1b[%d;1H" % row, b"\x1b[%d;%%dH" % row)
+            case _Move.ERASE:
+                if self._at is _At.INSIDE and parameters in (b"1", b"2"):
+                    self._at = _At.BARE
+                elif self._at is _At.RETURNED and parameters in (b"", b"0", b"2"):
+                    self._at = _At.START
+            case _Move.SAVE:
+                self._saved = self._at, self._attributes
+                self._has_saved = True
+            case _Move.RESTORE:
+                at, self._attributes = self._saved
+                self._at = _At.RETURNED if at is _At.START else at
+        return sequence
+
+    def _to_start(self, sequence: bytes) -> bytes:
+        """With this the cursor is where the prefix of a line begins."""
+        if self.modes.is_alternate:
+            return sequence
+        out = self._end_attributes() if self._prefix else b""
+        if self._at is not _At.START or sequence != b"\r":
+            self._at = _At.RETURNED
+        return out + sequence
+
+    def _to_column(self, column: int, sequence: bytes, to_start: bytes, onwards: bytes) -> bytes:
+        if not self._prefix:
+            self._at = _At.INSIDE
+            return sequence
+        start = self._to_start(to_start)
+        # The prefix of that line may be missing.
+        return start if column == 1 else start + self._begin() + onwards % (column + self._width)
+
+    def _escape(self, sequence: bytes) -> bytes:
+        """An escape sequence without parameters, or a shift between sets of characters."""
+        self.modes.escape(sequence)
+        if self.modes.is_alternate:
+            return sequence
+        if sequence == b"\x1bc":
+            self._at, self._attributes, self._waiting = _At.START, frozenset(), b""
+        move = _ESCAPES.get(sequence[1:])
+        return sequence if move is None else self._move(move, sequence, b"")
+
+    # --- control strings --------------------------------------------------------------------------
+
+    def _begin_string(self, opening: bytes, number: bytes | None) -> bytes:
+        is_command = number is not None
+        self._string = number or b""
+        self._string_length = 0
+        self._string_end = _COMMAND_END if is_command else _STRING_END
+        if self.modes.is_alternate or (is_command and number not in _SHOWING):
+            return opening
+        return self._begin() + opening
+
+    def _pass_string(self, data: bytes, at: int, out: list[bytes]) -> int:
+        """Pass on a string up to its end, or so much of it as there is; where the rest begins."""
+        assert self._string is not None
+        found = self._string_end.search(data, at)
+        end = len(data) - data.endswith(b"\x1b") if found is None else found.start()
+        self._string += data[at : min(end, at + _KNOWN - len(self._string))]
+        self._string_length += end - at
+        if found is None:
+            self._cut = data[end:]
+            out.append(data[at:end])
+            if self._string_length > _LONGEST_STRING:
+                out.append(self._end_string())
+            return len(data)
+        out.append(data[at : found.end()])
+        if self._string_end is _COMMAND_END and found[0] in (b"\x07", _ST):
+            self.modes.command(self._string)
+        self._string = None
+        return found.end()
+
+
+def _numbers(parameters: bytes) -> tuple[int, int]:
+    """The first two parameters; 1 where there is none, as for whatever counts or names a place."""
+    row, _, rest = parameters.partition(b";")
+    return _number(row), _number(rest.partition(b";")[0])
+
+
+def _number(digits: bytes) -> int:
+    return max(1, int(digits)) if digits.isdigit() and len(digits) < 6 else 1
