@@ -3,34 +3,34 @@
 The worker's screen is ours without the columns that the prefix takes. So a column that it names is moved by
 these, a line that it erases gets its prefix back, and where it goes to the beginning of a line the prefix is
 due once more. The alternate screen has no lines: it is the worker's, as it draws it.
-
-Sequences are those of ECMA-48 and of "XTerm Control Sequences", read as far as they move, erase or switch.
 """
 
 from __future__ import annotations
 
 import enum
-import re
 from collections.abc import Callable, Collection
 
+from reloader.showing.block import Block
 from reloader.showing.lines import LIMIT
 from reloader.showing.modes import Modes
+from reloader.showing.moves import (
+    ANY,
+    ATTRIBUTES,
+    COMMAND_END,
+    CUT,
+    DRAWING,
+    ESCAPES,
+    MOVES,
+    PRIVATE,
+    QUIET,
+    STRING_END,
+    TOKEN,
+    Move,
+    numbers,
+)
 from reloader.showing.sequences import LONGEST, RESET, attributes_after
 from reloader.showing.sink import Writer
 
-# Without any of these a chunk is text and newlines.
-_ANY = re.compile(rb"[\x1b\r\x0e\x0f]")
-_TOKEN = re.compile(
-    rb"\r|[\x0e\x0f]"
-    rb"|\x1b\[([0-?]*)([ -/]*[@-~])"
-    rb"|\x1b(?:\]([0-9]*)(?![0-9]|\Z)|[P^_X])()"
-    rb"|\x1b[ -/]*[0-OQ-WYZ\\`-~]"
-)
-# The beginning of one, at the end.
-_CUT = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*|\][0-9]*|[ -/]*)\Z")
-# What ends a control string: ST, or what cancels it (CAN, SUB, another sequence); BEL one of OSC.
-_STRING_END = re.compile(rb"\x1b\\|[\x18\x1a]|(?=\x1b[^\\])")
-_COMMAND_END = re.compile(rb"\x1b\\|[\x07\x18\x1a]|(?=\x1b[^\\])")
 _ST = b"\x1b\\"
 # Of a string so much is known afterwards: hyperlinks are shorter.
 _KNOWN = LONGEST
@@ -59,36 +59,6 @@ class _At(enum.Enum):
     """Inside a line that has lost its prefix."""
 
 
-class _Move(enum.Enum):
-    """What a sequence does to the cursor, or to what is on the line."""
-
-    UP, DOWN, BACK, TO_START, TO_COLUMN, TO_PLACE, LINES, ERASE, SAVE, RESTORE = range(10)
-
-
-# By the byte that ends a control sequence.
-_MOVES = {
-    **dict.fromkeys((b"A", b"d"), _Move.UP),  # CUU, VPA
-    **dict.fromkeys((b"B", b"e"), _Move.DOWN),  # CUD, VPR
-    b"D": _Move.BACK,  # CUB
-    **dict.fromkeys((b"E", b"F", b"r"), _Move.TO_START),  # CNL, CPL, DECSTBM
-    **dict.fromkeys((b"G", b"`"), _Move.TO_COLUMN),  # CHA, HPA
-    **dict.fromkeys((b"H", b"f"), _Move.TO_PLACE),  # CUP, HVP
-    **dict.fromkeys((b"L", b"M"), _Move.LINES),  # IL, DL
-    **dict.fromkeys((b"J", b"K"), _Move.ERASE),  # ED, EL
-    b"s": _Move.SAVE,  # SCOSC
-    b"u": _Move.RESTORE,  # SCORC
-}
-# By what comes after ESC: DECSC, DECRC, IND, NEL, RI.
-_ESCAPES = {b"7": _Move.SAVE, b"8": _Move.RESTORE, b"D": _Move.DOWN, b"E": _Move.TO_START, b"M": _Move.UP}
-# Whoever draws lines again goes up, or to a place.
-_DRAWING = frozenset({_Move.UP, _Move.TO_START, _Move.TO_PLACE, _Move.RESTORE})
-# What neither shows nor acts where the cursor is, by the first byte of its parameters or by what comes after
-# these: modes, keys, the window, questions.
-_PRIVATE = frozenset({b"<", b"=", b">", b"?"})
-_QUIET = frozenset({b"h", b"l", b"t", b"n", b"c", b" ", b"!", b"$", b'"', b"'"})
-_ATTRIBUTES = re.compile(rb"\x1b\[([0-9;:]*)m")
-
-
 class OnScreen(Writer):
     """Renders one stream for a terminal, and knows what it has left there.
 
@@ -112,9 +82,10 @@ class OnScreen(Writer):
         self._cut = b""
         self._string: bytes | None = None
         """The beginning of the control string that has not ended; None outside."""
-        self._string_end = _STRING_END
+        self._string_end = STRING_END
         self._string_length = 0
         self._draws = False
+        self._block = Block()
 
     # --- what the sink asks -----------------------------------------------------------------------
 
@@ -138,6 +109,15 @@ class OnScreen(Writer):
     def most(self, _chunk: bytes) -> int:
         """How many of these bytes to render at once at most."""
         return max(1, LIMIT // (len(self._make_prefix()) + len(_SAVE + _RESTORE) + 2))
+
+    def above(self, rows: int, screen: int) -> tuple[bytes, bytes] | None:
+        """What lets so many rows of another writer's stand above what is drawn, before and after them.
+
+        None where they cannot, on a screen of so many rows.
+        """
+        if self._has_saved or self._string is not None:
+            return None
+        return self._block.above(rows, screen)
 
     def break_line(self) -> bytes:
         """What ends the unfinished line for another writer; what comes next begins a new one."""
@@ -175,24 +155,25 @@ class OnScreen(Writer):
     def feed(self, chunk: bytes) -> bytes:
         """The chunk as it is shown, up to a sequence that is cut."""
         self._prefix = self._make_prefix()
-        if not (self._cut or self._string is not None or _ANY.search(chunk)):
+        if not (self._cut or self._string is not None or ANY.search(chunk)):
             self._draws = self.modes.is_cursor_hidden or (self._draws and b"\n" not in chunk)
             return self._text(chunk)
         data = self._cut + chunk
         self._cut = b""
-        self._draws = False
+        draws, self._draws = self._draws, False
         out: list[bytes] = []
         at = 0
         while at < len(data):
             at = self._next(data, at, out) if self._string is None else self._pass_string(data, at, out)
-        self._draws = self._draws or self.modes.is_cursor_hidden
+        draws = self._draws or (draws and b"\n" not in chunk)
+        self._draws = draws or self.modes.is_cursor_hidden
         return b"".join(out)
 
     def _next(self, data: bytes, at: int, out: list[bytes]) -> int:
         """Render the text up to the next token, and that; where the rest begins."""
-        found = _TOKEN.search(data, at)
+        found = TOKEN.search(data, at)
         if found is None:
-            cut = _CUT.search(data, max(at, len(data) - LONGEST))
+            cut = CUT.search(data, max(at, len(data) - LONGEST))
             end = len(data) if cut is None else cut.start()
             self._cut = data[end:]
             out.append(self._text(data[at:end]))
@@ -215,6 +196,8 @@ class OnScreen(Writer):
         """What holds no sequence and no return."""
         if not text or self.modes.is_alternate:
             return text
+        if self._draws or self._block.is_drawn:
+            self._block.go_down(text.count(b"\n"))
         at = self._at
         self._at = _At.START if text.endswith(b"\n") else _At.INSIDE
         if not self._prefix:
@@ -241,7 +224,7 @@ class OnScreen(Writer):
 
     def _take_waiting(self) -> bytes:
         waiting, self._waiting = self._waiting, b""
-        for parameters in _ATTRIBUTES.findall(waiting):
+        for parameters in ATTRIBUTES.findall(waiting):
             self._attributes = attributes_after(self._attributes, parameters)
         return waiting
 
@@ -249,10 +232,10 @@ class OnScreen(Writer):
 
     def _control(self, sequence: bytes, parameters: bytes, final: bytes) -> bytes:
         """A control sequence (CSI)."""
-        if parameters[:1] not in _PRIVATE:
+        if parameters[:1] not in PRIVATE:
             if final == b"m":
                 return self._attribute(sequence, parameters)
-            if (move := _MOVES.get(final)) is not None:
+            if (move := MOVES.get(final)) is not None:
                 if final == b"r":
                     self.modes.control(sequence, parameters, final)
                 return sequence if self.modes.is_alternate else self._move(move, sequence, parameters)
@@ -260,12 +243,12 @@ class OnScreen(Writer):
         self.modes.control(sequence, parameters, final)
         if self.modes.is_alternate is not was_alternate:
             return self._change_screen(sequence)
-        if was_alternate or parameters[:1] in _PRIVATE or final[:1] in _QUIET:
+        if was_alternate or parameters[:1] in PRIVATE or final[:1] in QUIET:
             return sequence
         return self._begin() + sequence
 
     def _attribute(self, sequence: bytes, parameters: bytes) -> bytes:
-        if not _ATTRIBUTES.fullmatch(sequence):
+        if not ATTRIBUTES.fullmatch(sequence):
             return sequence  # it is none
         if self._prefix and self._at in (_At.START, _At.RETURNED) and not self.modes.is_alternate:
             self._waiting = (self._waiting if len(self._waiting) < LONGEST else b"") + sequence
@@ -281,34 +264,35 @@ class OnScreen(Writer):
         # 1049 has saved where the cursor was.
         return sequence if b"1049" in sequence or not self._prefix else sequence + self._to_start(b"\r")
 
-    def _move(self, move: _Move, sequence: bytes, parameters: bytes) -> bytes:
+    def _move(self, move: Move, sequence: bytes, parameters: bytes) -> bytes:
         """What moves the cursor or erases; as it is to be where the worker's lines begin behind a prefix."""
-        row, column = _numbers(parameters)
-        self._draws = self._draws or move in _DRAWING
+        row, column = numbers(parameters)
+        self._draws = self._draws or move in DRAWING
+        self._block.move(move, row)
         match move:
-            case _Move.UP | _Move.DOWN:
+            case Move.UP | Move.DOWN | Move.TO_ROW:
                 # Another line, which has its prefix or nothing at all.
                 self._at = {_At.BARE: _At.INSIDE, _At.START: _At.RETURNED}.get(self._at, self._at)
-            case _Move.TO_START:
+            case Move.NEXT | Move.PREVIOUS | Move.REGION:
                 return self._to_start(sequence)
-            case _Move.LINES:
+            case Move.LINES:
                 # Some terminals go to the beginning of the line by themselves, others do not.
                 return self._to_start(sequence + b"\r" if self._prefix else sequence)
-            case _Move.BACK if row >= _FAR:
+            case Move.BACK if row >= _FAR:
                 return self._to_column(1, sequence, b"\r", b"")
-            case _Move.TO_COLUMN:
+            case Move.TO_COLUMN:
                 return self._to_column(row, sequence, b"\r", b"\x1b[%dG")
-            case _Move.TO_PLACE:
+            case Move.TO_PLACE:
                 return self._to_column(column, sequence, b"\x1b[%d;1H" % row, b"\x1b[%d;%%dH" % row)
-            case _Move.ERASE:
+            case Move.ERASE:
                 if self._at is _At.INSIDE and parameters in (b"1", b"2"):
                     self._at = _At.BARE
                 elif self._at is _At.RETURNED and parameters in (b"", b"0", b"2"):
                     self._at = _At.START
-            case _Move.SAVE:
+            case Move.SAVE:
                 self._saved = self._at, self._attributes
                 self._has_saved = True
-            case _Move.RESTORE:
+            case Move.RESTORE:
                 at, self._attributes = self._saved
                 self._at = _At.RETURNED if at is _At.START else at
         return sequence
@@ -337,7 +321,7 @@ class OnScreen(Writer):
             return sequence
         if sequence == b"\x1bc":
             self._at, self._attributes, self._waiting = _At.START, frozenset(), b""
-        move = _ESCAPES.get(sequence[1:])
+        move = ESCAPES.get(sequence[1:])
         return sequence if move is None else self._move(move, sequence, b"")
 
     # --- control strings --------------------------------------------------------------------------
@@ -346,7 +330,7 @@ class OnScreen(Writer):
         is_command = number is not None
         self._string = number or b""
         self._string_length = 0
-        self._string_end = _COMMAND_END if is_command else _STRING_END
+        self._string_end = COMMAND_END if is_command else STRING_END
         if self.modes.is_alternate or (is_command and number not in _SHOWING):
             return opening
         return self._begin() + opening
@@ -365,17 +349,7 @@ class OnScreen(Writer):
                 out.append(self._end_string())
             return len(data)
         out.append(data[at : found.end()])
-        if self._string_end is _COMMAND_END and found[0] in (b"\x07", _ST):
+        if self._string_end is COMMAND_END and found[0] in (b"\x07", _ST):
             self.modes.command(self._string)
         self._string = None
         return found.end()
-
-
-def _numbers(parameters: bytes) -> tuple[int, int]:
-    """The first two parameters; 1 where there is none, as for whatever counts or names a place."""
-    row, _, rest = parameters.partition(b";")
-    return _number(row), _number(rest.partition(b";")[0])
-
-
-def _number(digits: bytes) -> int:
-    return max(1, int(digits)) if digits.isdigit() and len(digits) < 6 else 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import re
 import select
 import threading
 import time
@@ -19,6 +20,8 @@ _READER_IS_GONE = frozenset({errno.EPIPE, errno.EIO, errno.EBADF, errno.ENXIO})
 
 # A pipe of ours is made this large, in bytes, where the system allows it: each write wakes the reader.
 _PIPE = 1 << 20
+# What our own lines hold besides text: attributes and hyperlinks.
+_SEQUENCE = re.compile(rb"\x1b\[[0-9;]*m|\x1b\][^\x1b]*\x1b\\")
 # To the line's beginning, and erase to its end.
 _ERASE = b"\r\x1b[K"
 
@@ -59,6 +62,12 @@ class Writer:
         """What is to be written for the chunk."""
         return chunk
 
+    def above(self, rows: int, screen: int) -> tuple[bytes, bytes] | None:
+        """What is to be written before and after so many rows of another writer's, for them to stand above
+        what is drawn; None where they cannot, on a screen of so many rows.
+        """
+        return None
+
     def break_line(self) -> bytes:
         """What is to be written so that the writer's unfinished line ends, for another writer."""
         return b""
@@ -82,6 +91,8 @@ class Sink:
         """A line is shown that is to be taken back."""
         self._written_at = self._calm_at = float("-inf")
         """When something was written last, and when what is drawn again and again may be over."""
+        self._drawing: Writer | None = None
+        """Who has drawn last."""
 
     def write(self, writer: Writer, *chunks: bytes) -> None:
         """Write all of them, each rendered by itself; another writer's unfinished line is ended first.
@@ -92,7 +103,7 @@ class Sink:
             self._write(writer, chunks)
             self._written_at = now = time.monotonic()
             if 0.0 < writer.calm < float("inf"):
-                self._calm_at = max(self._calm_at, now + writer.calm)
+                self._calm_at, self._drawing = now + writer.calm, writer
             self._lock.notify_all()
 
     def _write(self, writer: Writer, chunks: Iterable[bytes]) -> None:
@@ -110,7 +121,7 @@ class Sink:
 
         What another writer writes in several parts that belong together, such as a traceback, stays together.
         Lines that it draws again and again are waited for until the time `latest`, as is the end of a control
-        string and of the alternate screen.
+        string and of the alternate screen. Ours then stand above these lines, if possible.
         """
         with self._lock:
             soon = time.monotonic() + limit
@@ -121,7 +132,20 @@ class Sink:
                 if left <= 0:
                     break
                 self._lock.wait(left)
-            self._write(writer, (data,))
+            around = self._around(data, self._drawing) if self._calm_at > now else None
+            if around is None:
+                self._write(writer, (data,))
+            else:
+                self._take_back()
+                self._write_all(around[0] + data + around[1])
+
+    def _around(self, data: bytes, drawing: Writer | None) -> tuple[bytes, bytes] | None:
+        """What lets these lines stand above what this writer draws."""
+        try:
+            columns, rows = os.get_terminal_size(self.fd)
+        except OSError:
+            return None
+        return None if drawing is None else drawing.above(rows_of(data, columns), rows)
 
     def end(self, writer: Writer) -> None:
         """Nothing more comes of this writer: give the terminal back as it was. Raises SinkClosed."""
@@ -133,7 +157,8 @@ class Sink:
                 self._write_all(data)
             if self._unfinished is writer and not writer.is_unfinished:
                 self._unfinished = None
-            self._calm_at = float("-inf")
+            if self._drawing in (writer, None):
+                self._calm_at, self._drawing = float("-inf"), None
             self._lock.notify_all()
 
     @contextmanager
@@ -183,6 +208,18 @@ class Sink:
                 if error.errno in _READER_IS_GONE:
                     raise SinkClosed from error
                 raise
+
+
+def rows_of(data: bytes, columns: int) -> int:
+    """How many rows of a terminal these lines take."""
+    lines = _SEQUENCE.sub(b"", data).decode("utf-8", "replace").split("\n")[:-1]
+    return sum(max(1, -(-sum(map(_columns, line)) // max(1, columns))) for line in lines)
+
+
+def _columns(character: str) -> int:
+    from unicodedata import combining, east_asian_width
+
+    return 0 if combining(character) else 2 if east_asian_width(character) in "WF" else 1
 
 
 def make_sinks(stdout: int = 1, stderr: int = 2) -> tuple[Sink, Sink]:

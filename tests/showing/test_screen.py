@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 
 import pyte
@@ -166,6 +167,75 @@ def test_what_is_rendered_at_once_is_never_large(prefix: bytes) -> None:
         most = screen.most(chunk)
         assert most > 0
         assert len(screen.feed(chunk[:most])) <= 2 << 20
+
+
+# --- lines that are drawn again and again ---------------------------------------------------------
+
+
+def rich_frame(step: int, lines: int) -> bytes:
+    """As rich draws: the last line has no newline."""
+    up = b"\x1b[1A\x1b[2K" * (lines - 1) if step else b""
+    return b"\r\x1b[2K" + up + b"\n".join(b"%d at %d" % (line, step) for line in range(lines))
+
+
+def docker_frame(step: int, lines: int) -> bytes:
+    """As docker compose draws: the cursor is left below."""
+    up = b"\x1b[%dA\r" % lines if step else b""
+    return up + b"".join(b"%d at %d\x1b[K\n" % (line, step) for line in range(lines))
+
+
+def pull_frame(step: int, lines: int) -> bytes:
+    """As docker pull draws: one line at a time, and back."""
+    if not step:
+        return b"".join(b"%d at 0\n" % line for line in range(lines))
+    drawn = (b"\x1b[%dA\x1b[2K\r%d at %d\x1b[%dB\r" % (lines - n, n, step, lines - n) for n in range(lines))
+    return b"".join(drawn)
+
+
+def tqdm_frame(step: int, lines: int) -> bytes:
+    """As tqdm draws several bars: the cursor is left in the first."""
+    drawn = (b"\n" * n + b"\r%d at %d" % (n, step) + b"\x1b[A" * n for n in range(lines))
+    return b"".join(drawn)
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    frame=st.sampled_from([rich_frame, docker_frame, pull_frame, tqdm_frame]),
+    before=st.integers(0, 9),
+    lines=st.integers(1, 4),
+    place=st.integers(0, 10_000),
+    ours=st.integers(1, 3),
+)
+def test_another_writers_lines_stand_above_what_is_drawn(
+    frame: Callable[[int, int], bytes], before: int, lines: int, place: int, ours: int
+) -> None:
+    """Wherever the drawing is cut, on a screen that is nearly empty or scrolls."""
+    screen = OnScreen(lambda: PREFIX, WIDTH)
+    out = [screen.feed(b"before\n" * before)]
+    drawn = b"".join(frame(step, lines) for step in range(2, 5))
+    at = place % len(drawn)
+    out += [screen.feed(chunk) for chunk in (frame(0, lines), frame(1, lines), drawn[:at])]
+    around = screen.above(ours, 10)
+    assert around is not None
+    out += [around[0], b"".join(b"line %d of ours\n" % number for number in range(ours)), around[1]]
+    out.append(screen.feed(drawn[at:]))
+    emulator = pyte.Screen(COLUMNS, 10)
+    pyte.ByteStream(emulator).feed(b"".join(out).replace(b"\n", b"\r\n"))
+    shown = [line.rstrip() for line in emulator.display if line.strip()]
+    expected = ["w | before"] * before
+    expected += [f"line {number} of ours" for number in range(ours)]
+    expected += [f"w | {line} at 4" for line in range(lines)]
+    assert shown == expected[-len(shown) :]
+    assert len(shown) >= ours + lines
+
+
+@pytest.mark.parametrize(
+    "data", [b"\x1b[2;5Hx\x1b[A", b"a\nb\x1b7\x1b[A\x1b8", b"\x1b[A\x1b]0;", b"x\n\x1b[20A"]
+)
+def test_where_the_lines_that_are_drawn_begin_is_not_always_known(data: bytes) -> None:
+    screen = OnScreen(lambda: PREFIX, WIDTH)
+    screen.feed(b"\x1b[A" + data)
+    assert screen.above(1, 10) is None
 
 
 # --- the terminal is given back -------------------------------------------------------------------
