@@ -8,13 +8,14 @@ from __future__ import annotations
 import enum
 import re
 
-# Without any of these a chunk is text and newlines.
-ANY = re.compile(rb"[\x1b\r\x0e\x0f]")
+# Without any of these bytes a chunk is text and newlines.
+BEGINNINGS = (b"\x1b", b"\r", b"\x0e", b"\x0f")
+# All else than text, newlines and attributes. That each begins with one of few bytes makes the search fast.
 TOKEN = re.compile(
-    rb"\r|[\x0e\x0f]"
-    rb"|\x1b\[([0-?]*)([ -/]*[@-~])"
-    rb"|\x1b(?:\]([0-9]*)(?![0-9]|\Z)|[P^_X])()"
-    rb"|\x1b[ -/]*[0-OQ-WYZ\\`-~]"
+    rb"[\x0e\x0f\r\x1b](?:(?<=[\x0e\x0f\r])|(?<=\x1b)(?:"
+    rb"\[(?![0-9;:]{0,64}m)([0-?]*)([ -/]*[@-~])"
+    rb"|(?:\]([0-9]*)(?![0-9]|\Z)|[P^_X])()"
+    rb"|[ -/]*[0-OQ-WYZ\\`-~]))"
 )
 # The beginning of one, at the end.
 CUT = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*|\][0-9]*|[ -/]*)\Z")
@@ -54,7 +55,9 @@ DRAWING = frozenset({Move.UP, Move.PREVIOUS, Move.TO_ROW, Move.TO_PLACE, Move.RE
 # these: modes, keys, the window, questions.
 PRIVATE = frozenset({b"<", b"=", b">", b"?"})
 QUIET = frozenset({b"h", b"l", b"t", b"n", b"c", b" ", b"!", b"$", b'"', b"'"})
-ATTRIBUTES = re.compile(rb"\x1b\[([0-9;:]*)m")
+# The attributes of characters (SGR).
+ATTRIBUTES = re.compile(rb"\x1b\[([0-9;:]{0,64})m")
+ONLY_ATTRIBUTES = re.compile(rb"(?:\x1b\[[0-9;:]{0,64}m)*")
 
 
 def numbers(parameters: bytes) -> tuple[int, int]:

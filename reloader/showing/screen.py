@@ -14,13 +14,14 @@ from reloader.showing.block import Block
 from reloader.showing.lines import LIMIT
 from reloader.showing.modes import Modes
 from reloader.showing.moves import (
-    ANY,
     ATTRIBUTES,
+    BEGINNINGS,
     COMMAND_END,
     CUT,
     DRAWING,
     ESCAPES,
     MOVES,
+    ONLY_ATTRIBUTES,
     PRIVATE,
     QUIET,
     STRING_END,
@@ -28,7 +29,7 @@ from reloader.showing.moves import (
     Move,
     numbers,
 )
-from reloader.showing.sequences import LONGEST, RESET, attributes_after
+from reloader.showing.sequences import LONGEST, RESET, attributes_after, close_lines
 from reloader.showing.sink import Writer
 
 _ST = b"\x1b\\"
@@ -155,7 +156,7 @@ class OnScreen(Writer):
     def feed(self, chunk: bytes) -> bytes:
         """The chunk as it is shown, up to a sequence that is cut."""
         self._prefix = self._make_prefix()
-        if not (self._cut or self._string is not None or ANY.search(chunk)):
+        if not (self._cut or self._string is not None or any(one in chunk for one in BEGINNINGS)):
             self._draws = self.modes.is_cursor_hidden or (self._draws and b"\n" not in chunk)
             return self._text(chunk)
         data = self._cut + chunk
@@ -193,21 +194,48 @@ class OnScreen(Writer):
         return end
 
     def _text(self, text: bytes) -> bytes:
-        """What holds no sequence and no return."""
+        """What holds attributes, but no other sequence and no return."""
         if not text or self.modes.is_alternate:
             return text
         if self._draws or self._block.is_drawn:
             self._block.go_down(text.count(b"\n"))
+        if not self._prefix:
+            self._at = _At.START if text.endswith(b"\n") else _At.INSIDE
+            self._attributes = _applied(self._attributes, text)
+            return text
+        if self._at in (_At.START, _At.RETURNED) and text.startswith(b"\x1b"):
+            text = self._let_wait(text)
+        last = text.rfind(b"\n") + 1
+        after = b""
+        if last and text.startswith(b"\x1b", last):
+            # Not before the prefix of the line that they begin.
+            found = ONLY_ATTRIBUTES.match(text, last)
+            if found is not None and found.end() == len(text):
+                text, after = text[:last], found[0]
+        if text:
+            text = self._lines(text)
+        self._let_wait(after)
+        return text
+
+    def _lines(self, text: bytes) -> bytes:
         at = self._at
         self._at = _At.START if text.endswith(b"\n") else _At.INSIDE
-        if not self._prefix:
-            return text
         # A line that ends keeps the prefix that it has.
         lead = self._take_waiting() if at is not _At.START and text.startswith(b"\n") else self._lead(at)
-        if self._attributes and (end := text.find(b"\n")) >= 0:
-            text = text[:end] + self._end_attributes() + text[end:]
+        if self._attributes or b"\x1b" in text:
+            text, self._attributes = close_lines(text, self._attributes)
         tail = b"\n" if self._at is _At.START else b""
         return lead + text[: len(text) - len(tail)].replace(b"\n", b"\n" + self._prefix) + tail
+
+    def _let_wait(self, text: bytes) -> bytes:
+        """Keep the attributes with which the text begins for behind the prefix that is due; what is left."""
+        found = ONLY_ATTRIBUTES.match(text)
+        if found is None or not found[0]:
+            return text
+        waiting = self._waiting + found[0]
+        # Of so many only the last can matter.
+        self._waiting = waiting if len(waiting) < LONGEST else waiting[waiting.rfind(b"\x1b") :]
+        return text[found.end() :]
 
     def _begin(self) -> bytes:
         """What comes before something that is shown, or acts, where the cursor is."""
@@ -224,21 +252,18 @@ class OnScreen(Writer):
 
     def _take_waiting(self) -> bytes:
         waiting, self._waiting = self._waiting, b""
-        for parameters in ATTRIBUTES.findall(waiting):
-            self._attributes = attributes_after(self._attributes, parameters)
+        if waiting:
+            self._attributes = _applied(self._attributes, waiting)
         return waiting
 
     # --- sequences --------------------------------------------------------------------------------
 
     def _control(self, sequence: bytes, parameters: bytes, final: bytes) -> bytes:
         """A control sequence (CSI)."""
-        if parameters[:1] not in PRIVATE:
-            if final == b"m":
-                return self._attribute(sequence, parameters)
-            if (move := MOVES.get(final)) is not None:
-                if final == b"r":
-                    self.modes.control(sequence, parameters, final)
-                return sequence if self.modes.is_alternate else self._move(move, sequence, parameters)
+        if parameters[:1] not in PRIVATE and (move := MOVES.get(final)) is not None:
+            if final == b"r":
+                self.modes.control(sequence, parameters, final)
+            return sequence if self.modes.is_alternate else self._move(move, sequence, parameters)
         was_alternate = self.modes.is_alternate
         self.modes.control(sequence, parameters, final)
         if self.modes.is_alternate is not was_alternate:
@@ -246,15 +271,6 @@ class OnScreen(Writer):
         if was_alternate or parameters[:1] in PRIVATE or final[:1] in QUIET:
             return sequence
         return self._begin() + sequence
-
-    def _attribute(self, sequence: bytes, parameters: bytes) -> bytes:
-        if not ATTRIBUTES.fullmatch(sequence):
-            return sequence  # it is none
-        if self._prefix and self._at in (_At.START, _At.RETURNED) and not self.modes.is_alternate:
-            self._waiting = (self._waiting if len(self._waiting) < LONGEST else b"") + sequence
-            return b""
-        self._attributes = attributes_after(self._attributes, parameters)
-        return sequence
 
     def _change_screen(self, sequence: bytes) -> bytes:
         if self.modes.is_alternate:
@@ -353,3 +369,11 @@ class OnScreen(Writer):
             self.modes.command(self._string)
         self._string = None
         return found.end()
+
+
+def _applied(is_open: frozenset[int], text: bytes) -> frozenset[int]:
+    """The attributes that are open after the text."""
+    if b"\x1b" in text:
+        for parameters in ATTRIBUTES.findall(text):
+            is_open = attributes_after(is_open, parameters)
+    return is_open

@@ -50,19 +50,10 @@ class Attributes:
             return chunk
         cut = len(self._cut)
         data = self._cut + chunk
-        pieces = []
-        done = 0
-        for mark in _MARKS.finditer(data):
-            if mark[1] is not None:
-                self._open = attributes_after(self._open, mark[1])
-            elif self._open:
-                self._open = frozenset()
-                pieces += [data[done : mark.start()], RESET]
-                done = mark.start()
-        pieces.append(data[done:])
+        shown, self._open = close_lines(data, self._open)
         rest = _CUT_SGR.search(data, max(0, len(data) - LONGEST))
         self._cut = b"" if rest is None else rest[0]
-        return b"".join(pieces)[cut:]
+        return shown[cut:]
 
     def end(self) -> bytes:
         """What is to be written where the line ends here."""
@@ -71,6 +62,21 @@ class Attributes:
             return b""
         self._open = frozenset()
         return RESET
+
+
+def close_lines(data: bytes, is_open: frozenset[int]) -> tuple[bytes, frozenset[int]]:
+    """The data with a reset before the end of every line that leaves some open; what is open at its end."""
+    pieces = []
+    done = 0
+    for mark in _MARKS.finditer(data):
+        if mark[1] is not None:
+            is_open = attributes_after(is_open, mark[1])
+        elif is_open:
+            is_open = frozenset()
+            pieces += [data[done : mark.start()], RESET]
+            done = mark.start()
+    pieces.append(data[done:])
+    return b"".join(pieces), is_open
 
 
 @functools.lru_cache(maxsize=256)
