@@ -183,13 +183,15 @@ def make_pumps(
     sources: dict[str, int],
     before: Pumps,
     post: Callable[[Event], None],
+    remember: Callable[[int, int, bytes], None],
     others: tuple[Living, ...] = (),
     prompt: Prompt | None = None,
 ) -> Pumps:
     """A pump for every stream, each behind the one `before` it, where there are such.
 
-    `others` are the generations that it starts beside; posts AddressTaken where it cannot. `prompt` is of
-    its terminal.
+    `others` are the generations that it starts beside; posts AddressTaken where it cannot. `remember` gets
+    what gives the terminal back as it was, by the stream's number and the descriptor that it is for. `prompt`
+    is of its terminal.
     """
     pattern = place.settings.ready
     taken = None
@@ -217,7 +219,8 @@ def make_pumps(
         # What is typed is echoed where the cursor is, behind a prompt that went another way.
         renderer = place.console.renderer_for(sink, generation, stream, bare=stream == TYPED)
         previous = before[number] if before else None
-        pumps.append(Pump(source, sink, renderer, observe, partial(post, OutputClosed()), previous))
+        undo = partial(remember, number, sink.fd)
+        pumps.append(Pump(source, sink, renderer, observe, partial(post, OutputClosed()), undo, previous))
     return tuple(pumps)
 
 

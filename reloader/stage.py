@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from reloader.running.warm.template import Template
 
 GUARDS = 5  # so many may be killed at one start before it is given up
+BLOCKED = 0.2  # seconds for which a writer to the terminal is awaited before we are suspended
 PATIENCE = 2.0  # seconds for which the last guard is awaited at the end
 
 Spawn = Callable[[str, Callable[[], None]], threading.Thread]
@@ -97,7 +99,10 @@ class Stage:
         before = () if self._settings.overlap else self.pumps_of(None)
         others = tuple(self._living.values())
         prompt = None if streams.terminal is None else streams.terminal.prompt
-        pumps = make_pumps(generation, self._place, streams.readings, before, self._post, others, prompt)
+        undo = worker.remember_screen
+        pumps = make_pumps(
+            generation, self._place, streams.readings, before, self._post, undo, others, prompt
+        )
         living = Living(worker, streams.terminal, pumps, beside=bool(others))
         self._living[generation] = living
         self._pumps = {one: some for one, some in self._pumps.items() if not all(p.wait(0) for p in some)}
@@ -151,9 +156,14 @@ class Stage:
         for living in self._living.values():
             living.process.pause()
         began = time.monotonic()
-        Signals.suspend()
+        with ExitStack() as shown:
+            for sink in set(self._sinks):
+                shown.enter_context(sink.given_back(BLOCKED))
+            Signals.suspend()
         for living in self._living.values():
             living.process.resume()
+            if living.terminal is not None:
+                living.terminal.ask_to_redraw()
         self._post(Resumed(time.monotonic() - began))
 
     def look(self, generation: int | None = None) -> tuple[ProcessUse, ...]:

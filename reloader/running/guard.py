@@ -9,7 +9,7 @@ from __future__ import annotations
 import _socket
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -89,9 +89,13 @@ class Guard:
         """Let what `pause` has stopped go on. Raises Lost."""
         self._send((RESUME,))
 
-    def remember(self, fd: int, modes: Sequence[Any]) -> None:
-        """These modes of the terminal are to be put back should we be killed. Raises Lost."""
-        self._send((MODES, fd, list(modes)))
+    def remember(self, name: str | int, fd: int, modes: list[Any] | bytes) -> None:
+        """What is to be put back at this terminal should we be killed: its modes, or what is written to it.
+
+        It takes the place of what was remembered by this name before. Raises Lost.
+        """
+        # One that is so short goes in one piece, whichever thread sends it.
+        self._send((MODES, name, fd, modes))
 
     def forget(self) -> None:
         """Let it end: the worker's tree is empty, and all is told of it."""

@@ -39,7 +39,7 @@ class Guard:
         self.control = control
         self.path = path
         self.alone = False
-        self.modes: tuple = ()  # type: ignore[type-arg]  # of our terminal, behind its descriptor
+        self.modes: dict = {}  # type: ignore[type-arg]  # of our terminal, by name and behind its descriptor
         self.pid = 0
         """The worker's first process."""
         self.stop_signal = 0
@@ -135,7 +135,7 @@ class Guard:
             return
         request = received[0]
         if request[0] == wire.MODES:
-            self.modes = request[1:]
+            self.modes[request[1]] = request[2:]
         elif request[0] == wire.STOP:
             self.stop(request[1])
         elif request[0] == wire.KILL:
@@ -344,8 +344,8 @@ class Guard:
 
     def drain_alone(self) -> None:
         """There is no supervisor any more: stop the worker as it would have."""
-        if self.modes:
-            restore(*self.modes)
+        for fd, modes in self.modes.values():
+            restore(fd, modes)
         if self.status is not None or self.kill_at is not None:
             return
         self.resume()

@@ -128,7 +128,12 @@ class WorkerProcess:
         """These modes of our terminal are to be put back should we be killed."""
         with suppress(Lost):
             # There are keys where standard error is the terminal, wherever standard output leads.
-            self._guard.remember(2, modes)
+            self._guard.remember("modes", 2, list(modes))
+
+    def remember_screen(self, stream: int, fd: int, undo: bytes) -> None:
+        """With this the terminal is to be given back as it was before the stream, should we be killed."""
+        with suppress(Lost):
+            self._guard.remember(stream, fd, undo)
 
     def wait(self, post: Callable[[Event], None]) -> ExitStatus:
         """Block until the leader has ended and nothing of its tree is left.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import pty
+import signal
 import struct
 import termios
 from collections.abc import Iterable, Set
@@ -92,13 +93,12 @@ class Terminal:
         return not termios.tcgetattr(self.ours)[3] & termios.ICANON
 
     def _has_job(self, first: int) -> bool:
-        """Whether what somebody has typed into the worker, a shell, runs in the foreground now.
+        """Whether what somebody has typed into the worker, a shell, runs in the foreground now."""
+        return self._was_typed_into and self._foreground() != first
 
-        tcgetpgrp(3) asks only from within the terminal's session.
-        """
-        if not self._was_typed_into:
-            return False
-        return int(struct.unpack("i", fcntl.ioctl(self.ours, termios.TIOCGPGRP, b"\0" * 4))[0]) != first
+    def _foreground(self) -> int:
+        """The process group in the foreground; tcgetpgrp(3) tells it within the terminal's session only."""
+        return int(struct.unpack("i", fcntl.ioctl(self.ours, termios.TIOCGPGRP, b"\0" * 4))[0])
 
     def _is_passed_on(self, pids: Iterable[int]) -> bool:
         """Whether one of them has another terminal (sudo, script): raw mode tells nothing of who reads."""
@@ -134,6 +134,13 @@ class Terminal:
             os.write(self.ours, data)
         except OSError:
             pass  # it has ended
+
+    def ask_to_redraw(self) -> None:
+        """Let what is in the foreground draw its screen again, as after a change of the size."""
+        try:
+            os.killpg(self._foreground(), signal.SIGWINCH)
+        except OSError:
+            pass  # nobody is
 
     def follow_size(self) -> None:
         """Make it as large as our terminal is now; whoever uses it gets SIGWINCH."""

@@ -14,8 +14,7 @@ from reloader.settings import LogFormat, Settings
 from reloader.showing import links, paint
 from reloader.showing.lines import Prefixer
 from reloader.showing.managers import is_below_manager, shows_at_terminal
-from reloader.showing.pump import Renderer
-from reloader.showing.sink import Sink, SinkClosed
+from reloader.showing.sink import Sink, SinkClosed, Writer
 
 OUR_NAME = "reloader"
 # To the first column of the first line, erase the screen and what was scrolled out of it.
@@ -23,6 +22,8 @@ _CLEAR = b"\x1b[H\x1b[2J\x1b[3J"
 # A line of ours waits until the worker has printed nothing for so long, in seconds, and at most that long.
 _CALM = 0.01
 _CALM_LIMIT = 0.1
+# Lines that the worker draws again and again are waited for, at most so long after ours was told, in seconds.
+_DRAWN_LIMIT = 2.0
 # How long a line about the worker's end waits, in seconds, for the worker's last lines to be shown.
 _AFTER = 0.5
 
@@ -53,7 +54,7 @@ class Shown(Protocol):
         """Wait until it has arrived; False if that took longer."""
 
 
-class Console:
+class Console(Writer):
     """Writes our lines from a thread of its own: a reader that does not read must not stop a drain."""
 
     def __init__(
@@ -70,7 +71,7 @@ class Console:
         self._below_manager = is_below_manager(environment)
         self.several = False
         """Whether there are several generations, which the prefix tells apart."""
-        self._queue: SimpleQueue[tuple[bytes, Sequence[Shown], bool] | None] = SimpleQueue()
+        self._queue: SimpleQueue[tuple[bytes, Sequence[Shown], bool, float] | None] = SimpleQueue()
         self.generation = 0
         """The last that was started."""
 
@@ -100,7 +101,10 @@ class Console:
         if in_place:
             # A line that were broken by the terminal's edge could not be taken back.
             text = text[: max(0, self._columns() - len(self._mark()) - 1)]
-        self._queue.put((self._render(text, weight), after, in_place))
+        self._queue_up(self._render(text, weight), after, in_place)
+
+    def _queue_up(self, data: bytes, after: Sequence[Shown] = (), in_place: bool = False) -> None:
+        self._queue.put((data, after, in_place, time.monotonic() + _DRAWN_LIMIT))
 
     def _columns(self) -> int:
         try:
@@ -111,11 +115,11 @@ class Console:
     def clear(self) -> None:
         """Clear the terminal, where it can."""
         if self.can_write_over:
-            self._queue.put((_CLEAR, (), False))
+            self._queue_up(_CLEAR)
 
     def show_empty_line(self) -> None:
         """Show an empty line, without any prefix."""
-        self._queue.put((b"\n", (), False))
+        self._queue_up(b"\n")
 
     def end(self) -> None:
         """Let the thread end when everything is told."""
@@ -129,14 +133,18 @@ class Console:
         stamp = len("00:00:00.000 ") if self._settings.timestamps else 0
         return stamp + (self._width + len(" | ") if self._settings.prefix else 0)
 
-    def renderer_for(self, sink: Sink, generation: int, stream: str, bare: bool = False) -> Renderer:
+    def renderer_for(self, sink: Sink, generation: int, stream: str, bare: bool = False) -> Writer:
         """What makes of a stream of this generation's what is shown in this sink, `bare` without a prefix."""
         if self._json:
             from reloader.showing.objects import Objects
 
             return Objects(lambda: self._head(stream, generation))
         prefix = bytes if bare else self._prefix_for(sink, generation)
-        return Prefixer(prefix, sink.at_terminal)
+        if not sink.at_terminal:
+            return Prefixer(prefix)
+        from reloader.showing.screen import OnScreen
+
+        return OnScreen(prefix, self.prefix_width)
 
     def _prefix_for(self, sink: Sink, generation: int) -> Callable[[], bytes]:
         settings = self._settings
@@ -174,7 +182,7 @@ class Console:
     def run(self) -> None:
         """Show lines until the end."""
         while (item := self._queue.get()) is not None:
-            data, after, in_place = item
+            data, after, in_place, latest = item
             deadline = time.monotonic() + _AFTER
             for shown in after:
                 shown.wait(max(0.0, deadline - time.monotonic()))
@@ -182,20 +190,10 @@ class Console:
                 if in_place:
                     self._sink.show_for_now(data.rstrip(b"\n"))
                 else:
-                    self._sink.write_between(self, data, _CALM, _CALM_LIMIT)
+                    self._sink.write_between(self, data, _CALM, _CALM_LIMIT, latest)
             except SinkClosed:
                 self._closed()
                 return
-
-    # --- what the sink asks -----------------------------------------------------------------------
-
-    def render(self, chunk: bytes) -> bytes:
-        """Our lines are rendered when they are told."""
-        return chunk
-
-    def break_line(self) -> bytes:
-        """Our lines are always whole."""
-        return b""
 
     def _mark(self) -> str:
         stamp = f"{_clock()} " if self._settings.timestamps else ""

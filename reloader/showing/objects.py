@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable
 
 from reloader.showing.lines import LIMIT
+from reloader.showing.sink import Writer
 
 # What a string must not hold as it is (RFC 8259, section 7); quotes and backslashes are seen to before.
 _CONTROL = re.compile(rb"[\x00-\x1f]")
@@ -23,11 +24,10 @@ _CONTROLS = bytes(code for code in range(0x20) if code != 0x0A)
 _FEW = 4096
 
 
-class Objects:
+class Objects(Writer):
     """Renders one stream. `head` makes the beginning of the objects of the moment, see `head_of`."""
 
     patience = 1.0
-    """How long the rest of an unfinished line is awaited, in seconds, before its beginning is a piece."""
 
     def __init__(self, head: Callable[[], bytes]) -> None:
         self._head = head
@@ -46,10 +46,6 @@ class Objects:
         whole = text.endswith(b"\n")
         inner = (text[:-1] if whole else text).replace(b"\n", _TAIL + head)
         return b"".join((head, inner, _TAIL if whole else _PARTIAL_TAIL))
-
-    def break_line(self) -> bytes:
-        """Every object ends its line itself."""
-        return b""
 
 
 _TAIL = b'"}\n'

@@ -12,10 +12,9 @@ import select
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Protocol
 
 from reloader.showing.sequences import whole_until
-from reloader.showing.sink import Sink, SinkClosed
+from reloader.showing.sink import Sink, SinkClosed, Writer
 
 # So many bytes are taken at once. More is not faster: what is made of them leaves the processor's cache.
 _CHUNK = 1 << 17
@@ -26,37 +25,22 @@ _LONG = 1 << 16
 _LAST = 0.05
 
 
-class Renderer(Protocol):
-    """What makes of a stream's bytes what is shown of them: Prefixer and Objects."""
-
-    @property
-    def patience(self) -> float:
-        """How long the rest of an unfinished line is awaited, in seconds."""
-
-    def most(self, chunk: bytes) -> int:
-        """How many of these bytes to render at once at most."""
-
-    def feed(self, chunk: bytes) -> bytes:
-        """The chunk as it is shown."""
-
-    def break_line(self) -> bytes:
-        """What ends the unfinished line for another writer."""
-
-
 class Pump:
     """Carries the bytes of `source`, which it closes at the end.
 
-    `observe` sees every chunk after it was shown; `closed` is called when nobody reads any more. The
-    `previous` pump of the stream is awaited first, so that generations do not mix.
+    `renderer` makes of them what is shown. `observe` sees every chunk after it was shown; `closed` is called
+    when nobody reads any more. `remember` gets what gives the terminal back as it was, whenever that changes.
+    The `previous` pump of the stream is awaited first, so that generations do not mix.
     """
 
     def __init__(
         self,
         source: int,
         sink: Sink,
-        renderer: Renderer,
+        renderer: Writer,
         observe: Callable[[bytes], None],
         closed: Callable[[], None],
+        remember: Callable[[bytes], None],
         previous: Pump | None = None,
     ) -> None:
         self._source = source
@@ -64,6 +48,9 @@ class Pump:
         self._renderer = renderer
         self._observe = observe
         self._closed = closed
+        self._remember = remember
+        self._changes = 0
+        """How many of the terminal's modes had been switched when they were remembered last."""
         self._previous = previous
         # Closing the writing end wakes the thread, which waits for the source and the reading end at once.
         self._wake, self._ending = os.pipe()
@@ -92,6 +79,7 @@ class Pump:
                 self._previous.wait()
                 self._previous = None
             self._carry()
+            self._sink.end(self._renderer)
         except SinkClosed:
             self._closed()
             self._swallow()
@@ -120,10 +108,10 @@ class Pump:
                 held, held_until = b"", None
                 self._show(whole)
                 continue
-            if end or held_until is None:
-                held_until = time.monotonic() + self._renderer.patience
             held = whole[end:]
             self._show(whole[:end])
+            if end or held_until is None:
+                held_until = time.monotonic() + self._renderer.patience
         self._show(held)
 
     def _read(self) -> bytes:
@@ -143,8 +131,12 @@ class Pump:
 
     def _show(self, chunk: bytes) -> None:
         if chunk:
-            self._sink.write(self, *self._pieces(chunk))
+            self._sink.write(self._renderer, *self._pieces(chunk))
             self._observe(chunk)
+            modes = self._renderer.modes
+            if modes is not None and modes.changes != self._changes:
+                self._changes = modes.changes
+                self._remember(modes.undo())
 
     def _pieces(self, chunk: bytes) -> Iterator[bytes]:
         """Pieces of whole lines, as far as there are any, that are not too large once they are rendered."""
@@ -161,16 +153,6 @@ class Pump:
         """Keep the pipe empty, so that a worker that still prints can drain."""
         while self._read():
             pass
-
-    # --- what the sink asks -----------------------------------------------------------------------
-
-    def render(self, chunk: bytes) -> bytes:
-        """The chunk as it is shown."""
-        return self._renderer.feed(chunk)
-
-    def break_line(self) -> bytes:
-        """What ends our unfinished line for another writer."""
-        return self._renderer.break_line()
 
 
 def _poll(*fds: int) -> select.poll:

@@ -17,7 +17,6 @@ _CUT = re.compile(
 
 # Which attributes of a character are set (SGR, ECMA-48 section 8.3.117), and where lines end.
 _MARKS = re.compile(rb"\x1b\[([0-9;:]{0,64})m|\n")
-_MARKS_AT_TERMINAL = re.compile(rb"\x1b\[([0-9;:]{0,64})m|\r?\n|\r")
 _CUT_SGR = re.compile(rb"\x1b(?:\[[0-9;:]{0,64})?\Z")
 # Each attribute by the number that ends it.
 _ENDED_BY = {
@@ -41,8 +40,7 @@ def whole_until(data: bytes) -> int:
 class Attributes:
     """Closes what a line leaves open, so that nothing leaks into what comes after it."""
 
-    def __init__(self, at_terminal: bool) -> None:
-        self._marks = _MARKS_AT_TERMINAL if at_terminal else _MARKS
+    def __init__(self) -> None:
         self._open: frozenset[int] = frozenset()
         self._cut = b""
 
@@ -52,19 +50,10 @@ class Attributes:
             return chunk
         cut = len(self._cut)
         data = self._cut + chunk
-        pieces = []
-        done = 0
-        for mark in self._marks.finditer(data):
-            if mark[1] is not None:
-                self._open = _after(self._open, mark[1])
-            elif self._open:
-                self._open = frozenset()
-                pieces += [data[done : mark.start()], RESET]
-                done = mark.start()
-        pieces.append(data[done:])
+        shown, self._open = close_lines(data, self._open)
         rest = _CUT_SGR.search(data, max(0, len(data) - LONGEST))
         self._cut = b"" if rest is None else rest[0]
-        return b"".join(pieces)[cut:]
+        return shown[cut:]
 
     def end(self) -> bytes:
         """What is to be written where the line ends here."""
@@ -75,8 +64,23 @@ class Attributes:
         return RESET
 
 
+def close_lines(data: bytes, is_open: frozenset[int]) -> tuple[bytes, frozenset[int]]:
+    """The data with a reset before the end of every line that leaves some open; what is open at its end."""
+    pieces = []
+    done = 0
+    for mark in _MARKS.finditer(data):
+        if mark[1] is not None:
+            is_open = attributes_after(is_open, mark[1])
+        elif is_open:
+            is_open = frozenset()
+            pieces += [data[done : mark.start()], RESET]
+            done = mark.start()
+    pieces.append(data[done:])
+    return b"".join(pieces), is_open
+
+
 @functools.lru_cache(maxsize=256)
-def _after(is_open: frozenset[int], parameters: bytes) -> frozenset[int]:
+def attributes_after(is_open: frozenset[int], parameters: bytes) -> frozenset[int]:
     """What is open after a sequence with these parameters; each by the number that ends it."""
     found = set(is_open)
     numbers = [int(number.partition(b":")[0] or 0) for number in parameters.split(b";")]

@@ -5,15 +5,23 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import re
 import select
 import threading
 import time
-from typing import Protocol
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from reloader.showing.modes import Modes
 
 _READER_IS_GONE = frozenset({errno.EPIPE, errno.EIO, errno.EBADF, errno.ENXIO})
 
 # A pipe of ours is made this large, in bytes, where the system allows it: each write wakes the reader.
 _PIPE = 1 << 20
+# What our own lines hold besides text: attributes and hyperlinks.
+_SEQUENCE = re.compile(rb"\x1b\[[0-9;]*m|\x1b\][^\x1b]*\x1b\\")
 # To the line's beginning, and erase to its end.
 _ERASE = b"\r\x1b[K"
 
@@ -22,14 +30,51 @@ class SinkClosed(Exception):  # noqa: N818 - what happened, to be told as an eve
     """Whoever read our output is gone."""
 
 
-class Writer(Protocol):
-    """Whoever writes to a sink. Both methods are called while the sink is this writer's alone."""
+class Writer:
+    """Whoever writes to a sink; all of it is called while the sink is this writer's alone.
 
-    def render(self, chunk: bytes) -> bytes:
+    This one writes whole lines as they are, and leaves nothing behind.
+    """
+
+    modes: Modes | None = None
+    """What the writer has switched the terminal to."""
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether the last line that was rendered has not ended."""
+        return False
+
+    @property
+    def calm(self) -> float:
+        """For how many seconds after what was rendered last nobody else is to write; inf: while it waits."""
+        return 0.0
+
+    @property
+    def patience(self) -> float:
+        """How long the rest of an unfinished line is awaited, in seconds, before its beginning is shown."""
+        return 0.0
+
+    def most(self, chunk: bytes) -> int:
+        """How many of these bytes to render at once at most."""
+        return len(chunk)
+
+    def feed(self, chunk: bytes) -> bytes:
         """What is to be written for the chunk."""
+        return chunk
+
+    def above(self, rows: int, screen: int) -> tuple[bytes, bytes] | None:
+        """What is to be written before and after so many rows of another writer's, for them to stand above
+        what is drawn; None where they cannot, on a screen of so many rows.
+        """
+        return None
 
     def break_line(self) -> bytes:
         """What is to be written so that the writer's unfinished line ends, for another writer."""
+        return b""
+
+    def leave(self, kept: Collection[bytes]) -> bytes:
+        """What gives the terminal back as it was, but for the modes `kept`, which others have on as well."""
+        return b""
 
 
 class Sink:
@@ -38,12 +83,16 @@ class Sink:
     def __init__(self, fd: int) -> None:
         self.fd = fd
         self.at_terminal = os.isatty(fd)
-        self._lock = threading.Lock()
+        self._lock = threading.Condition(threading.Lock())
         self._unfinished: Writer | None = None
+        self._writers: set[Writer] = set()
+        """Who has written and not ended."""
         self._passing = False
         """A line is shown that is to be taken back."""
-        self.written_at = float("-inf")
-        """When something was written last that came in parts, by the monotonic clock."""
+        self._written_at = self._calm_at = float("-inf")
+        """When something was written last, and when what is drawn again and again may be over."""
+        self._drawing: Writer | None = None
+        """Who has drawn last."""
 
     def write(self, writer: Writer, *chunks: bytes) -> None:
         """Write all of them, each rendered by itself; another writer's unfinished line is ended first.
@@ -51,26 +100,82 @@ class Sink:
         Blocks while the reader does not read. Raises SinkClosed when there is none.
         """
         with self._lock:
-            self._take_back()
-            if self._unfinished is not None and self._unfinished is not writer:
-                self._write_all(self._unfinished.break_line())
-            for chunk in chunks:
-                data = writer.render(chunk)
-                self._write_all(data)
-                self._unfinished = None if data.endswith(b"\n") else writer
-            self.written_at = time.monotonic()
+            self._write(writer, chunks)
+            self._written_at = now = time.monotonic()
+            if 0.0 < writer.calm < float("inf"):
+                self._calm_at, self._drawing = now + writer.calm, writer
+            self._lock.notify_all()
 
-    def write_between(self, writer: Writer, data: bytes, calm: float, limit: float) -> None:
+    def _write(self, writer: Writer, chunks: Iterable[bytes]) -> None:
+        self._writers.add(writer)
+        self._take_back()
+        if self._unfinished is not None and self._unfinished is not writer:
+            self._write_all(self._unfinished.break_line())
+            self._unfinished = None
+        for chunk in chunks:
+            self._write_all(writer.feed(chunk))
+            self._unfinished = writer if writer.is_unfinished else None
+
+    def write_between(self, writer: Writer, data: bytes, calm: float, limit: float, latest: float) -> None:
         """Write whole lines when nothing was written for `calm` seconds, after `limit` seconds at the latest.
 
         What another writer writes in several parts that belong together, such as a traceback, stays together.
+        Lines that it draws again and again are waited for until the time `latest`, as is the end of a control
+        string and of the alternate screen. Ours then stand above these lines, if possible.
         """
-        latest = time.monotonic() + limit
-        while (now := time.monotonic()) < latest and (left := self.written_at + calm - now) > 0:
-            time.sleep(min(left, latest - now))
-        written_at = self.written_at
-        self.write(writer, data)
-        self.written_at = written_at
+        with self._lock:
+            soon = time.monotonic() + limit
+            while True:
+                now = time.monotonic()
+                drawn_at = latest if self._is_held() else min(self._calm_at, latest)
+                left = max(min(self._written_at + calm, soon), drawn_at) - now
+                if left <= 0:
+                    break
+                self._lock.wait(left)
+            around = self._around(data, self._drawing) if self._calm_at > now else None
+            if around is None:
+                self._write(writer, (data,))
+            else:
+                self._take_back()
+                self._write_all(around[0] + data + around[1])
+
+    def _around(self, data: bytes, drawing: Writer | None) -> tuple[bytes, bytes] | None:
+        """What lets these lines stand above what this writer draws."""
+        try:
+            columns, rows = os.get_terminal_size(self.fd)
+        except OSError:
+            return None
+        return None if drawing is None else drawing.above(rows_of(data, columns), rows)
+
+    def end(self, writer: Writer) -> None:
+        """Nothing more comes of this writer: give the terminal back as it was. Raises SinkClosed."""
+        with self._lock:
+            self._writers.discard(writer)
+            kept = {name for one in self._writers if one.modes is not None for name in one.modes.names}
+            if data := writer.leave(kept):
+                self._take_back()
+                self._write_all(data)
+            if self._unfinished is writer and not writer.is_unfinished:
+                self._unfinished = None
+            if self._drawing in (writer, None):
+                self._calm_at, self._drawing = float("-inf"), None
+            self._lock.notify_all()
+
+    @contextmanager
+    def given_back(self, patience: float) -> Iterator[None]:
+        """The terminal as it was meanwhile, unless a writer hangs in its output for longer, in seconds."""
+        if not self._lock.acquire(timeout=patience):
+            yield
+            return
+        try:
+            modes = [one.modes for one in self._writers if one.modes is not None]
+            self._write_all(b"".join(one.undo() for one in modes))
+            yield
+            self._write_all(b"".join(one.redo() for one in modes))
+        except SinkClosed:
+            pass  # whoever writes next will say so
+        finally:
+            self._lock.release()
 
     def show_for_now(self, line: bytes) -> None:
         """Show a line at the terminal until anything else is written, unless another one is unfinished.
@@ -78,10 +183,13 @@ class Sink:
         Raises SinkClosed when nobody reads.
         """
         with self._lock:
-            if self._unfinished is None:
+            if self._unfinished is None and not self._is_held():
                 self._take_back()
                 self._write_all(line)
                 self._passing = True
+
+    def _is_held(self) -> bool:
+        return any(one.calm == float("inf") for one in self._writers)
 
     def _take_back(self) -> None:
         if self._passing:
@@ -100,6 +208,18 @@ class Sink:
                 if error.errno in _READER_IS_GONE:
                     raise SinkClosed from error
                 raise
+
+
+def rows_of(data: bytes, columns: int) -> int:
+    """How many rows of a terminal these lines take."""
+    lines = _SEQUENCE.sub(b"", data).decode("utf-8", "replace").split("\n")[:-1]
+    return sum(max(1, -(-sum(map(_columns, line)) // max(1, columns))) for line in lines)
+
+
+def _columns(character: str) -> int:
+    from unicodedata import combining, east_asian_width
+
+    return 0 if combining(character) else 2 if east_asian_width(character) in "WF" else 1
 
 
 def make_sinks(stdout: int = 1, stderr: int = 2) -> tuple[Sink, Sink]:

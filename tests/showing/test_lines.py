@@ -6,7 +6,7 @@ import re
 from itertools import pairwise
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reloader.showing.lines import Prefixer
@@ -33,26 +33,15 @@ def _cut(draw: st.DrawFn) -> tuple[bytes, list[bytes]]:
     return data, [data[start:end] for start, end in pairwise([0, *places, len(data)])]
 
 
-def shown(chunks: list[bytes], prefix: bytes = PREFIX, *, at_terminal: bool = False) -> bytes:
+def shown(chunks: list[bytes], prefix: bytes = PREFIX) -> bytes:
     """What is shown of a stream that comes in these chunks."""
-    prefixer = Prefixer(lambda: prefix, at_terminal)
+    prefixer = Prefixer(lambda: prefix)
     return b"".join(prefixer.feed(chunk) for chunk in chunks)
 
 
-def lines_of(data: bytes, *, at_terminal: bool) -> list[bytes]:
-    """The pieces that begin a line on the screen, each with its end.
-
-    At a terminal a return begins one too, unless a newline follows; whether one does is not known of the last.
-    """
-    end = rb"\n|\r(?!\n)" if at_terminal else rb"\n"
-    starts = [0, *(found.end() for found in re.finditer(end, data)), len(data)]
-    return [data[start:stop] for start, stop in pairwise(starts) if start < stop]
-
-
-def closed(line: bytes, *, at_terminal: bool) -> bytes:
+def closed(line: bytes) -> bytes:
     """The line with a reset before its end if it leaves bold letters or a colour open."""
-    end = next((end for end in (b"\r\n", b"\n", b"\r") if at_terminal and line.endswith(end)), b"")
-    end = end or (b"\n" if line.endswith(b"\n") else b"")
+    end = b"\n" if line.endswith(b"\n") else b""
     bold = colour = background = False
     for sequence in re.findall(rb"\x1b\[([0-9;:]*)m", line):
         for number in sequence.split(b";"):
@@ -65,10 +54,9 @@ def closed(line: bytes, *, at_terminal: bool) -> bytes:
     return line[: len(line) - len(end)] + (b"\x1b[0m" if is_open else b"") + end
 
 
-def model(data: bytes, prefix: bytes = PREFIX, *, at_terminal: bool = False) -> bytes:
+def model(data: bytes, prefix: bytes = PREFIX) -> bytes:
     """What is to be shown of it, line by line."""
-    lines = lines_of(data, at_terminal=at_terminal)
-    return b"".join(prefix + closed(line, at_terminal=at_terminal) for line in lines)
+    return b"".join(prefix + closed(line) for line in re.findall(rb"[^\n]*\n|[^\n]+", data))
 
 
 # --- for any bytes, cut in any way ----------------------------------------------------------------
@@ -81,57 +69,47 @@ def test_without_the_prefixes_the_output_is_the_input(cut: tuple[bytes, list[byt
     out = shown(chunks, prefix)
     assert out.endswith(b"\n") == data.endswith(b"\n")
     bare = b""
-    for line in lines_of(out, at_terminal=False):
+    for line in re.findall(rb"[^\n]*\n|[^\n]+", out):
         assert line.startswith(prefix)
         bare += line.removeprefix(prefix)
     assert bare.replace(b"\x1b[0m", b"") == data
 
 
 @settings(max_examples=500, deadline=None)
-@given(cut=_cut(), prefix=_prefixes, at_terminal=st.booleans())
-@example(cut=(b"a\r\nb", [b"a\r", b"\nb"]), prefix=PREFIX, at_terminal=True)
-@example(cut=(b"a\r\r\n", [b"a\r", b"\r", b"\n"]), prefix=PREFIX, at_terminal=True)
-@example(cut=(b"\r", [b"", b"\r", b""]), prefix=PREFIX, at_terminal=True)
-@example(cut=(b"\n\r\n\r", [b"\n\r\n\r"]), prefix=PREFIX, at_terminal=True)
-def test_every_line_has_exactly_one_prefix(
-    cut: tuple[bytes, list[bytes]], prefix: bytes, at_terminal: bool
-) -> None:
+@given(cut=_cut(), prefix=_prefixes)
+def test_every_line_has_exactly_one_prefix(cut: tuple[bytes, list[bytes]], prefix: bytes) -> None:
     data, chunks = cut
-    expected = model(data, prefix, at_terminal=at_terminal)
-    assert shown(chunks, prefix, at_terminal=at_terminal) == expected
+    assert shown(chunks, prefix) == model(data, prefix)
 
 
 @settings(max_examples=300, deadline=None)
-@given(cut=_cut(), at_terminal=st.booleans())
-def test_what_is_shown_does_not_depend_on_how_the_bytes_are_cut(
-    cut: tuple[bytes, list[bytes]], at_terminal: bool
-) -> None:
+@given(cut=_cut())
+def test_what_is_shown_does_not_depend_on_how_the_bytes_are_cut(cut: tuple[bytes, list[bytes]]) -> None:
     data, chunks = cut
-    whole = shown([data], at_terminal=at_terminal)
-    assert shown(chunks, at_terminal=at_terminal) == whole
-    assert shown([bytes([byte]) for byte in data], at_terminal=at_terminal) == whole
+    whole = shown([data])
+    assert shown(chunks) == whole
+    assert shown([bytes([byte]) for byte in data]) == whole
 
 
 @settings(max_examples=200, deadline=None)
-@given(cut=_cut(), at_terminal=st.booleans())
-def test_without_a_prefix_the_chunks_pass_as_they_are(
-    cut: tuple[bytes, list[bytes]], at_terminal: bool
-) -> None:
-    prefixer = Prefixer(lambda: b"", at_terminal)
+@given(cut=_cut())
+def test_without_a_prefix_the_chunks_pass_as_they_are(cut: tuple[bytes, list[bytes]]) -> None:
+    prefixer = Prefixer(lambda: b"")
     assert [prefixer.feed(chunk) for chunk in cut[1]] == cut[1]
 
 
 @settings(max_examples=200, deadline=None)
-@given(before=_cut(), after=_cut(), at_terminal=st.booleans())
+@given(before=_cut(), after=_cut())
 def test_after_a_broken_line_what_follows_begins_a_new_one(
-    before: tuple[bytes, list[bytes]], after: tuple[bytes, list[bytes]], at_terminal: bool
+    before: tuple[bytes, list[bytes]], after: tuple[bytes, list[bytes]]
 ) -> None:
-    prefixer = Prefixer(lambda: PREFIX, at_terminal)
+    prefixer = Prefixer(lambda: PREFIX)
     for chunk in before[1]:
         prefixer.feed(chunk)
+    assert prefixer.is_unfinished == (before[0] != b"" and not before[0].endswith(b"\n"))
     assert prefixer.break_line() in (b"\n", b"\x1b[0m\n")
     continued = b"".join(prefixer.feed(chunk) for chunk in after[1])
-    assert continued == shown(after[1], at_terminal=at_terminal)
+    assert continued == shown(after[1])
 
 
 # --- by example -----------------------------------------------------------------------------------
@@ -154,23 +132,9 @@ def test_lines_elsewhere_than_at_a_terminal(chunks: list[bytes], expected: bytes
     assert shown(chunks, b"> ") == expected
 
 
-@pytest.mark.parametrize(
-    ("chunks", "expected"),
-    [
-        ([b"10%\r20%\r", b"30%\n"], b"> 10%\r> 20%\r> 30%\n"),
-        ([b"dos\r", b"\nline\r\n"], b"> dos\r\n> line\r\n"),
-        ([b"a\r"], b"> a\r"),
-        ([b"\ra"], b"> \r> a"),
-        ([b"a\n\rb"], b"> a\n> \r> b"),
-    ],
-)
-def test_at_a_terminal_a_return_writes_the_prefix_again(chunks: list[bytes], expected: bytes) -> None:
-    assert shown(chunks, b"> ", at_terminal=True) == expected
-
-
 def test_a_line_has_the_prefix_of_the_moment_it_begins() -> None:
     prefixes = iter([b"1 ", b"2 ", b"3 "])
-    prefixer = Prefixer(lambda: next(prefixes), at_terminal=False)
+    prefixer = Prefixer(lambda: next(prefixes))
     assert prefixer.feed(b"one\ntw") == b"1 one\n1 tw"
     assert prefixer.feed(b"o\n") == b"o\n"
     assert prefixer.feed(b"three\n") == b"3 three\n"
@@ -182,7 +146,7 @@ def test_a_line_of_megabytes_has_one_prefix() -> None:
 
 
 def test_a_line_that_another_writer_ends_leaves_no_colour_open() -> None:
-    prefixer = Prefixer(lambda: b"> ", at_terminal=False)
+    prefixer = Prefixer(lambda: b"> ")
     assert prefixer.feed(b"\x1b[31mred\nand \x1b[1") == b"> \x1b[31mred\x1b[0m\n> and \x1b[1"
     assert prefixer.feed(b"mbold") == b"mbold"
     assert prefixer.break_line() == b"\x1b[0m\n"
@@ -193,8 +157,8 @@ def test_a_line_that_another_writer_ends_leaves_no_colour_open() -> None:
     "prefix", [PREFIX, b"\x1b[0;2m12:34:56.789\x1b[0m \x1b[0;32mworker   |\x1b[0m ", b"x" * 4000]
 )
 def test_what_is_rendered_at_once_is_never_large(prefix: bytes) -> None:
-    prefixer = Prefixer(lambda: prefix, at_terminal=True)
-    for line in (b"\n", b"\r", b"\x1b[1m\n"):
+    prefixer = Prefixer(lambda: prefix)
+    for line in (b"\n", b"\x1b[1m\n"):
         chunk = (line * (1 << 17))[: 1 << 17]
         most = prefixer.most(chunk)
         assert most > 0

@@ -60,6 +60,6 @@ def test_little_is_held_back_and_nothing_of_a_line_that_has_ended(data: bytes) -
     ],
 )
 def test_what_a_line_leaves_open_is_closed(line: bytes, is_open: bool) -> None:
-    attributes = Attributes(at_terminal=False)
+    attributes = Attributes()
     assert attributes.close(line + b"\n") == line + (b"\x1b[0m" if is_open else b"") + b"\n"
     assert attributes.close(b"plain\n") == b"plain\n"

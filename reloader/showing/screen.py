@@ -1,0 +1,379 @@
+"""A worker's bytes on a terminal's screen: a prefix before every line, whatever the cursor does.
+
+The worker's screen is ours without the columns that the prefix takes. So a column that it names is moved by
+these, a line that it erases gets its prefix back, and where it goes to the beginning of a line the prefix is
+due once more. The alternate screen has no lines: it is the worker's, as it draws it.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Collection
+
+from reloader.showing.block import Block
+from reloader.showing.lines import LIMIT
+from reloader.showing.modes import Modes
+from reloader.showing.moves import (
+    ATTRIBUTES,
+    BEGINNINGS,
+    COMMAND_END,
+    CUT,
+    DRAWING,
+    ESCAPES,
+    MOVES,
+    ONLY_ATTRIBUTES,
+    PRIVATE,
+    QUIET,
+    STRING_END,
+    TOKEN,
+    Move,
+    numbers,
+)
+from reloader.showing.sequences import LONGEST, RESET, attributes_after, close_lines
+from reloader.showing.sink import Writer
+
+_ST = b"\x1b\\"
+# Of a string so much is known afterwards: hyperlinks are shorter.
+_KNOWN = LONGEST
+# A string that is longer is none: nobody ends it. An image may have some megabytes.
+_LONGEST_STRING = 1 << 24
+# Commands that show something where the cursor is: a hyperlink's text, an image.
+_SHOWING = (b"8", b"1337")
+
+# Who goes back so many columns means the first one.
+_FAR = 256
+_SAVE, _RESTORE = b"\x1b7", b"\x1b8"
+# After the last bytes that draw, another's line waits so long, in seconds: rich draws four times a second at
+# least, others more often.
+_REDRAW = 0.5
+
+
+class _At(enum.Enum):
+    """Where the cursor is."""
+
+    START = "start"
+    """At the beginning of a line on which nothing is."""
+    RETURNED = "returned"
+    """At the beginning of a line."""
+    INSIDE = "inside"
+    BARE = "bare"
+    """Inside a line that has lost its prefix."""
+
+
+class OnScreen(Writer):
+    """Renders one stream for a terminal, and knows what it has left there.
+
+    `prefix` makes the prefix of the moment, of which `width` columns are seen; where it is empty the bytes
+    pass as they are.
+    """
+
+    def __init__(self, prefix: Callable[[], bytes], width: int) -> None:
+        self._make_prefix = prefix
+        self._width = width
+        self._prefix = b""
+        self.modes: Modes = Modes()
+        self._at = self._outside = _At.START
+        """Now, and before the alternate screen was shown."""
+        self._attributes: frozenset[int] = frozenset()
+        self._saved = self._at, self._attributes
+        """As they were when the worker saved the cursor."""
+        self._has_saved = False
+        self._waiting = b""
+        """Attributes for what comes behind the prefix that is due."""
+        self._cut = b""
+        self._string: bytes | None = None
+        """The beginning of the control string that has not ended; None outside."""
+        self._string_end = STRING_END
+        self._string_length = 0
+        self._draws = False
+        self._block = Block()
+
+    # --- what the sink asks -----------------------------------------------------------------------
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether another writer's line would land inside one of ours."""
+        return self._at is not _At.START or self._string is not None or self.modes.is_alternate
+
+    @property
+    def calm(self) -> float:
+        """For how many seconds after our last bytes nobody else is to write: for ever inside a string."""
+        if self._string is not None or self.modes.is_alternate:
+            return float("inf")
+        return _REDRAW if self._draws else 0.0
+
+    @property
+    def patience(self) -> float:
+        """How long the rest of an unfinished line is awaited, in seconds: it has none where it is drawn."""
+        return 0.0 if self._draws else 0.08
+
+    def most(self, _chunk: bytes) -> int:
+        """How many of these bytes to render at once at most."""
+        return max(1, LIMIT // (len(self._make_prefix()) + len(_SAVE + _RESTORE) + 2))
+
+    def above(self, rows: int, screen: int) -> tuple[bytes, bytes] | None:
+        """What lets so many rows of another writer's stand above what is drawn, before and after them.
+
+        None where they cannot, on a screen of so many rows.
+        """
+        if self._has_saved or self._string is not None:
+            return None
+        return self._block.above(rows, screen)
+
+    def break_line(self) -> bytes:
+        """What ends the unfinished line for another writer; what comes next begins a new one."""
+        out = self._end_string() + self._end_attributes()
+        if not self.modes.is_alternate:
+            self._at = _At.START
+        return out + b"\n"
+
+    def leave(self, kept: Collection[bytes]) -> bytes:
+        """What gives the terminal back as it was, but for the modes that others have on as well."""
+        out = self._end_string()
+        # What is left is cut in the middle, and nothing to see.
+        self._cut = self._waiting = b""
+        if self.modes.is_alternate:
+            self._at = self._outside
+        out += self.modes.undo(kept) + self._end_attributes()
+        self.modes.clear()
+        self._draws = False
+        return out
+
+    def _end_string(self) -> bytes:
+        if self._string is None:
+            return b""
+        self._string = None
+        return _ST
+
+    def _end_attributes(self) -> bytes:
+        if not self._attributes:
+            return b""
+        self._attributes = frozenset()
+        return RESET
+
+    # --- rendering --------------------------------------------------------------------------------
+
+    def feed(self, chunk: bytes) -> bytes:
+        """The chunk as it is shown, up to a sequence that is cut."""
+        self._prefix = self._make_prefix()
+        if not (self._cut or self._string is not None or any(one in chunk for one in BEGINNINGS)):
+            self._draws = self.modes.is_cursor_hidden or (self._draws and b"\n" not in chunk)
+            return self._text(chunk)
+        data = self._cut + chunk
+        self._cut = b""
+        draws, self._draws = self._draws, False
+        out: list[bytes] = []
+        at = 0
+        while at < len(data):
+            at = self._next(data, at, out) if self._string is None else self._pass_string(data, at, out)
+        draws = self._draws or (draws and b"\n" not in chunk)
+        self._draws = draws or self.modes.is_cursor_hidden
+        return b"".join(out)
+
+    def _next(self, data: bytes, at: int, out: list[bytes]) -> int:
+        """Render the text up to the next token, and that; where the rest begins."""
+        found = TOKEN.search(data, at)
+        if found is None:
+            cut = CUT.search(data, max(at, len(data) - LONGEST))
+            end = len(data) if cut is None else cut.start()
+            self._cut = data[end:]
+            out.append(self._text(data[at:end]))
+            return len(data)
+        start, end = found.span()
+        if start > at:
+            out.append(self._text(data[at:start]))
+        token, parameters, final, number, string = found.group(0, 1, 2, 3, 4)
+        if final is not None:
+            out.append(self._control(token, parameters, final))
+        elif string is not None:
+            out.append(self._begin_string(token, number))
+        elif token == b"\r":
+            out.append(self._to_start(token))
+        else:
+            out.append(self._escape(token))
+        return end
+
+    def _text(self, text: bytes) -> bytes:
+        """What holds attributes, but no other sequence and no return."""
+        if not text or self.modes.is_alternate:
+            return text
+        if self._draws or self._block.is_drawn:
+            self._block.go_down(text.count(b"\n"))
+        if not self._prefix:
+            self._at = _At.START if text.endswith(b"\n") else _At.INSIDE
+            self._attributes = _applied(self._attributes, text)
+            return text
+        if self._at in (_At.START, _At.RETURNED) and text.startswith(b"\x1b"):
+            text = self._let_wait(text)
+        last = text.rfind(b"\n") + 1
+        after = b""
+        if last and text.startswith(b"\x1b", last):
+            # Not before the prefix of the line that they begin.
+            found = ONLY_ATTRIBUTES.match(text, last)
+            if found is not None and found.end() == len(text):
+                text, after = text[:last], found[0]
+        if text:
+            text = self._lines(text)
+        self._let_wait(after)
+        return text
+
+    def _lines(self, text: bytes) -> bytes:
+        at = self._at
+        self._at = _At.START if text.endswith(b"\n") else _At.INSIDE
+        # A line that ends keeps the prefix that it has.
+        lead = self._take_waiting() if at is not _At.START and text.startswith(b"\n") else self._lead(at)
+        if self._attributes or b"\x1b" in text:
+            text, self._attributes = close_lines(text, self._attributes)
+        tail = b"\n" if self._at is _At.START else b""
+        return lead + text[: len(text) - len(tail)].replace(b"\n", b"\n" + self._prefix) + tail
+
+    def _let_wait(self, text: bytes) -> bytes:
+        """Keep the attributes with which the text begins for behind the prefix that is due; what is left."""
+        found = ONLY_ATTRIBUTES.match(text)
+        if found is None or not found[0]:
+            return text
+        waiting = self._waiting + found[0]
+        # Of so many only the last can matter.
+        self._waiting = waiting if len(waiting) < LONGEST else waiting[waiting.rfind(b"\x1b") :]
+        return text[found.end() :]
+
+    def _begin(self) -> bytes:
+        """What comes before something that is shown, or acts, where the cursor is."""
+        at, self._at = self._at, _At.INSIDE
+        return self._lead(at)
+
+    def _lead(self, at: _At) -> bytes:
+        if at is _At.INSIDE or not self._prefix:
+            return self._take_waiting()
+        if at is _At.BARE:
+            # The worker's own saved cursor must not be lost.
+            return b"" if self._has_saved else b"%b\x1b[0m\r%b%b" % (_SAVE, self._prefix, _RESTORE)
+        return self._end_attributes() + self._prefix + self._take_waiting()
+
+    def _take_waiting(self) -> bytes:
+        waiting, self._waiting = self._waiting, b""
+        if waiting:
+            self._attributes = _applied(self._attributes, waiting)
+        return waiting
+
+    # --- sequences --------------------------------------------------------------------------------
+
+    def _control(self, sequence: bytes, parameters: bytes, final: bytes) -> bytes:
+        """A control sequence (CSI)."""
+        if parameters[:1] not in PRIVATE and (move := MOVES.get(final)) is not None:
+            if final == b"r":
+                self.modes.control(sequence, parameters, final)
+            return sequence if self.modes.is_alternate else self._move(move, sequence, parameters)
+        was_alternate = self.modes.is_alternate
+        self.modes.control(sequence, parameters, final)
+        if self.modes.is_alternate is not was_alternate:
+            return self._change_screen(sequence)
+        if was_alternate or parameters[:1] in PRIVATE or final[:1] in QUIET:
+            return sequence
+        return self._begin() + sequence
+
+    def _change_screen(self, sequence: bytes) -> bytes:
+        if self.modes.is_alternate:
+            self._outside = self._at
+            return sequence
+        self._at = self._outside
+        # 1049 has saved where the cursor was.
+        return sequence if b"1049" in sequence or not self._prefix else sequence + self._to_start(b"\r")
+
+    def _move(self, move: Move, sequence: bytes, parameters: bytes) -> bytes:
+        """What moves the cursor or erases; as it is to be where the worker's lines begin behind a prefix."""
+        row, column = numbers(parameters)
+        self._draws = self._draws or move in DRAWING
+        self._block.move(move, row)
+        match move:
+            case Move.UP | Move.DOWN | Move.TO_ROW:
+                # Another line, which has its prefix or nothing at all.
+                self._at = {_At.BARE: _At.INSIDE, _At.START: _At.RETURNED}.get(self._at, self._at)
+            case Move.NEXT | Move.PREVIOUS | Move.REGION:
+                return self._to_start(sequence)
+            case Move.LINES:
+                # Some terminals go to the beginning of the line by themselves, others do not.
+                return self._to_start(sequence + b"\r" if self._prefix else sequence)
+            case Move.BACK if row >= _FAR:
+                return self._to_column(1, sequence, b"\r", b"")
+            case Move.TO_COLUMN:
+                return self._to_column(row, sequence, b"\r", b"\x1b[%dG")
+            case Move.TO_PLACE:
+                return self._to_column(column, sequence, b"\x1b[%d;1H" % row, b"\x1b[%d;%%dH" % row)
+            case Move.ERASE:
+                if self._at is _At.INSIDE and parameters in (b"1", b"2"):
+                    self._at = _At.BARE
+                elif self._at is _At.RETURNED and parameters in (b"", b"0", b"2"):
+                    self._at = _At.START
+            case Move.SAVE:
+                self._saved = self._at, self._attributes
+                self._has_saved = True
+            case Move.RESTORE:
+                at, self._attributes = self._saved
+                self._at = _At.RETURNED if at is _At.START else at
+        return sequence
+
+    def _to_start(self, sequence: bytes) -> bytes:
+        """With this the cursor is where the prefix of a line begins."""
+        if self.modes.is_alternate:
+            return sequence
+        out = self._end_attributes() if self._prefix else b""
+        if self._at is not _At.START or sequence != b"\r":
+            self._at = _At.RETURNED
+        return out + sequence
+
+    def _to_column(self, column: int, sequence: bytes, to_start: bytes, onwards: bytes) -> bytes:
+        if not self._prefix:
+            self._at = _At.INSIDE
+            return sequence
+        start = self._to_start(to_start)
+        # The prefix of that line may be missing.
+        return start if column == 1 else start + self._begin() + onwards % (column + self._width)
+
+    def _escape(self, sequence: bytes) -> bytes:
+        """An escape sequence without parameters, or a shift between sets of characters."""
+        self.modes.escape(sequence)
+        if self.modes.is_alternate:
+            return sequence
+        if sequence == b"\x1bc":
+            self._at, self._attributes, self._waiting = _At.START, frozenset(), b""
+        move = ESCAPES.get(sequence[1:])
+        return sequence if move is None else self._move(move, sequence, b"")
+
+    # --- control strings --------------------------------------------------------------------------
+
+    def _begin_string(self, opening: bytes, number: bytes | None) -> bytes:
+        is_command = number is not None
+        self._string = number or b""
+        self._string_length = 0
+        self._string_end = COMMAND_END if is_command else STRING_END
+        if self.modes.is_alternate or (is_command and number not in _SHOWING):
+            return opening
+        return self._begin() + opening
+
+    def _pass_string(self, data: bytes, at: int, out: list[bytes]) -> int:
+        """Pass on a string up to its end, or so much of it as there is; where the rest begins."""
+        assert self._string is not None
+        found = self._string_end.search(data, at)
+        end = len(data) - data.endswith(b"\x1b") if found is None else found.start()
+        self._string += data[at : min(end, at + _KNOWN - len(self._string))]
+        self._string_length += end - at
+        if found is None:
+            self._cut = data[end:]
+            out.append(data[at:end])
+            if self._string_length > _LONGEST_STRING:
+                out.append(self._end_string())
+            return len(data)
+        out.append(data[at : found.end()])
+        if self._string_end is COMMAND_END and found[0] in (b"\x07", _ST):
+            self.modes.command(self._string)
+        self._string = None
+        return found.end()
+
+
+def _applied(is_open: frozenset[int], text: bytes) -> frozenset[int]:
+    """The attributes that are open after the text."""
+    if b"\x1b" in text:
+        for parameters in ATTRIBUTES.findall(text):
+            is_open = attributes_after(is_open, parameters)
+    return is_open
