@@ -101,6 +101,7 @@ class Gate:
         if self.state is not GateState.CHECKING or event.number != self._number:
             return []
         self.state = GateState.HELD
+        self._forget_prompt()
         return [Tell(Held(self._changes, event.command, event.report, event.missing))]
 
     def clear(self) -> list[Effect]:
@@ -116,6 +117,9 @@ class Gate:
 
     def _open(self) -> None:
         self.state = GateState.OPEN
+        self._forget_prompt()
+
+    def _forget_prompt(self) -> None:
         self._prompt_since = None
         self._told_of_limit = False
 

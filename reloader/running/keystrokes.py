@@ -12,6 +12,8 @@ from typing import NamedTuple
 # How long a lone Esc may be the beginning of a sequence, in seconds, and how long the rest of one is awaited.
 ESCAPE = 0.05
 REST = 1.0
+# How long the rest of a paste is, in seconds.
+PASTE = 10.0
 # A sequence or a piece of a paste is not collected beyond this, in bytes.
 LONGEST = 1 << 16
 
@@ -84,9 +86,11 @@ class Keystrokes:
     @property
     def patience(self) -> float | None:
         """How long more is awaited, in seconds; None for ever."""
-        if self._pending == b"\x1b" and not self._pasting:
+        if self._pasting:
+            return PASTE
+        if self._pending == b"\x1b":
             return ESCAPE
-        return REST if self._pending or self._pasting or self._escaped else None
+        return REST if self._pending or self._escaped else None
 
     def feed(self, data: bytes) -> list[Unit]:
         """The units that are whole now."""

@@ -1,8 +1,8 @@
 """Whether what a generation has printed ends in a question, and whether it has asked its terminal something.
 
-A question is a line without an end that holds something to see. A line editor may print newlines and move
-the cursor up again. A full-screen program asks nothing, nor does one that has hidden the cursor, as a
-progress display does.
+A question is a line without an end that holds something to see, or a whole one that ends as questions do. A
+line editor may print newlines and move the cursor up again. A full-screen program asks nothing, nor does one
+that has hidden the cursor, as a progress display does.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ ANSWERED = 5.0
 _CARRIED = 32
 # So much of an unfinished line is looked at.
 _LOOKED_AT = 4096
+# So much of a whole line.
+_ENDING = 256
 
 # Which modes decide, by their number: the alternate screens, and the cursor.
 _MODE = re.compile(rb"\x1b\[\?([0-9;]+)([hl])")
@@ -29,6 +31,8 @@ _QUESTION = re.compile(
 _SEQUENCE = re.compile(
     rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]P^_X][^\x07\x1b]*(?:\x07|\x1b\\|\Z)|[ -/]*[0-~]|\Z)|[\x00-\x20\x7f]"
 )
+# What a whole line of a question ends with.
+_ENDS_OF_QUESTIONS = (b"?", b":", b">", b")", b"]", b".")
 # The cursor moves up or to a place: what stands before it may be the question.
 _MOVED = re.compile(rb"\x1b\[[0-9;]*[AFHfd]")
 
@@ -37,7 +41,8 @@ class Prompt:
     """Fed by the pumps of one generation, each with its stream; asked from other threads."""
 
     def __init__(self) -> None:
-        self.printed_anything = False
+        self._ending: dict[str, bytes] = {}
+        """The end of what each stream has printed."""
         self._lines: dict[str, bytes] = {}
         """The unfinished line of each stream."""
         self._ends: dict[str, bytes] = {}
@@ -47,7 +52,7 @@ class Prompt:
 
     def feed(self, stream: str, chunk: bytes) -> None:
         """The generation has printed this."""
-        self.printed_anything = True
+        self._ending[stream] = (self._ending.get(stream, b"") + chunk[-_ENDING:])[-_ENDING:]
         line = chunk.rpartition(b"\n")[2]
         before = b"" if len(line) < len(chunk) else self._lines.get(stream, b"")
         self._lines[stream] = (before + line)[-_LOOKED_AT:]
@@ -84,6 +89,17 @@ class Prompt:
             return False
         lines = list(self._lines.values())
         return any(_MOVED.search(line) or _SEQUENCE.sub(b"", line) for line in lines)
+
+    @property
+    def is_redrawn(self) -> bool:
+        """Whether every unfinished line begins with a carriage return, or was begun anew, as progress is."""
+        return all(b"\r" in line for line in self._lines.values() if line)
+
+    @property
+    def may_have_asked(self) -> bool:
+        """Whether the last that was printed ends as a question does, even if that was a whole line."""
+        texts = [_SEQUENCE.sub(b" ", ending).rstrip() for ending in list(self._ending.values())]
+        return any(text.endswith(_ENDS_OF_QUESTIONS) for text in texts)
 
     @property
     def awaits_answer(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import pty
@@ -33,7 +34,8 @@ class Terminal:
         self.prompt = Prompt()
         self._asks = False
         """Whether a question has been seen since line mode was last seen off."""
-        self._was_typed_into = False
+        self._typed_into: set[int] = set()
+        """The process groups that were in the foreground when a line was typed."""
         try:
             attributes = termios.tcgetattr(like)
         except termios.error:
@@ -84,17 +86,19 @@ class Terminal:
             return False
         self._asks = False
         readers = {pid for pid in pids if self._reads(pid)}
-        if not readers or self.prompt.stands:
-            return bool(readers)
-        # The question was a whole line: then nobody does anything else meanwhile.
-        return self.prompt.printed_anything and all(_only_waits(pid, readers) for pid in pids)
+        if not readers:
+            return False
+        if self.prompt.stands and not self.prompt.is_redrawn:
+            return True
+        # The question was a whole line, or is drawn anew: then nobody does anything else meanwhile.
+        return self.prompt.may_have_asked and all(_only_waits(pid, readers) for pid in pids)
 
     def _is_raw(self) -> bool:
         return not termios.tcgetattr(self.ours)[3] & termios.ICANON
 
     def _has_job(self, first: int) -> bool:
         """Whether what somebody has typed into the worker, a shell, runs in the foreground now."""
-        return self._was_typed_into and self._foreground() != first
+        return first in self._typed_into and self._foreground() != first
 
     def _foreground(self) -> int:
         """The process group in the foreground; tcgetpgrp(3) tells it within the terminal's session only."""
@@ -127,7 +131,8 @@ class Terminal:
     def type(self, data: bytes) -> None:
         """Let the worker read this."""
         if any(end in data for end in _ENDS_OF_LINES):
-            self._was_typed_into = True
+            with contextlib.suppress(OSError):
+                self._typed_into.add(self._foreground())
             self._asks = self._asks or self.prompt.stands
             self.prompt.answered()
         try:

@@ -86,12 +86,13 @@ def counted(number: int, thing: str) -> str:
 
 
 def span(seconds: float) -> str:
-    """`2.5 s`, `3 min 4 s`, `1 h 2 min`."""
+    """`2.5 s`, `3 min 4 s`, `1 h 2 min`, `1 h`."""
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+    larger, smaller = (f"{hours} h", f"{minutes} min") if hours else (f"{minutes} min", f"{rest} s")
+    return larger if smaller.startswith("0 ") else f"{larger} {smaller}"
 
 
 def lowered(reason: str) -> str:

@@ -266,7 +266,7 @@ class _Words:
                 return (
                     f"{self.name} waits for input → it restarts once it goes on\n"
                     f"hint: a change after {limit:.0f} s restarts it all the same; "
-                    "with --no-hold every change does"
+                    "--no-hold never waits, not even for code that compiles"
                 ), Weight.STRONG
             case PromptStays(limit):
                 return (

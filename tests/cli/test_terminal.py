@@ -306,6 +306,11 @@ READS_ALL_DAY = {
     "the alternate screen": (
         "import sys, tty\ntty.setraw(0)\nprint('\\x1b[?1049h\\x1b[H up > ', end='', flush=True)\nsys.stdin.read()"
     ),
+    "a thread beside progress": (
+        "import sys, threading\nthreading.Thread(target=sys.stdin.readline, daemon=True).start()\n"
+        "print('up\\n\\r  0 %\\r  9 %', end='', flush=True)"
+    ),
+    "a filter that tells its version": "import sys\nprint('version 2', flush=True)\nsys.stdin.read()",
     "nobody asked": "import sys\nopen('/dev/null').read()\nsys.stdin.read()",
 }
 
@@ -345,6 +350,21 @@ def test_a_worker_that_asks_is_left_alone(
     press(screen, "bob\n")
     screen.wait_for("hello bob")
     screen.wait_for("added → draining worker")
+
+
+def test_a_question_once_answered_behind_a_shell_with_job_control_holds_nothing_more(
+    at_terminal: Callable[..., Screen], tmp_path: Path
+) -> None:
+    """Seen to fail where whatever was typed made the worker the shell's job, for ever."""
+    (tmp_path / "asking.py").write_text("print('hello', input('who are you? '))" + FOREVER)
+    command = ("bash", "--norc", "-ic", f"{sys.executable} asking.py; true")
+    screen = at_terminal("", command=command)
+    screen.wait_for("who are you?")
+    press(screen, "bob\n")
+    screen.wait_for("hello bob")
+    screen.wait_for("watching")
+    save(tmp_path / "task.py", "VERSION = 2\n")
+    screen.terminal.screen.wait_for("task.py.* added → draining")
 
 
 def test_a_question_through_a_terminal_in_between(at_terminal: Callable[..., Screen], tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reloader.running.keystrokes import ESCAPE, LONGEST, REST, Keystrokes, Unit, UnitKind
+from reloader.running.keystrokes import ESCAPE, LONGEST, PASTE, REST, Keystrokes, Unit, UnitKind
 
 CHARACTER, ANSWER, OTHER = UnitKind.CHARACTER, UnitKind.ANSWER, UnitKind.OTHER
 
@@ -128,6 +128,18 @@ def test_a_sequence_without_an_end_is_one_unit() -> None:
     assert keystrokes.patience == REST
     assert keystrokes.expire() == [Unit(b"\x1b]11;rq", OTHER)]
     assert keystrokes.feed(b"r") == [Unit(b"r", CHARACTER)]
+
+
+def test_a_paste_that_stalls_holds_no_letters() -> None:
+    """Seen to fail where a second without a byte ended it."""
+    keystrokes = Keystrokes()
+    assert keystrokes.feed(b"\x1b[200~first") == []
+    assert keystrokes.patience == PASTE
+    assert keystrokes.feed(b"r\x1b[201~q") == [
+        Unit(b"\x1b[200~firstr\x1b[201~", OTHER),
+        Unit(b"q", CHARACTER),
+    ]
+    assert keystrokes.patience is None
 
 
 def test_a_long_paste_comes_in_pieces_and_none_of_it_is_a_letter() -> None:

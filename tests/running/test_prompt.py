@@ -60,6 +60,27 @@ def test_a_question_in_one_of_two_streams() -> None:
 
 
 @pytest.mark.parametrize(
+    ("printed", "is_redrawn", "may_have_asked"),
+    [
+        (b"who are you? ", False, True),
+        (b"who are you?\r\n", True, True),
+        (b"\x1b[1mgo on (y/n)\x1b[0m\n", True, True),
+        (b"\r  0 %\r  9 %", True, False),
+        (b"\rwho are you? ", True, True),
+        (b"version 2\n", True, False),
+        (b"", True, False),
+    ],
+)
+def test_what_a_thread_that_reads_beside_it_makes_of_it(
+    printed: bytes, is_redrawn: bool, may_have_asked: bool
+) -> None:
+    prompt = Prompt()
+    prompt.feed("terminal", printed)
+    assert prompt.is_redrawn is is_redrawn
+    assert prompt.may_have_asked is may_have_asked
+
+
+@pytest.mark.parametrize(
     "question",
     [
         *(

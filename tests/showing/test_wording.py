@@ -109,7 +109,8 @@ WORDS: list[tuple[Notice, str]] = [
     (
         AwaitingPrompt(60.0),
         "qcluster waits for input → it restarts once it goes on\n"
-        "hint: a change after 60 s restarts it all the same; with --no-hold every change does",
+        "hint: a change after 60 s restarts it all the same; "
+        "--no-hold never waits, not even for code that compiles",
     ),
     (
         PromptStays(60.0),
@@ -353,7 +354,7 @@ WORDS: list[tuple[Notice, str]] = [
     ),
     (
         SetAside(os.path.abspath("my data/out.csv"), 9, 120.0),
-        "my data/out.csv changes after every start → for 2 min 0 s it restarts nothing\n"
+        "my data/out.csv changes after every start → for 2 min it restarts nothing\n"
         "hint: if qcluster writes it: --ignore '/my data/out.csv'",
     ),
     (
