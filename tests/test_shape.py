@@ -83,6 +83,7 @@ CLOCK = {
     "verbs.py",
     "running/usage.py",
     "running/leftovers.py",  # for the guard
+    "running/process.py",
     "running/draining.py",
     "running/guard_main.py",  # a process of its own
     "running/warm/builder.py",
