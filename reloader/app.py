@@ -182,7 +182,7 @@ class Shell:
                     self._console.generation = generation
                     self._stage.start(generation)
                 case StopWorker(generation):
-                    self._stage.stop(generation)
+                    self._stage.stop(generation, self._signals.patience)
                 case KillWorker(generation):
                     self._stage.kill(generation)
                 case ReapWorker(generation):

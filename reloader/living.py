@@ -126,10 +126,10 @@ class Living:
         self._usage = Usage()
         self._beside = beside
 
-    def stop(self, number: int) -> None:
-        """Send the stop signal."""
+    def stop(self, number: int, patience: float) -> None:
+        """Send the stop signal, unless somebody else signals the whole tree within so many seconds."""
         self.stopped = True
-        self.process.stop(number)
+        self.process.stop(number, patience)
 
     def look(self) -> tuple[ProcessUse, ...]:
         """Its live processes, and what they use of the CPU since the last look."""

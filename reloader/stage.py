@@ -132,10 +132,13 @@ class Stage:
         if self._settings.overlap:
             self._park()
 
-    def stop(self, generation: int) -> None:
-        """Send the stop signal; what the next generation needs is made meanwhile."""
+    def stop(self, generation: int, patience: float) -> None:
+        """Send the stop signal, unless somebody else signals the whole tree within so many seconds.
+
+        What the next generation needs is made meanwhile.
+        """
         if (living := self._living.get(generation)) is not None:
-            living.stop(self._settings.stop_signal)
+            living.stop(self._settings.stop_signal, patience)
         if self._template is not None:
             self._template.hold()
             if not self._settings.overlap:

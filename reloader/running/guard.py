@@ -73,9 +73,12 @@ class Guard:
         while self._began is not None and system.began_at(self.pid) == self._began:
             time.sleep(LOOK)
 
-    def stop(self, number: int) -> None:
-        """Send the stop signal, and SIGCONT after it. Raises Lost."""
-        self._send((STOP, int(number)))
+    def stop(self, number: int, patience: float = 0.0) -> None:
+        """Send the stop signal, and SIGCONT after it. Raises Lost.
+
+        For so many seconds it is awaited first that somebody else signals the whole tree.
+        """
+        self._send((STOP, int(number), patience))
 
     def kill(self) -> None:
         """SIGKILL to the worker's whole tree, until nothing is left of it. Raises Lost."""

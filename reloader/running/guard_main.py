@@ -1,4 +1,4 @@
-"""The guard's program: the parent of one worker, which ends its tree, and drains it when left alone.
+"""The guard's service: the parent of one worker, which ends its tree, and drains it when left alone.
 
 It imports little and costs little: it wakes up for nothing but a request, the end of a child and the end
 of the supervisor. It has one thread, so that what a child does between fork and exec is safe. All that the
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 UNMOVED_AFTER = 1.0
 # What we may not kill is tried again this often, in seconds.
 REFUSED_AGAIN = 1.0
+# A signal to the whole tree reached us within so long, in seconds: the worker has got it just now.
+LATELY = 3.0
 
 
 class Guard:
@@ -62,6 +64,13 @@ class Guard:
         """Whether the signal went to the program that the command names."""
         self.bystanders: set[int] = set()
         """The pids of what stands in front of the worker, or reads its output."""
+        self.heard_at: float | None = None
+        """When we were last signalled ourselves, as only who signals all processes does it."""
+        self.unsent: int | None = None
+        """The stop signal, while somebody else may be about to send one to the whole tree."""
+        self.send_at = 0.0
+        self.all_have_heard = False
+        """Whether somebody else has sent a signal to the whole tree."""
         self.is_told = False
         """Whether the supervisor was told that nothing has followed from the stop signal."""
         self.rest_at: float | None = None
@@ -76,7 +85,8 @@ class Guard:
         os.set_blocking(self.woken, False)
         os.set_blocking(wake, False)
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
-        signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
+        for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda _number, _frame: None)
 
     def take(self, pid: int, order: dict, pipes: list[int]) -> None:  # type: ignore[type-arg]
         """Look after this worker, which was started as ordered."""
@@ -137,7 +147,7 @@ class Guard:
         if request[0] == wire.MODES:
             self.modes[request[1]] = request[2:]
         elif request[0] == wire.STOP:
-            self.stop(request[1])
+            self.stop(*request[1:])
         elif request[0] == wire.KILL:
             self.kill(time.monotonic())
         elif request[0] == wire.PAUSE:
@@ -154,21 +164,34 @@ class Guard:
         except OSError:
             pass
 
-    def stop(self, number: int) -> None:
-        """Send the stop signal to those whom it is for."""
+    def stop(self, number: int, patience: float = 0.0) -> None:
+        """Send the stop signal to those whom it is for.
+
+        With `patience` somebody else is about to send one to every process, or has: that is awaited for so
+        many seconds, since a second signal would end the worker's tasks.
+        """
         self.stopped_at = time.monotonic()
         self.due = self.stopped_at
-        if self.status is None:
+        if patience:
+            self.unsent, self.send_at = number, self.stopped_at + patience
+        elif self.status is None:
+            self.begin_drain([self.pid], number)
+
+    def await_others(self, now: float) -> None:
+        """Drain once all have heard a signal that we have heard, or send it where none comes."""
+        self.all_have_heard = self.heard_at is not None and now < self.heard_at + LATELY
+        if (self.all_have_heard or now >= self.send_at) and self.unsent is not None:
+            number, self.unsent = self.unsent, None
             self.begin_drain([self.pid], number)
 
     def begin_drain(self, firsts: list[int], number: int) -> None:
-        """Signal what is the worker among these processes and what descends from them."""
+        """Signal what is the worker among these and what descends from them, unless all have heard."""
         sys.path[:] = self.path or sys.path
         from reloader.running import aiming, draining
 
         if self.drain is not None:
             self.drain.close()
-        self.drain = draining.begin(self.order, firsts, number)
+        self.drain = draining.begin(self.order, firsts, None if self.all_have_heard else number)
         aim = self.drain.aim
         self.bystanders |= self.drain.bystanders
         self.is_worker = self.is_worker or aim.is_sure
@@ -220,8 +243,9 @@ class Guard:
     def reap(self) -> None:
         """Collect every child that has ended: the worker, and whoever lost the parent that it had."""
         try:
-            while os.read(self.woken, 1024):
-                pass
+            while numbers := os.read(self.woken, 1024):
+                if signal.SIGINT in numbers or signal.SIGTERM in numbers:
+                    self.heard_at = time.monotonic()
         except BlockingIOError:
             pass
         while True:
@@ -245,6 +269,8 @@ class Guard:
         from reloader.running import leftovers
 
         self.due = now + leftovers.PAUSE
+        if self.unsent is not None:
+            self.await_others(now)
         if self.kill_at is not None:
             if now >= self.kill_at:
                 if leftovers.kill_all(self.pid if self.status is None else 0):
@@ -355,45 +381,3 @@ class Guard:
         seconds = self.stop_timeout
         limit = "as long as it takes" if seconds is None else f"at most {seconds:g} s"
         tell(f"reloader itself was killed; draining {self.name} (pid {self.pid}) for {limit}")
-
-
-def guard(order: dict, files: list[int], path: list[str]) -> None:  # type: ignore[type-arg]
-    """Start the worker as ordered, and guard it. Comes back never."""
-    above = 0
-    if order["terminal"]:
-        from reloader.running import session
-
-        above = os.getpid()
-        try:
-            session.fork_member(wire.terminal_of(files))
-        except OSError as error:
-            control = _socket.socket(fileno=files[wire.CONTROL])
-            wire.send(control, (wire.FAILED, error.errno or 0, False))
-            os._exit(0)
-    else:
-        os.setpgid(0, 0)
-    spawn.become_subreaper()
-    spawn.call_itself("reloader-guard")
-    one = Guard(show_at(files), path)
-    one.answer(wire.HERE, os.getpid(), above)
-    try:
-        pid = spawn.spawn(
-            *(order["command"], order["environment"], order["folder"], order["stop_signal"]),
-            *(files[wire.WORKERS : wire.PIPES], order["terminal"]),
-        )
-    except spawn.SpawnError as error:
-        one.answer(wire.FAILED, error.number, error.at_folder)
-        os._exit(0)
-    if above:
-        session.leave()
-    one.take(pid, order, files[wire.PIPES :])
-    one.serve()
-    os._exit(0)
-
-
-def show_at(files: list[int]) -> _socket.socket:
-    """Make the supervisor's standard output and standard error ours; the control socket."""
-    for target, fd in enumerate(files[wire.OURS : wire.WORKERS], 1):
-        os.dup2(fd, target)
-        os.close(fd)
-    return _socket.socket(fileno=files[wire.CONTROL])

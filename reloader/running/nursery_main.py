@@ -12,7 +12,7 @@ import _socket
 import os
 import sys
 
-from reloader.running import guard_main, spawn, wire
+from reloader.running import guard_start, spawn, wire
 
 
 def serve(control: _socket.socket, path: list[str]) -> None:
@@ -30,7 +30,7 @@ def serve(control: _socket.socket, path: list[str]) -> None:
         if not pid:
             control.close()
             try:
-                guard_main.guard(order, files, path)
+                guard_start.guard(order, files, path)
             finally:
                 os._exit(1)
         for fd in files:

@@ -95,11 +95,14 @@ class WorkerProcess:
         """The guard's pid."""
         self._stopped = False
 
-    def stop(self, number: int) -> None:
-        """Send the stop signal to the worker; where the guard is gone, `wait` has done that."""
+    def stop(self, number: int, patience: float = 0.0) -> None:
+        """Send the stop signal to the worker; where the guard is gone, `wait` has done that.
+
+        For so many seconds it is awaited first that somebody else signals the whole tree.
+        """
         self._stopped = True
         try:
-            self._guard.stop(number)
+            self._guard.stop(number, patience)
         except Lost:
             if not system.tells_of_parents_death():
                 self._guard.handle.send(number)

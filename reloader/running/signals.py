@@ -11,11 +11,13 @@ from types import FrameType
 from typing import Any
 
 from reloader.events import Event, SignalReceived
+from reloader.running import above
 
 _WATCHED = (
     *(signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP),
     *(signal.SIGTSTP, signal.SIGCHLD, signal.SIGWINCH),
 )
+_OF_MANAGERS = (signal.SIGINT, signal.SIGTERM)
 # Python's subprocess module restores these in the child itself.
 _PYTHON_IGNORES = frozenset({signal.SIGPIPE, signal.SIGXFSZ})
 
@@ -47,6 +49,8 @@ class Signals:
         """`is_asking` tells whether the worker asks for input at its terminal."""
         self._post = post
         self._is_asking = is_asking
+        self.patience = 0.0
+        """How long, in seconds, a stop signal waits for that which a manager sends to every process."""
         self._before: dict[int, Any] = {}
         self._ignored: set[int] = set()
         self._heard, self._hear = os.pipe()
@@ -93,6 +97,8 @@ class Signals:
             for number in os.read(self._heard, 1024):
                 if number not in self._ignored:
                     at_prompt = number == signal.SIGINT and self._is_asking()
+                    if number in _OF_MANAGERS and not at_prompt:
+                        self.patience = above.patience()
                     self._post(SignalReceived(number, at_prompt))
 
 

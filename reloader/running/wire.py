@@ -4,9 +4,9 @@ Descriptors go beside them. For both ends of a Unix socket; it imports little, s
 
 To a nursery: (START, an order), with the control socket of the guard that is to be, our stdout and stderr,
 the worker's stdin, stdout and stderr, and the reading ends of its pipes. The order is a dict; process.order
-makes it, and says what stands in it. To a guard: (STOP, signal); (KILL,); (PAUSE,); (RESUME,); (FORGET,) once
-all is told of the worker; (MODES, name, descriptor, what tcgetattr gave or what to write) to give
-the terminal back.
+makes it, and says what stands in it. To a guard: (STOP, signal, for how many seconds another's to the whole
+tree is awaited first); (KILL,); (PAUSE,); (RESUME,); (FORGET,) once all is told of the worker; (MODES, name,
+descriptor, what tcgetattr gave or what to write) to give the terminal back.
 From a guard: (HERE, its pid, that of the leader of the worker's session or 0); (STARTED, pid) with a pidfd
 where there are such; (FAILED, errno, whether it was the folder); (LEFT, leftovers); (DOUBTFUL, who may be
 the worker); (UNMOVED, who may not have passed the stop signal on); (REFUSED, whom we may not signal), each as

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from harness import LIMIT, Run, eventually
+from harness import LIMIT, Run, between_presses, eventually
 from systems import BEAT, SYSTEMS, System
 from workshop import HANDED_OVER, HELD, LONG, READY, Process, Workshop
 
@@ -87,6 +87,7 @@ def test_a_second_ctrl_c_kills_all_of_it(name: str, workshop: SetUp) -> None:
     shop.await_begin(1)
     run.send(signal.SIGINT)
     run.err.wait_for(r"→|draining")
+    between_presses()
     run.send(signal.SIGINT)
     assert run.wait(LONG) == -signal.SIGINT
     assert shop.of(1) == [("began", 1)]
@@ -306,6 +307,7 @@ def test_celery_has_two_nodes_while_there_are_two_generations(
     assert (run.out.text + run.err.text).count("mingle: searching") == 1
     run.send(signal.SIGINT)
     run.err.wait_for("draining .*again kills")
+    between_presses()
     run.send(signal.SIGINT)
     assert run.wait(LONG) == -signal.SIGINT
     assert not run.survivors()

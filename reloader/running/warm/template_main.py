@@ -15,7 +15,7 @@ import os
 import select
 import sys
 
-from reloader.running import aiming, draining, guard_main, leftovers, session, spawn, wire
+from reloader.running import aiming, draining, guard_main, guard_start, leftovers, session, spawn, wire
 from reloader.running.warm.pages import Pages
 from reloader.running.warm.preload import Preload
 from reloader.running.warm.seed import Recorder, place_in, read
@@ -229,7 +229,7 @@ def _guard(supervisor: _socket.socket, giving: _socket.socket, pid: int, above: 
         wire.send(control, failed[0])
         return
     control.close()
-    one = guard_main.Guard(guard_main.show_at(files), [])
+    one = guard_main.Guard(guard_start.show_at(files), [])
     one.take(pid, order, files[wire.PIPES :])
     one.serve()
 
