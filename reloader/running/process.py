@@ -94,15 +94,16 @@ class WorkerProcess:
         self.guard = self._guard.pid
         """The guard's pid."""
         self._stopped = False
+        """Whether the guard was asked to send the stop signal."""
 
     def stop(self, number: int, patience: float = 0.0) -> None:
         """Send the stop signal to the worker; where the guard is gone, `wait` has done that.
 
         For so many seconds it is awaited first that somebody else signals the whole tree.
         """
-        self._stopped = True
         try:
             self._guard.stop(number, patience)
+            self._stopped = True
         except Lost:
             if not system.tells_of_parents_death():
                 self._guard.handle.send(number)
