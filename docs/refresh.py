@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from reloader.cli import COMMAND
+from reloader.cli import RUN
 from reloader.deciding.lives import LIVES
 from reloader.deciding.states import TABLE
 from reloader.help import long_help, short_help
@@ -219,12 +219,12 @@ def warm_figure() -> str:
 
 
 PARTS: dict[tuple[str, str], Callable[[], str]] = {
-    ("README.md", "reloader -h"): lambda: _block(short_help(COMMAND)),
+    ("README.md", "reloader -h"): lambda: _block(short_help(RUN)),
     ("README.md", "comparison"): comparison,
     ("README.md", "warm figure"): warm_figure,
     ("README.md", "workers"): reloads,
     ("docs/workers.md", "schedules"): schedules,
-    ("docs/reference.md", "reloader --help"): lambda: _block(long_help(COMMAND, WIDTH)),
+    ("docs/reference.md", "reloader --help"): lambda: _block(long_help(RUN, WIDTH)),
     ("docs/concepts.md", "table of lives"): lambda: _drawn("generation", LIVES),
     ("docs/concepts.md", "table of plans"): lambda: _drawn("plan", TABLE),
     ("docs/reference.md", "known workers"): workers,

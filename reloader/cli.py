@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import click
@@ -17,35 +16,67 @@ from reloader.building import build
 from reloader.errors import ExitCode, ReloaderError
 from reloader.folder import relative, run_folder
 from reloader.help import EPILOG, Section
-from reloader.options import PARAMS, Option
-from reloader.presets.preset import Preset
+from reloader.options import HELP, PARAMS, WORKER, Option
 from reloader.presets.table import PRESETS
 
-# A first word that is one of these is no command to run; behind `--` it is.
-VERBS = ("why", "doctor", "presets", "status")
+# Where the words behind `--` are kept, for a command that takes others before it.
+_BEHIND = "reloader.behind"
 
 
-class Reloader(click.Command):
-    """The command; our options end where the worker's command or module begins."""
+class Command(click.Command):
+    """A command whose options may be set in the environment and in the settings file."""
+
+    def __init__(
+        self, name: str, params: list[click.Parameter], reads_file: bool = True, **given: Any
+    ) -> None:
+        self._reads_file = reads_file
+        super().__init__(
+            name,
+            params=[*params, *HELP],
+            add_help_option=False,
+            context_settings={"allow_interspersed_args": False, "auto_envvar_prefix": "RELOADER"},
+            **given,
+        )
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """Parse, with defaults from the settings file, all of which is in `obj`. Raises ReloaderError."""
+        found = settings_file() if self._reads_file else {}
+        names = {param.name for param in self.params}
+        extra["default_map"] = {name: value for name, value in found.items() if name in names}
+        return super().make_context(info_name, args, parent, obj=found, **extra)
+
+
+class Question(Command):
+    """A command whose options may stand anywhere, and behind whose `--` the worker's command may follow."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """As click does, but `-m MODULE` ends our options as the first word of a command does."""
-        takes_value = {
-            name for p in self.params if isinstance(p, Option) and not p.is_flag for name in p.opts
-        }
-        takes_value -= {name for p in self.params if isinstance(p, Option) and p.count for name in p.opts}
-        position = 0
-        while position < len(args) and args[position].startswith("-") and args[position] not in ("-", "--"):
-            word = args[position]
-            if word in ("-m", "--module"):
-                args = [*args[: position + 2], "--", *args[position + 2 :]]
-                break
-            position += 2 if word in takes_value else 1
+        """Parse what stands before `--`."""
+        ctx.allow_interspersed_args = True
+        if "--" in args:
+            place = args.index("--")
+            args, ctx.meta[_BEHIND] = args[:place], tuple(args[place + 1 :])
         return super().parse_args(ctx, args)
 
 
+class Commands(click.Group):
+    """`reloader VERB`; any other first word belongs to the default command."""
+
+    def __init__(self, default: click.Command, *others: click.Command) -> None:
+        super().__init__("reloader", commands=[default, *others], add_help_option=False)
+        self._default = str(default.name)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse, with the default command in front where no verb is."""
+        return super().parse_args(ctx, args if args and args[0] in self.commands else [self._default, *args])
+
+
+# --- the commands ---------------------------------------------------------------------------------
+
+
 def _run(**given: Any) -> int:
-    settings = build(given, click.get_current_context().obj)
+    settings = build(given, _presets_in_force())
     from reloader.running.booting import boot, ensure_standard_files
 
     ensure_standard_files()
@@ -60,25 +91,75 @@ def _run(**given: Any) -> int:
     return run(settings, os.environ, booted)
 
 
-COMMAND = Reloader(
-    "reloader",
-    params=PARAMS,
+def _why(paths: tuple[str, ...], **given: Any) -> int:
+    from reloader import verbs
+
+    return verbs.why(_settings_to_watch_by(given), paths)
+
+
+def _doctor(**given: Any) -> int:
+    from reloader import verbs
+
+    return verbs.doctor(_settings_to_watch_by(given))
+
+
+def _presets(name: str | None) -> int:
+    from reloader import verbs
+
+    return verbs.presets(_presets_in_force(), name)
+
+
+def _status(json: bool) -> int:
+    from reloader import asking
+
+    return asking.status(json)
+
+
+# Its name is empty, so that no program to run has it.
+RUN = Command(
+    "",
+    [*PARAMS, WORKER],
     callback=_run,
     help="Keep a worker running the code that was just saved.",
     epilog=EPILOG,
-    add_help_option=False,
-    context_settings={"allow_interspersed_args": False, "auto_envvar_prefix": "RELOADER"},
+)
+_OF_WATCHING: list[click.Parameter] = [
+    param for param in PARAMS if isinstance(param, Option) and param.section is Section.WATCHING
+]
+_COMMANDS = Commands(
+    RUN,
+    Question("why", [*_OF_WATCHING, click.Argument(["paths"], nargs=-1, required=True)], callback=_why),
+    Question("doctor", _OF_WATCHING, callback=_doctor),
+    Question("presets", [click.Argument(["name"], required=False)], callback=_presets),
+    Question("status", [click.Option(["--json"], is_flag=True)], reads_file=False, callback=_status),
 )
 
 
-def _defaults_from_file() -> dict[str, Any]:
+def _presets_in_force() -> Any:
+    return click.get_current_context().obj.get("presets", PRESETS)
+
+
+def _settings_to_watch_by(given: dict[str, Any]) -> Any:
+    context = click.get_current_context()
+    # Without a command the worker is taken for a Python program.
+    worker = context.meta.get(_BEHIND) or ("python",)
+    command = {"command": worker, "module": None, "preset": context.obj.get("preset")}
+    return build({**command, "verbose": 0, "quiet": 0, **given}, _presets_in_force())
+
+
+# --- the settings file ----------------------------------------------------------------------------
+
+
+def settings_file() -> dict[str, Any]:
+    """The options that the nearest settings file sets, by name, and `presets` where it changes these.
+
+    Raises ReloaderError for a mistake in it.
+    """
     path = config.find(run_folder())
     if path is None:
         return {}
     options = {
-        str(param.name): param
-        for param in PARAMS
-        if isinstance(param, Option) and param.expose_value and param.name not in (None, "module")
+        str(param.name): param for param in PARAMS if isinstance(param, Option) and param.name != "module"
     }
     kinds: dict[str, type] = {
         name: list if option.multiple else bool if option.is_flag and not option.count else str
@@ -87,7 +168,7 @@ def _defaults_from_file() -> dict[str, Any]:
     content = dict(config.read(path))
     tables = content.pop("presets", None)
     found = config.check(content, path, kinds)
-    context = click.Context(COMMAND)
+    context = click.Context(click.Command(""))
     for name, value in found.items():
         try:
             options[name].type_cast_value(context, value)
@@ -106,99 +187,13 @@ def _defaults_from_file() -> dict[str, Any]:
     return found
 
 
-def _split(found: dict[str, Any]) -> tuple[dict[str, Any], Sequence[Preset]]:
-    """The defaults of the options, and the presets that hold with the file."""
-    return {key: value for key, value in found.items() if key != "presets"}, found.get("presets", PRESETS)
-
-
-def _verb(name: str, arguments: list[str]) -> int:
-    """`reloader why [OPTIONS] PATH... [-- COMMAND]`, `reloader doctor [OPTIONS] [-- COMMAND]`."""
-    place = arguments.index("--") if "--" in arguments else len(arguments)
-    words, worker = arguments[:place], arguments[place + 1 :]
-    params = [
-        p for p in PARAMS if isinstance(p, Option) and (p.section is Section.WATCHING or not p.expose_value)
-    ]
-    verb = click.Command(
-        name,
-        params=[*params, click.Argument(["paths"], nargs=-1, required=True)] if name == "why" else [*params],
-        callback=lambda **given: given,
-        add_help_option=False,
-        context_settings={"auto_envvar_prefix": "RELOADER"},
-    )
-    known = {param.name for param in params}
-    from_file, presets = _split(_defaults_from_file())
-    defaults = {key: value for key, value in from_file.items() if key in known}
-    given = verb.main(words, prog_name=f"reloader {name}", standalone_mode=False, default_map=defaults)
-    if not isinstance(given, dict):
-        return int(given or 0)  # a help was shown
-    from reloader import verbs
-
-    paths = given.pop("paths", ())
-    # Without a command the worker is taken for a Python program.
-    command = {"command": worker or ("python",), "module": None, "preset": from_file.get("preset")}
-    settings = build({**command, "verbose": 0, "quiet": 0, **given}, presets)
-    return verbs.why(settings, paths) if name == "why" else verbs.doctor(settings)
-
-
-def _presets(arguments: list[str]) -> int:
-    """`reloader presets [NAME]`."""
-    verb = click.Command(
-        "presets",
-        params=[
-            *(p for p in PARAMS if isinstance(p, Option) and not p.expose_value),
-            click.Argument(["name"], required=False),
-        ],
-        callback=lambda **given: given,
-        add_help_option=False,
-    )
-    given = verb.main(arguments, prog_name="reloader presets", standalone_mode=False)
-    if not isinstance(given, dict):
-        return int(given or 0)  # a help was shown
-    from reloader import verbs
-
-    _, presets = _split(_defaults_from_file())
-    return verbs.presets(presets, given["name"])
-
-
-def _status(arguments: list[str]) -> int:
-    """`reloader status [--json]`."""
-    verb = click.Command(
-        "status",
-        params=[
-            *(p for p in PARAMS if isinstance(p, Option) and not p.expose_value),
-            click.Option(["--json"], is_flag=True),
-        ],
-        callback=lambda **given: given,
-        add_help_option=False,
-    )
-    given = verb.main(arguments, prog_name="reloader status", standalone_mode=False)
-    if not isinstance(given, dict):
-        return int(given or 0)  # a help was shown
-    from reloader import asking
-
-    return asking.status(given["json"])
-
-
-def _complain(what: str, remedy: str) -> None:
-    click.echo(f"reloader: {what}", err=True)
-    if remedy:
-        click.echo(f"hint: {remedy}", err=True)
+# --- the entry point ------------------------------------------------------------------------------
 
 
 def main() -> NoReturn:
-    """The entry point: every error that a user can cause is a line or two and an exit status."""
+    """Run a command; every error that a user can cause is a line or two and an exit status."""
     try:
-        if sys.argv[1:2] == ["presets"]:
-            code = _presets(sys.argv[2:])
-        elif sys.argv[1:2] == ["status"]:
-            code = _status(sys.argv[2:])
-        elif sys.argv[1:2] and sys.argv[1] in VERBS:
-            code = _verb(sys.argv[1], sys.argv[2:])
-        else:
-            defaults, presets = _split(_defaults_from_file())
-            code = COMMAND.main(
-                prog_name="reloader", standalone_mode=False, default_map=defaults, obj=presets
-            )
+        code = _COMMANDS.main(prog_name="reloader", standalone_mode=False)
     except ReloaderError as error:
         _complain(error.what, error.remedy)
         code = error.exit_code
@@ -206,3 +201,9 @@ def main() -> NoReturn:
         _complain(error.format_message(), "reloader -h shows the options")
         code = ExitCode.USAGE
     sys.exit(int(code or ExitCode.OK))
+
+
+def _complain(what: str, remedy: str) -> None:
+    click.echo(f"reloader: {what}", err=True)
+    if remedy:
+        click.echo(f"hint: {remedy}", err=True)

@@ -25,6 +25,22 @@ class Option(click.Option):
         self.details = details
 
 
+class ModuleOption(Option):
+    """`-m MODULE` ends our options, in every form of it, as the first word of a command does."""
+
+    def add_to_parser(self, parser: Any, ctx: click.Context) -> None:
+        """As click does; then what follows is for the module."""
+        super().add_to_parser(parser, ctx)
+        entry = parser._short_opt[self.opts[0]]
+        process = entry.process
+
+        def process_and_end(value: Any, state: Any) -> None:
+            process(value, state)
+            state.rargs.insert(0, "--")
+
+        entry.process = process_and_end
+
+
 def _print_and_exit(render: Callable[[click.Command], str]) -> Callable[..., None]:
     def callback(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:
         if wanted and not ctx.resilient_parsing:
@@ -232,7 +248,7 @@ PARAMS: list[click.Parameter] = [
         details="reloader presets lists the known workers and what follows from each; settings files can change "
         "them and add others.",
     ),
-    Option(
+    ModuleOption(
         ["-m", "--module"],
         section=Section.RESTARTING,
         metavar="MODULE",
@@ -307,6 +323,8 @@ PARAMS: list[click.Parameter] = [
         help="Say less.",
         details="Only restarts and trouble. The worker's lines are never left out.",
     ),
+]
+HELP: list[click.Parameter] = [
     Option(
         ["-V", "--version"],
         section=Section.CONTROL,
@@ -340,5 +358,5 @@ PARAMS: list[click.Parameter] = [
         help="Show everything: details, files, environment, exit codes.",
         details="The text that you are reading.",
     ),
-    click.Argument(["command"], nargs=-1, type=click.UNPROCESSED),
 ]
+WORKER = click.Argument(["command"], nargs=-1, type=click.UNPROCESSED)

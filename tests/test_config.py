@@ -11,9 +11,10 @@ import pytest
 
 from reloader import config
 from reloader.building import build
-from reloader.cli import COMMAND, _defaults_from_file, _split
+from reloader.cli import RUN, settings_file
 from reloader.errors import ExitCode, ReloaderError
 from reloader.options import PARAMS, Option
+from reloader.presets.table import PRESETS
 from reloader.settings import Settings, StopTarget
 
 KNOWN: dict[str, type] = {"watch": list, "stop_timeout": str, "prefix": bool, "name": str}
@@ -252,21 +253,21 @@ def test_a_value_of_the_wrong_kind_is_told_with_the_right_kind(key: str, value: 
 def parsed(*arguments: str) -> dict[str, Any]:
     """The values of the options, as they come to the program."""
     words = [*arguments, "--", "worker"]
-    with COMMAND.make_context("reloader", words, default_map=_defaults_from_file()) as context:
+    with RUN.make_context("reloader", words) as context:
         return dict(context.params)
 
 
 def test_without_a_file_there_are_no_defaults() -> None:
-    assert _defaults_from_file() == {}
+    assert settings_file() == {}
 
 
 def test_paths_in_the_file_are_relative_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put(tmp_path / "reloader.toml", "watch = ['src', '.', '../other', '/absolute']\n")
     (tmp_path / "a" / "b").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "a" / "b")
-    found = [os.path.abspath(path) for path in _defaults_from_file()["watch"]]
+    found = [os.path.abspath(path) for path in settings_file()["watch"]]
     assert found == [str(tmp_path / "src"), str(tmp_path), str(tmp_path.parent / "other"), "/absolute"]
-    assert list(parsed()["watch"]) == _defaults_from_file()["watch"]
+    assert list(parsed()["watch"]) == settings_file()["watch"]
 
 
 def test_paths_on_the_command_line_are_relative_to_the_current_folder_and_win(
@@ -335,7 +336,7 @@ def test_a_setting_comes_from_the_file_then_a_variable_then_an_option(
 def test_what_is_no_setting_is_an_unknown_key(tmp_path: Path, key: str) -> None:
     put(tmp_path / "reloader.toml", f"{key} = 'x'\n")
     with pytest.raises(ReloaderError, match=rf"reloader\.toml: unknown key '{key}'"):
-        _defaults_from_file()
+        settings_file()
 
 
 def test_a_mistake_in_a_file_above_is_told_with_the_way_to_it(
@@ -345,7 +346,7 @@ def test_a_mistake_in_a_file_above_is_told_with_the_way_to_it(
     (tmp_path / "a").mkdir()
     monkeypatch.chdir(tmp_path / "a")
     with pytest.raises(ReloaderError) as error:
-        _defaults_from_file()
+        settings_file()
     assert complaint(error) == ("../reloader.toml: unknown key 'wacth'", "did you mean watch?")
 
 
@@ -375,7 +376,7 @@ def test_the_file_is_stronger_than_what_is_known_of_the_worker(tmp_path: Path) -
     (tmp_path / "src").mkdir()
     put(tmp_path / "reloader.toml", "watch = 'src'\nstop-timeout = '5s'\nname = 'jobs'\nverbose = 1\n")
     words = ["-q", "-q", "python", "manage.py", "qcluster"]
-    with COMMAND.make_context("reloader", words, default_map=_defaults_from_file()) as context:
+    with RUN.make_context("reloader", words) as context:
         settings = build(dict(context.params))
     assert settings.command == ("python", "manage.py", "qcluster")
     assert (settings.watch, settings.stop_timeout, settings.name) == (("src",), 5.0, "jobs")
@@ -388,9 +389,8 @@ def test_the_file_is_stronger_than_what_is_known_of_the_worker(tmp_path: Path) -
 
 def built(*command: str) -> Settings:
     """The settings of a run of that command, with the file of the current folder."""
-    defaults, presets = _split(_defaults_from_file())
-    with COMMAND.make_context("reloader", ["--", *command], default_map=defaults) as context:
-        return build(dict(context.params), presets)
+    with RUN.make_context("reloader", ["--", *command]) as context:
+        return build(dict(context.params), context.obj.get("presets", PRESETS))
 
 
 def test_a_file_changes_a_known_worker_and_leaves_the_rest_of_it(tmp_path: Path) -> None:
@@ -486,9 +486,8 @@ def test_defaults_then_preset_then_file_then_variable_then_option(
 
 
 def built_with(*options: str, command: tuple[str, ...]) -> Settings:
-    defaults, presets = _split(_defaults_from_file())
-    with COMMAND.make_context("reloader", [*options, "--", *command], default_map=defaults) as context:
-        return build(dict(context.params), presets)
+    with RUN.make_context("reloader", [*options, "--", *command]) as context:
+        return build(dict(context.params), context.obj.get("presets", PRESETS))
 
 
 def test_a_preset_can_be_wanted_and_unwanted(tmp_path: Path) -> None:
@@ -540,7 +539,7 @@ def test_a_mistake_in_a_preset_is_told_with_the_file_and_the_key(
 ) -> None:
     put(tmp_path / "reloader.toml", f"{text}\n")
     with pytest.raises(ReloaderError) as error:
-        _defaults_from_file()
+        settings_file()
     told, hint = complaint(error)
     assert told.startswith("reloader.toml: ")
     assert what in told
@@ -551,5 +550,5 @@ def test_a_mistake_in_a_preset_is_told_with_the_file_and_the_key(
 def test_in_a_project_file_the_hint_names_the_whole_section(tmp_path: Path) -> None:
     put(tmp_path / "pyproject.toml", "[tool.reloader]\npresets = 1\n")
     with pytest.raises(ReloaderError) as error:
-        _defaults_from_file()
+        settings_file()
     assert complaint(error)[1] == "write [tool.reloader.presets.NAME] above the keys"

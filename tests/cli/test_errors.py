@@ -221,6 +221,28 @@ def test_a_module_and_its_arguments(project: Path, start: Start) -> None:
     assert run.out.text == "job      | ['-v', '--name', 'x', '--', 'y'] __main__\n"
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["-m", "job"],
+        ["-mjob"],
+        ["--module", "job"],
+        ["--module=job"],
+        ["-vm", "job"],
+        ["-vmjob"],
+        ["-vs", "TERM", "-m", "job"],
+        ["--stop-signal=TERM", "-q", "-m", "job"],
+    ],
+    ids=" ".join,
+)
+def test_a_module_in_every_form_that_people_type(words: list[str], project: Path, start: Start) -> None:
+    """Seen to fail, but for the first, where `-m` was looked for beside the parser."""
+    (project / "job.py").write_text("import sys; print(sys.argv[1:])")
+    run = start("--on-exit", "quit", *words, "--flag", "-v", "--name", "x", "--", "y")
+    assert run.wait() == 0
+    assert run.out.text == "job      | ['--flag', '-v', '--name', 'x', '--', 'y']\n"
+
+
 def test_the_worker_gets_its_words_untouched(project: Path, start: Start) -> None:
     run = start("--on-exit", "quit", PYTHON, "-c", "import sys; print(sys.argv)", "-v", "--", "--help")
     assert run.wait() == 0
