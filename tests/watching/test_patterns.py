@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
 from itertools import count
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from reloader.settings import Settings
 from reloader.watching import gitignore
-from reloader.watching.patterns import Layer, Rule, parse, translate
+from reloader.watching.patterns import Layer, Rule, parse
 from reloader.watching.rules import BUILT_IN_IGNORES, View, layer
 from reloader.watching.tree import Tree
 
@@ -513,12 +514,62 @@ def _counted_by_tree(folder: str) -> set[str]:
     return {os.path.join(where, name) for where, files in tree.snapshot().items() for name in files}
 
 
+# CPU seconds: a hundred times what any of these takes, and a hundredth of what one takes that tries all ways.
+_BOUND = 2.0
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    pattern=st.lists(
+        st.sampled_from(["*a", "*", "**/", "a", "?", "[ab]", "b", "/", "a/**/", "\\/"]), max_size=40
+    ),
+    path=st.lists(st.text("ab", min_size=1, max_size=60), min_size=1, max_size=40),
+)
+@example(pattern=["*a"] * 12 + ["*b"], path=["a" * 200])
+@example(pattern=["[ab]", "*"] * 40, path=["a" * 200 + "c"])
+@example(pattern=["**/a/"] * 8 + ["b"], path=["a"] * 40)
+@example(pattern=["**/*a*/"] * 8 + ["b"], path=["aaa"] * 40)
+def test_no_pattern_takes_long_and_git_agrees(git: Git, pattern: list[str], path: list[str]) -> None:
+    line = "".join(pattern)
+    assume(not _differs_between_gits(line))
+    began = time.thread_time()
+    found = layer("/p", [line], "test").match("/p/" + "/".join(path), path[-1], False)
+    assert time.thread_time() - began < _BOUND
+    folder = git.fresh_folder()
+    write(folder, {".gitignore": f"{line}\n"})
+    if not any(
+        layer("/p", [line], "test").match("/p/" + "/".join(path[:n]), path[n - 1], True)
+        for n in range(1, len(path))
+    ):
+        decided = git.deciding(os.path.join(folder, *path))
+        assert (found is not None) is (decided is not None)
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        [f"src/part{n}/made_*.py" for n in range(20_000)],
+        [f"made_{n}_*.py" for n in range(20_000)],
+        [f"*.end{n}" for n in range(20_000)],
+        ["a" + " " * 1_000_000],
+        ["a\\" + " " * 1_000_000],
+    ],
+    ids=["paths", "names", "endings", "spaces", "spaces behind a backslash"],
+)
+def test_many_rules_and_long_lines_take_no_time(rules: list[str]) -> None:
+    """Seen to fail where all rules became one expression, and where each space was a copy of the line."""
+    began = time.thread_time()
+    many = layer("/p", rules, "test")
+    for number in range(100):
+        many.match(f"/p/src/part{number}/made_{number}.py", f"made_{number}.py", False)
+    assert time.thread_time() - began < _BOUND
+
+
 @settings(max_examples=500, deadline=None)
 @given(line=st.text(_NAME_CHARACTERS + "/:\t\r\x1b\xe9\udcff", max_size=12))
 def test_any_line_is_a_rule_or_none_and_never_an_error(line: str) -> None:
     rule = parse(line, "test", 1)
     if rule is not None:
-        assert translate(rule.glob) is not None
         Layer("/p", [rule]).match("/p/a", "a", False)
         Layer("/p", [rule]).leads_through("/p/a")
 
