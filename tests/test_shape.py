@@ -19,7 +19,7 @@ FILES = sorted(str(path.relative_to(ROOT)) for path in ROOT.rglob("*.py"))
 SHARED = {"errors", "events", "effects", "folder", "notices", "settings"}
 FOLDERS = {
     "watching": SHARED,
-    "running": SHARED | {"fingerprint", "presets"},
+    "running": SHARED | {"fingerprint", "importing", "presets"},
     "showing": SHARED,
     "presets": SHARED,
     "controlling": SHARED | {"fingerprint"},
@@ -38,6 +38,7 @@ TOP = {
     "notices": {"events", "message"},
     "settings": {"errors"},
     "help": set(),
+    "importing": set(),
     "config": {"errors", "folder"},
     "kinds": {"settings"},
     "options": {"__init__", "help", "kinds", "settings"},
@@ -52,7 +53,7 @@ TOP = {
 }
 # What may be imported besides once a run begins, since it costs time.
 LATE = {
-    "__main__": {"cli", "folder"},
+    "__main__": {"cli", "folder", "importing"},
     "cli": {"app", "asking", "running", "verbs"},
     "building": {"showing"},
     "app": {"controlling", "watching"},
