@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 import click
 
-from reloader import config
+from reloader import config, trust
 from reloader.building import build
 from reloader.errors import ExitCode, ReloaderError
 from reloader.folder import relative, run_folder
@@ -72,7 +72,7 @@ COMMAND = Reloader(
 
 
 def _defaults_from_file() -> dict[str, Any]:
-    path = config.find(run_folder())
+    path = config.find(run_folder(), _refuse)
     if path is None:
         return {}
     options = {
@@ -104,6 +104,11 @@ def _defaults_from_file() -> dict[str, Any]:
         checked = config.check_tables(tables, path, "presets", custom.KEYS)
         found["presets"] = custom.merged(checked, path)
     return found
+
+
+def _refuse(path: str, owner: str) -> None:
+    """Tell of settings that are not followed."""
+    _complain(f"does not follow {relative(path)}: it belongs to {owner}", trust.remedy(path))
 
 
 def _split(found: dict[str, Any]) -> tuple[dict[str, Any], Sequence[Preset]]:

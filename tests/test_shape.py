@@ -16,7 +16,7 @@ ROOT = Path(reloader.__file__).parent
 FILES = sorted(str(path.relative_to(ROOT)) for path in ROOT.rglob("*.py"))
 
 # The files that everything speaks by, and the folders, each of which knows these files and itself.
-SHARED = {"errors", "events", "effects", "folder", "notices", "reading", "settings"}
+SHARED = {"errors", "events", "effects", "folder", "notices", "reading", "settings", "trust"}
 FOLDERS = {
     "watching": SHARED,
     "running": SHARED | {"fingerprint", "importing", "presets"},
@@ -37,15 +37,16 @@ TOP = {
     "effects": {"message", "notices"},
     "notices": {"events", "message"},
     "reading": set(),
+    "trust": set(),
     "settings": {"errors"},
     "help": set(),
     "importing": set(),
-    "config": {"errors", "folder"},
+    "config": {"errors", "folder", "reading", "trust"},
     "kinds": {"settings"},
     "options": {"__init__", "help", "kinds", "settings"},
     "building": {"errors", "presets", "settings"},
-    "cli": {"building", "config", "errors", "folder", "help", "options", "presets"},
-    "verbs": {"events", "folder", "presets", "settings", "showing", "watching"},
+    "cli": {"building", "config", "errors", "folder", "help", "options", "presets", "trust"},
+    "verbs": {"events", "folder", "presets", "settings", "showing", "trust", "watching"},
     "asking": {"controlling", "errors", "events", "folder", "showing"},
     "living": {"events", "notices", "running", "settings", "showing"},
     "stage": {"errors", "events", "folder", "living", "notices", "running", "settings", "showing"},

@@ -20,6 +20,7 @@ from reloader.events import (
     Kind,
     PathUnreadable,
     PatternIdle,
+    RulesRefused,
     Sameness,
     TreeBusy,
     TreeCompared,
@@ -72,7 +73,11 @@ class Surveyor:
     ) -> None:
         """`loaded` tells what the worker has imported, where only that is to restart it."""
         self._loaded = loaded
-        self.tree = Tree(settings, lambda path, reason: post(PathUnreadable(path, reason)))
+        self.tree = Tree(
+            settings,
+            lambda path, reason: post(PathUnreadable(path, reason)),
+            lambda path, owner: post(RulesRefused(path, owner)),
+        )
         self.tree.lister.since_ns = since_ns
         self._settings = settings
         self._post = post
