@@ -35,13 +35,22 @@ def standard(path):
 def import_only_what_is_installed():
     # type: () -> None
     """Change where this process looks for modules from now on, as the top of this file says."""
-    here = os.path.join(os.path.realpath(os.getcwd()), "")
     own = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     kept = standard(sys.path)
     kept += [entry for entry in sys.path if os.path.basename(entry) in _INSTALLED and entry not in kept]
     kept += [own] if own not in kept else []
     for name in _NEEDED:
         if PathFinder.find_spec(name, kept) is None:
-            away = [one for one in sys.path if not os.path.join(os.path.realpath(one), "").startswith(here)]
-            kept += [one for one in away if PathFinder.find_spec(name, [one]) is not None][:1]
+            away = [entry for entry in sys.path if not _is_here(entry)]
+            kept += [entry for entry in away if PathFinder.find_spec(name, [entry]) is not None][:1]
     sys.path[:] = kept
+
+
+def _is_here(entry):
+    # type: (str) -> bool
+    """Whether it is the working folder or lies in it."""
+    try:
+        here = os.path.realpath(os.getcwd())
+    except OSError:
+        return not os.path.isabs(entry)
+    return os.path.join(os.path.realpath(entry), "").startswith(os.path.join(here, ""))
