@@ -63,6 +63,11 @@ class Tree:
         self._views: dict[str, View] = {}
         self._has_links = False
 
+    @property
+    def places(self) -> list[str]:
+        """The roots, and the folders of the files that are watched by their own name."""
+        return [*self.roots, *self.single]
+
     def add_single(self, path: str) -> bool:
         """Watch this file by its own name as well; whether that is new. A survey has to follow."""
         folder, name = os.path.split(path)
@@ -111,7 +116,7 @@ class Tree:
 
     def repositories(self) -> set[str]:
         """The tops of Git's work trees in which the roots lie, or that lie in them."""
-        above = {gitignore.repository_of(folder) for folder in (*self.roots, *self.single)}
+        above = {gitignore.repository_of(folder) for folder in self.places}
         return {top for top in above if top is not None} | (self.lister.repositories & self.folders.keys())
 
     def entries(self, inside: str | None = None) -> Iterator[tuple[str, str, bool]]:
