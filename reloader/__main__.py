@@ -9,6 +9,9 @@ def main() -> None:
     """The entry point; Ctrl-C ends us without a traceback until there is a worker to drain."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _end)
+    from reloader.importing import import_only_what_is_installed
+
+    import_only_what_is_installed()
     from reloader import cli
     from reloader.folder import remember_folder
 

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 import click
 
-from reloader import config
+from reloader import config, trust
 from reloader.building import build
 from reloader.errors import ExitCode, ReloaderError
 from reloader.folder import relative, run_folder
@@ -155,7 +155,7 @@ def settings_file() -> dict[str, Any]:
 
     Raises ReloaderError for a mistake in it.
     """
-    path = config.find(run_folder())
+    path = config.find(run_folder(), _refuse)
     if path is None:
         return {}
     options = {
@@ -201,6 +201,11 @@ def main() -> NoReturn:
         _complain(error.format_message(), "reloader -h shows the options")
         code = ExitCode.USAGE
     sys.exit(int(code or ExitCode.OK))
+
+
+def _refuse(path: str, owner: str) -> None:
+    """Tell of settings that are not followed."""
+    _complain(f"does not follow {relative(path)}: it belongs to {owner}", trust.remedy(path))
 
 
 def _complain(what: str, remedy: str) -> None:

@@ -4,38 +4,68 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from reloader import trust
 from reloader.errors import ReloaderError
 from reloader.folder import relative
+from reloader.reading import read_regular
 
 FILES = ("reloader.toml", "pyproject.toml")
 
 
-def find(start: str) -> str | None:
+def find(start: str, refuse: Callable[[str, str], None] = lambda _path, _owner: None) -> str | None:
     """The nearest file, from the folder `start` upwards, that sets something for us.
 
+    The last folder is the repository's top, the home folder, or the last of the same owner and file system.
+    `refuse(path, owner)` is called for a file that would be followed if it did not belong to another user.
     Raises ReloaderError if a file on the way is not TOML.
     """
     folder = os.path.abspath(start)
+    home = os.path.realpath(os.path.expanduser("~"))
     while True:
         for name in FILES:
             path = os.path.join(folder, name)
-            if os.path.isfile(path) and (name == "reloader.toml" or read(path)):
-                return path
+            if not os.path.isfile(path):
+                continue
+            try:
+                trust.check(path)
+            except trust.UntrustedError as untrusted:
+                if name == "reloader.toml" or _names_us(path):
+                    refuse(path, untrusted.owner)
+            else:
+                if name == "reloader.toml" or read(path):
+                    return path
         parent = os.path.dirname(folder)
-        if parent == folder or os.path.lexists(os.path.join(folder, ".git")):
+        is_top = os.path.lexists(os.path.join(folder, ".git")) or os.path.realpath(folder) == home
+        if parent == folder or is_top or _belonging(parent) != _belonging(folder):
             return None
         folder = parent
+
+
+def _belonging(folder: str) -> tuple[int, int] | None:
+    """The owner and the file system of a folder; None where it cannot be looked at."""
+    try:
+        status = os.stat(folder)
+    except OSError:
+        return None
+    return status.st_uid, status.st_dev
+
+
+def _names_us(path: str) -> bool:
+    """Whether a file may set something for us, as far as can be seen without understanding it."""
+    try:
+        return b"reloader" in read_regular(path)
+    except OSError:
+        return False
 
 
 def read(path: str) -> dict[str, Any]:
     """The settings in the file; raises ReloaderError when it cannot be read or is not TOML."""
     shown = relative(path)
     try:
-        with open(path, "rb") as file:
-            content = file.read()
+        content = read_regular(path, check=trust.checker(path))
     except OSError as error:
         raise ReloaderError(f"cannot read {shown}: {error.strerror}", f"ls -l {shown}") from error
     if os.path.basename(path) == "pyproject.toml" and b"reloader" not in content:

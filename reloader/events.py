@@ -181,6 +181,13 @@ class PathUnreadable(Message):
     reason: str
 
 
+class RulesRefused(Message):
+    """An ignore file is not followed: it belongs to another user."""
+
+    path: str
+    owner: str
+
+
 class WatchingFailed(Message):
     """The system brings no events (for now); the tree is compared at intervals instead."""
 
@@ -364,6 +371,7 @@ Event = (
     | FoldersChanged
     | TreeKnown
     | PathUnreadable
+    | RulesRefused
     | WatchingFailed
     | TemplateBegun
     | TemplateBuilt

@@ -38,9 +38,11 @@ Durations:
 
 Settings, from the weakest to the strongest:
   defaults, what is known of the worker, [tool.reloader] in pyproject.toml or reloader.toml (the
-  nearest one upwards, within the repository), environment variables, options. Every option has a key
-  of its name (stop-timeout = "2m") and a variable (RELOADER_STOP_TIMEOUT=2m; several values in
-  RELOADER_WATCH, RELOADER_IGNORE and RELOADER_INCLUDE are separated by ':').
+  nearest one upwards, within the repository or the home folder), environment variables, options.
+  Every option has a key of its name (stop-timeout = "2m") and a variable (RELOADER_STOP_TIMEOUT=2m;
+  several values in RELOADER_WATCH, RELOADER_IGNORE and RELOADER_INCLUDE are separated by ':').
+  Settings and ignore files of other users (root excepted) are not followed, unless RELOADER_TRUST names
+  a folder that they lie in ('/srv/app:/srv/lib'; '*' for all).
 
 In the worker's environment:
   RELOADER=1, RELOADER_GENERATION (1 at the first start), and for Python PYTHONUNBUFFERED=1 unless set.

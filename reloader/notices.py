@@ -334,6 +334,13 @@ class AnotherUsers(Message):
     processes: tuple[ProcessInfo, ...]
 
 
+class RulesNotFollowed(Message):
+    """An ignore file belongs to another user."""
+
+    path: str
+    owner: str
+
+
 class CannotRead(Message):
     """Part of the tree is unreadable."""
 
@@ -521,6 +528,7 @@ Notice = (
     | NotPassedOn
     | AnotherUsers
     | CannotRead
+    | RulesNotFollowed
     | AwaitingPrompt
     | PromptStays
     | InterruptIgnored

@@ -11,7 +11,7 @@ from threading import Event, Thread
 
 import click
 
-from reloader import events
+from reloader import events, trust
 from reloader.folder import run_folder
 from reloader.presets import custom, telling
 from reloader.presets.preset import Preset
@@ -72,7 +72,14 @@ def presets(known: Sequence[Preset], key: str | None) -> int:
 def doctor(settings: Settings) -> int:
     """Print what would be watched and what would go wrong; 1 if something would."""
     unreadable: list[str] = []
-    tree = Tree(settings, lambda path, reason: unreadable.append(f"{path_shown(path)}: {reason.lower()}"))
+    refused: list[str] = []
+    tree = Tree(
+        settings,
+        lambda path, reason: unreadable.append(f"{path_shown(path)}: {reason.lower()}"),
+        lambda path, owner: refused.append(
+            f"{path_shown(path)}: it belongs to {owner} (see {trust.VARIABLE})"
+        ),
+    )
     began = time.monotonic()
     tree.survey()
     took = time.monotonic() - began
@@ -90,6 +97,8 @@ def doctor(settings: Settings) -> int:
         click.echo(f"                   too few: sudo sysctl fs.inotify.max_user_watches={2 * wanted}")
     for text in unreadable:
         click.echo(f"unreadable         {text}")
+    for text in refused:
+        click.echo(f"not followed       {text}")
     heard = [_root(root, settings) for root in (*tree.roots, *tree.single)]
     for place, mount in silent_places(tree.roots, mounts()):
         if place in tree.folders and place not in tree.roots:

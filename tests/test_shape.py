@@ -16,10 +16,10 @@ ROOT = Path(reloader.__file__).parent
 FILES = sorted(str(path.relative_to(ROOT)) for path in ROOT.rglob("*.py"))
 
 # The files that everything speaks by, and the folders, each of which knows these files and itself.
-SHARED = {"errors", "events", "effects", "folder", "notices", "settings"}
+SHARED = {"errors", "events", "effects", "folder", "notices", "reading", "settings", "trust"}
 FOLDERS = {
     "watching": SHARED,
-    "running": SHARED | {"fingerprint", "presets"},
+    "running": SHARED | {"fingerprint", "importing", "presets"},
     "showing": SHARED,
     "presets": SHARED,
     "controlling": SHARED | {"fingerprint"},
@@ -36,14 +36,17 @@ TOP = {
     "message": set(),
     "effects": {"message", "notices"},
     "notices": {"events", "message"},
+    "reading": set(),
+    "trust": set(),
     "settings": {"errors"},
     "help": set(),
-    "config": {"errors", "folder"},
+    "importing": set(),
+    "config": {"errors", "folder", "reading", "trust"},
     "kinds": {"settings"},
     "options": {"__init__", "help", "kinds", "settings"},
     "building": {"errors", "presets", "settings"},
-    "cli": {"building", "config", "errors", "folder", "help", "options", "presets"},
-    "verbs": {"events", "folder", "presets", "settings", "showing", "watching"},
+    "cli": {"building", "config", "errors", "folder", "help", "options", "presets", "trust"},
+    "verbs": {"events", "folder", "presets", "settings", "showing", "trust", "watching"},
     "asking": {"controlling", "errors", "events", "folder", "showing"},
     "living": {"events", "notices", "running", "settings", "showing"},
     "stage": {"errors", "events", "folder", "living", "notices", "running", "settings", "showing"},
@@ -52,7 +55,7 @@ TOP = {
 }
 # What may be imported besides once a run begins, since it costs time.
 LATE = {
-    "__main__": {"cli", "folder"},
+    "__main__": {"cli", "folder", "importing"},
     "cli": {"app", "asking", "running", "verbs"},
     "building": {"showing"},
     "app": {"controlling", "watching"},

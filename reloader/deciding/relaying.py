@@ -10,6 +10,7 @@ from reloader.events import (
     PathsIgnored,
     PathUnreadable,
     PatternIdle,
+    RulesRefused,
     SignalRefused,
     TargetDoubtful,
     TargetUnmoved,
@@ -27,6 +28,7 @@ from reloader.notices import (
     Notice,
     NotPassedOn,
     Remembered,
+    RulesNotFollowed,
     Watching,
     WatchingBeside,
     WatchingByComparing,
@@ -37,6 +39,8 @@ from reloader.notices import (
 def relayed(event: Event) -> Notice | None:
     """What is told of the event; None when nothing is."""
     match event:
+        case RulesRefused(path, owner):
+            return RulesNotFollowed(path, owner)
         case PathUnreadable(path, reason):
             return CannotRead(path, reason)
         case TreeKnown(files, folders):

@@ -38,7 +38,10 @@ def serve(control: _socket.socket, path: list[str]) -> None:
 
 
 def main() -> None:
-    """Serve the socket that the first argument names; where modules are found stands behind it."""
+    """Serve the socket that the first argument names.
+
+    The next is the folder of our package; those behind it are where a guard finds what it seldom needs.
+    """
     # A group of its own: what is sent to the supervisor's group, by a terminal or a process manager, is
     # not meant for us, nor for the guards.
     os.setpgid(0, 0)
@@ -48,5 +51,5 @@ def main() -> None:
     control = _socket.socket(fileno=int(sys.argv[1]))
     os.set_inheritable(control.fileno(), False)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    serve(control, sys.argv[2:])
+    serve(control, sys.argv[3:])
     os._exit(0)

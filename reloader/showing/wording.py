@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 
+from reloader import trust
 from reloader.events import ExitStatus
 from reloader.folder import absolute
 from reloader.notices import (
@@ -49,6 +50,7 @@ from reloader.notices import (
     Recognised,
     Released,
     Remembered,
+    RulesNotFollowed,
     SetAside,
     Started,
     StartingAgain,
@@ -259,6 +261,9 @@ class _Words:
                     f"not allowed to signal {processes_shown(processes)}: another user's\n"
                     f"hint: --sudo-kill lets sudo do it; by hand: {by_hand}"
                 ), Weight.STRONG
+            case RulesNotFollowed(path, owner):
+                text = f"does not follow {path_linked(path)}: it belongs to {printable(owner)}"
+                return f"{text}\nhint: {printable(trust.remedy(path))}", Weight.STRONG
             case CannotRead(path, reason):
                 text = f"cannot watch {path_linked(path)}: {lowered(reason)}; changes in it go unnoticed"
                 return f"{text}\nhint: make it readable, or --ignore it", Weight.STRONG

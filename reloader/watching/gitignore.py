@@ -1,52 +1,68 @@
-"""Where Git keeps its ignore rules, read as layers: core.excludesFile, info/exclude, .gitignore files."""
+"""Where Git keeps its ignore rules, read as layers: core.excludesFile, info/exclude, .gitignore files.
+
+Those of other users are not followed (see `trust`); `refuse(path, owner)` is called for each.
+"""
 
 from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Callable
 
+from reloader import trust
+from reloader.reading import read_regular
 from reloader.watching.patterns import Layer
 from reloader.watching.rules import layer
 
 GITIGNORE = ".gitignore"
+Refuse = Callable[[str, str], None]
 
 
-def layers_above(root: str) -> tuple[Layer, ...]:
+def layers_above(root: str, refuse: Refuse) -> tuple[Layer, ...]:
     """The layers that hold in `root` from outside of it, lowest first; its own .gitignore is not read."""
     top = repository_of(root)
     if top is None:
         return ()
-    layers = list(repository_layers(top))
+    layers = list(repository_layers(top, refuse))
     if top != root:
         folder = top
-        layers += layer_of(folder)
+        layers += layer_of(folder, refuse)
         for part in os.path.relpath(os.path.dirname(root), top).split(os.sep):
             if part != ".":
                 folder = os.path.join(folder, part)
-                layers += layer_of(folder)
+                layers += layer_of(folder, refuse)
     return tuple(layers)
 
 
-def layer_of(folder: str) -> tuple[Layer, ...]:
+def layer_of(folder: str, refuse: Refuse) -> tuple[Layer, ...]:
     """The rules of the folder's own .gitignore file, if it has one."""
-    return _read(os.path.join(folder, GITIGNORE), folder)
+    return _read(os.path.join(folder, GITIGNORE), folder, refuse)
 
 
-def repository_layers(top: str) -> tuple[Layer, ...]:
+def repository_layers(top: str, refuse: Refuse) -> tuple[Layer, ...]:
     """The rules that hold in the whole repository whose work tree is `top`."""
     exclude = os.path.join(_common_folder(top), "info", "exclude")
-    return _read(_excludes_file(top), top) + _read(exclude, top)
+    return _read(_excludes_file(top), top, refuse) + _read(exclude, top, refuse)
 
 
 def repository_of(path: str) -> str | None:
-    """The top of the work tree of Git that this folder lies in."""
+    """The top of the work tree of Git that this folder lies in; not one of another user."""
     while True:
-        if os.path.lexists(os.path.join(path, ".git")):
+        if is_top(path):
             return path
         parent = os.path.dirname(path)
         if parent == path:
             return None
         path = parent
+
+
+def is_top(folder: str) -> bool:
+    """Whether it is the top of a work tree whose Git folder may be followed."""
+    try:
+        trust.check(os.path.join(folder, ".git"))
+    except OSError:
+        return False
+    return True
 
 
 def git_folder(top: str) -> str:
@@ -84,11 +100,13 @@ def _excludes_file(top: str) -> str:
     return os.path.join(config, "git", "ignore")
 
 
-def _read(path: str, base: str) -> tuple[Layer, ...]:
+def _read(path: str, base: str, refuse: Refuse) -> tuple[Layer, ...]:
     try:
-        with open(path, encoding="utf-8", errors="surrogateescape", newline="\n") as file:
-            lines = file.read().removeprefix("\ufeff").split("\n")
+        content = read_regular(path, check=trust.checker(path)).decode("utf-8", "surrogateescape")
+    except trust.UntrustedError as untrusted:
+        refuse(path, untrusted.owner)
+        return ()
     except OSError:
         return ()  # not there, or not for us to read: Git ignores it as well
-    found = layer(base, lines, path)
+    found = layer(base, content.removeprefix("\ufeff").split("\n"), path)
     return (found,) if found else ()

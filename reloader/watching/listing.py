@@ -39,7 +39,8 @@ class Folder:
 class Lister:
     """Lists folders. `named` are the paths that the user named: they count whatever they hold.
 
-    `report_unreadable(path, reason)` is called once for every path that cannot be read.
+    `report_unreadable(path, reason)` is called once for every path that cannot be read, `refuse(path, owner)`
+    for every ignore file that is not followed since it belongs to another user.
     """
 
     def __init__(
@@ -48,11 +49,13 @@ class Lister:
         single: dict[str, set[str]],
         follow_git: bool,
         report_unreadable: Callable[[str, str], None],
+        refuse: Callable[[str, str], None],
     ) -> None:
         self._named = named
         self._single = single
         self._follow_git = follow_git
         self._report = report_unreadable
+        self._refuse = refuse
         self._reported: set[str] = set()
         self.files = True
         """Whether files are looked at; else only which folders there are."""
@@ -83,7 +86,7 @@ class Lister:
             return known or (Folder(outer, identity, {}, {}) if identity is not None else None)
         if VENV_MARK in listed and path not in self._named:
             return None
-        if ".git" in listed:
+        if ".git" in listed and gitignore.is_top(path):
             self.repositories.add(path)
         else:
             self.repositories.discard(path)
@@ -141,6 +144,12 @@ class Lister:
             self._reported.add(path)
             self._report(path, error.strerror or str(error))
 
+    def refuse(self, path: str, owner: str) -> None:
+        """Tell of an ignore file that belongs to another user."""
+        if path not in self._reported:
+            self._reported.add(path)
+            self._refuse(path, owner)
+
     @staticmethod
     def _stat(entry: os.DirEntry[str] | None) -> Stat | None:
         try:
@@ -153,10 +162,10 @@ class Lister:
         if not self._follow_git:
             return outer
         git: tuple[Layer, ...] = outer.git
-        if ".git" in listed and path not in self._named:
-            git = gitignore.repository_layers(path)
+        if path in self.repositories and path not in self._named:
+            git = gitignore.repository_layers(path, self.refuse)
         if gitignore.GITIGNORE in listed:
-            git += gitignore.layer_of(path)
+            git += gitignore.layer_of(path, self.refuse)
         return outer if git is outer.git else outer.with_git(git)
 
 

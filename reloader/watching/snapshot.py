@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 
 from reloader.events import Change, Kind
 from reloader.folder import absolute
@@ -77,38 +78,53 @@ def adopt(old: Snapshot, new: Snapshot, recent: AbstractSet[str], noted: Stat | 
     return adopted
 
 
-def remove_cached_bytecode(changes: Iterable[Change]) -> None:
-    """Remove what Python has cached of these files.
+def remove_cached_bytecode(changes: Iterable[Change], places: Iterable[str]) -> None:
+    """Remove what Python has cached of these files, which lie in these places; no link leads out of them.
 
     A .pyc is taken as fresh when the whole second of its source's modification time and its size are
     the same (PEP 552): after two saves within a second Python may run the first. Nothing tells which
     of them a .pyc was compiled from, so it goes whenever its source has changed.
     """
+    known = [os.path.realpath(place) for place in places]
+    caches: dict[str, list[str]] = {}
     for change in changes:
         folder, name = os.path.split(change.path)
         stem, extension = os.path.splitext(name)
         if extension != ".py":
             continue
-        for cache in _cache_folders(folder):
+        if folder not in caches:
+            caches[folder] = _cache_folders(folder, known)
+        for cache in caches[folder]:
             _remove_of(cache, stem)
 
 
-def _cache_folders(folder: str) -> list[str]:
-    folders = [os.path.join(folder, "__pycache__")]
+def _cache_folders(folder: str, places: Sequence[str]) -> list[str]:
+    """Where Python may have cached what lies in the folder, as real paths."""
+    real = os.path.realpath(folder)
+    found = [os.path.join(real, "__pycache__")] if _is_within(real, places) else []
     prefix = os.environ.get("PYTHONPYCACHEPREFIX")
     if prefix:
-        folders.append(os.path.join(absolute(prefix), folder.lstrip(os.sep)))
-    return folders
+        below = os.path.realpath(absolute(prefix))
+        mirrored = os.path.realpath(os.path.join(below, folder.lstrip(os.sep)))
+        found += [mirrored] if _is_within(mirrored, [below]) else []
+    return found
+
+
+def _is_within(path: str, places: Iterable[str]) -> bool:
+    return any(path == place or path.startswith(os.path.join(place, "")) for place in places)
 
 
 def _remove_of(cache: str, stem: str) -> None:
     try:
-        names = os.listdir(cache)
+        folder = os.open(cache, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:
-        return  # nothing is cached
-    for name in names:
-        if name.startswith(stem + ".") and _CACHED.fullmatch(name, len(stem)):
-            try:
-                os.unlink(os.path.join(cache, name))
-            except OSError:
-                pass  # gone already, or in a place that only others write
+        return  # nothing is cached, or behind a link
+    try:
+        for name in os.listdir(folder):
+            if name.startswith(stem + ".") and _CACHED.fullmatch(name, len(stem)):
+                with suppress(OSError):  # gone already, or in a place that only others write
+                    os.unlink(name, dir_fd=folder)
+    except OSError:
+        pass  # not for us to read
+    finally:
+        os.close(folder)

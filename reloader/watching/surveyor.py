@@ -20,6 +20,7 @@ from reloader.events import (
     Kind,
     PathUnreadable,
     PatternIdle,
+    RulesRefused,
     Sameness,
     TreeBusy,
     TreeCompared,
@@ -72,7 +73,11 @@ class Surveyor:
     ) -> None:
         """`loaded` tells what the worker has imported, where only that is to restart it."""
         self._loaded = loaded
-        self.tree = Tree(settings, lambda path, reason: post(PathUnreadable(path, reason)))
+        self.tree = Tree(
+            settings,
+            lambda path, reason: post(PathUnreadable(path, reason)),
+            lambda path, owner: post(RulesRefused(path, owner)),
+        )
         self.tree.lister.since_ns = since_ns
         self._settings = settings
         self._post = post
@@ -177,7 +182,7 @@ class Surveyor:
 
     def _find_silent(self) -> None:
         """Find the folders of which events do not tell everything; each is told."""
-        for place, mount in silent_places((*self.tree.roots, *self.tree.single), mounts()):
+        for place, mount in silent_places(self.tree.places, mounts()):
             if place in self.tree.folders:
                 self._silent.append(place)
                 self._post(WatchingFailed(f"{relative(place)} lies on {mount.kind}", self._interval))
@@ -196,7 +201,7 @@ class Surveyor:
         loaded = self._loaded() if changes else None
         if loaded is not None:
             unconcerning = [change for change in changes if not loaded.concerns(change)]
-            remove_cached_bytecode(unconcerning)
+            remove_cached_bytecode(unconcerning, self.tree.places)
             for change in unconcerning:
                 unchanged.append(Unchanged(change.path, Sameness.NOT_LOADED))
                 accept(self._baseline, self._latest, change.path)
@@ -226,9 +231,8 @@ class Surveyor:
             if how is not None:
                 unchanged.append(Unchanged(change.path, how))
                 accept(self._baseline, self._latest, change.path)
-        remove_cached_bytecode(
-            Change(file.path, Kind.CHANGED) for file in unchanged if file.how is Sameness.SYNTAX
-        )
+        reformatted = [file.path for file in unchanged if file.how is Sameness.SYNTAX]
+        remove_cached_bytecode([Change(path, Kind.CHANGED) for path in reformatted], self.tree.places)
         if unchanged:
             self._remember()
         return unchanged
@@ -264,7 +268,7 @@ class Surveyor:
             if not self._await_final(changes):
                 break
             paths = frozenset(change.path for change in changes)
-        remove_cached_bytecode(changes)
+        remove_cached_bytecode(changes, self.tree.places)
         self._baseline = dict(self._latest)
         self._home_then = identity_of(self._home)
         self._remember()

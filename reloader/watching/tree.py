@@ -39,10 +39,16 @@ MANY = 64
 class Tree:
     """Everything that is watched for one worker.
 
-    `report_unreadable(path, reason)` is called once for every path that cannot be read.
+    `report_unreadable(path, reason)` is called once for every path that cannot be read, `refuse(path, owner)`
+    for every ignore file that is not followed since it belongs to another user.
     """
 
-    def __init__(self, settings: Settings, report_unreadable: Callable[[str, str], None]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        report_unreadable: Callable[[str, str], None],
+        refuse: Callable[[str, str], None] = lambda _path, _owner: None,
+    ) -> None:
         self._settings = settings
         paths = sorted({absolute(given) for given in settings.watch})
         self.roots = [path for path in paths if os.path.isdir(path)]
@@ -52,10 +58,15 @@ class Tree:
             if path not in self.roots:
                 self.single.setdefault(os.path.dirname(path), set()).add(os.path.basename(path))
         named = frozenset(self.roots) | self.single.keys()
-        self.lister = Lister(named, self.single, settings.gitignore, report_unreadable)
+        self.lister = Lister(named, self.single, settings.gitignore, report_unreadable, refuse)
         self.folders: dict[str, Folder] = {}
         self._views: dict[str, View] = {}
         self._has_links = False
+
+    @property
+    def places(self) -> list[str]:
+        """The roots, and the folders of the files that are watched by their own name."""
+        return [*self.roots, *self.single]
 
     def add_single(self, path: str) -> bool:
         """Watch this file by its own name as well; whether that is new. A survey has to follow."""
@@ -105,7 +116,7 @@ class Tree:
 
     def repositories(self) -> set[str]:
         """The tops of Git's work trees in which the roots lie, or that lie in them."""
-        above = {gitignore.repository_of(folder) for folder in (*self.roots, *self.single)}
+        above = {gitignore.repository_of(folder) for folder in self.places}
         return {top for top in above if top is not None} | (self.lister.repositories & self.folders.keys())
 
     def entries(self, inside: str | None = None) -> Iterator[tuple[str, str, bool]]:
@@ -267,7 +278,7 @@ class Tree:
             counted = layer(root, COUNTED_FOR_PYTHON, "what counts for Python") if settings.python else None
             self._views[root] = View(
                 built_in=layer(root, BUILT_IN_IGNORES, "built-in"),
-                git=gitignore.layers_above(root) if settings.gitignore else (),
+                git=gitignore.layers_above(root, self.lister.refuse) if settings.gitignore else (),
                 options=layer(root, settings.ignore, "--ignore"),
                 counted=counted,
                 include=layer(root, settings.include, "--include"),

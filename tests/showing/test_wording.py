@@ -58,6 +58,7 @@ from reloader.notices import (
     Recognised,
     Released,
     Remembered,
+    RulesNotFollowed,
     SetAside,
     Started,
     StartingAgain,
@@ -375,6 +376,11 @@ WORDS: list[tuple[Notice, str]] = [
         "hint: make it readable, or --ignore it",
     ),
     (
+        RulesNotFollowed("/srv/a b/.gitignore", "eve (uid 7)"),
+        "does not follow /srv/a b/.gitignore: it belongs to eve (uid 7)\n"
+        "hint: RELOADER_TRUST='/srv/a b' follows what lies there; RELOADER_TRUST='*' follows the files of all users",
+    ),
+    (
         WatchingByComparing("limit reached", 1.0),
         "the system brings no change events: limit reached\nthe files are looked at every 1 s instead",
     ),
@@ -466,7 +472,15 @@ def test_notices_with_text_of_others_are_known() -> None:
     assert {type(param.values[0]) for param in _TEXTS} == {
         AddressInUse,
         *(AnotherUsers, NotPassedOn, WhichIsTheWorker),
-        *(Draining, StartingAgain, ChangesMeanwhile, CannotRead, EndingLeftovers, CannotStart),
+        *(
+            Draining,
+            StartingAgain,
+            ChangesMeanwhile,
+            CannotRead,
+            RulesNotFollowed,
+            EndingLeftovers,
+            CannotStart,
+        ),
         *(
             WatchingByComparing,
             OurFault,

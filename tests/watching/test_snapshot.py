@@ -121,7 +121,7 @@ def _changed(*paths: Path) -> list[Change]:
 def test_the_bytecode_of_a_source_goes_at_every_level_of_optimisation(tmp_path: Path, kind: Kind) -> None:
     source = tmp_path / "tasks.py"
     made = _compile(source)
-    remove_cached_bytecode([Change(str(source), kind)])
+    remove_cached_bytecode([Change(str(source), kind)], [str(tmp_path)])
     assert not any(path.exists() for path in made)
     assert source.exists()
 
@@ -136,7 +136,7 @@ def test_bytecode_of_other_interpreters_goes_as_well(tmp_path: Path) -> None:
     ]
     for path in others:
         path.write_bytes(b"")
-    remove_cached_bytecode(_changed(source))
+    remove_cached_bytecode(_changed(source), [str(tmp_path)])
     assert list(folder.iterdir()) == []
 
 
@@ -146,7 +146,7 @@ def test_bytecode_of_other_interpreters_goes_as_well(tmp_path: Path) -> None:
 def test_the_bytecode_of_another_source_stays(tmp_path: Path, other: str) -> None:
     changed, kept = tmp_path / "a.py", tmp_path / other
     gone, stays = _compile(changed), _compile(kept)
-    remove_cached_bytecode(_changed(changed))
+    remove_cached_bytecode(_changed(changed), [str(tmp_path)])
     assert not any(path.exists() for path in gone)
     assert all(path.exists() for path in stays)
 
@@ -154,7 +154,7 @@ def test_the_bytecode_of_another_source_stays(tmp_path: Path, other: str) -> Non
 def test_a_name_with_dots_loses_its_own_bytecode_alone(tmp_path: Path) -> None:
     changed, kept = tmp_path / "a.b.py", tmp_path / "a.py"
     gone, stays = _compile(changed), _compile(kept)
-    remove_cached_bytecode(_changed(changed))
+    remove_cached_bytecode(_changed(changed), [str(tmp_path)])
     assert not any(path.exists() for path in gone)
     assert all(path.exists() for path in stays)
 
@@ -162,7 +162,7 @@ def test_a_name_with_dots_loses_its_own_bytecode_alone(tmp_path: Path) -> None:
 def test_the_same_name_in_another_folder_keeps_its_bytecode(tmp_path: Path) -> None:
     changed, kept = tmp_path / "x" / "a.py", tmp_path / "y" / "a.py"
     gone, stays = _compile(changed), _compile(kept)
-    remove_cached_bytecode(_changed(changed))
+    remove_cached_bytecode(_changed(changed), [str(tmp_path)])
     assert not any(path.exists() for path in gone)
     assert all(path.exists() for path in stays)
 
@@ -171,7 +171,7 @@ def test_the_same_name_in_another_folder_keeps_its_bytecode(tmp_path: Path) -> N
 def test_a_change_of_another_kind_of_file_removes_nothing(tmp_path: Path, name: str) -> None:
     made = _compile(tmp_path / "a.py")
     (tmp_path / name).write_text("")
-    remove_cached_bytecode(_changed(tmp_path / name))
+    remove_cached_bytecode(_changed(tmp_path / name), [str(tmp_path)])
     assert all(path.exists() for path in made)
 
 
@@ -180,7 +180,7 @@ def test_only_bytecode_goes_from_the_folder_of_the_cache(tmp_path: Path) -> None
     folder = _compile(source)[0].parent
     (folder / "a.txt").write_text("")
     (folder / f"a.{_TAG}.pyc.140234").write_text("")
-    remove_cached_bytecode(_changed(source))
+    remove_cached_bytecode(_changed(source), [str(tmp_path)])
     assert sorted(os.listdir(folder)) == [f"a.{_TAG}.pyc.140234", "a.txt"]
 
 
@@ -193,7 +193,7 @@ def test_bytecode_under_a_prefix_goes_and_the_one_beside_the_source_too(
     assert all(path.is_relative_to(prefix) for path in elsewhere)
     stays = _compile(tmp_path / "project" / "tasks.py", prefix)
     monkeypatch.setenv("PYTHONPYCACHEPREFIX", str(prefix))
-    remove_cached_bytecode(_changed(source))
+    remove_cached_bytecode(_changed(source), [str(tmp_path)])
     assert not any(path.exists() for path in (*beside, *elsewhere))
     assert all(path.exists() for path in stays)
 
@@ -205,13 +205,43 @@ def test_a_relative_prefix_is_relative_to_the_current_folder(
     made = _compile(source, tmp_path / "cache")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPYCACHEPREFIX", "cache")
-    remove_cached_bytecode(_changed(source))
+    remove_cached_bytecode(_changed(source), [str(tmp_path)])
     assert not any(path.exists() for path in made)
+
+
+def test_no_link_leads_out_of_the_tree(tmp_path: Path) -> None:
+    """Seen to fail: a folder `__pycache__`, or one above it, may be a link to where somebody else's is."""
+    tree, elsewhere = tmp_path / "tree", tmp_path / "elsewhere"
+    tree.mkdir()
+    made = _compile(elsewhere / "tasks.py")
+    (tree / "__pycache__").symlink_to(elsewhere / "__pycache__")
+    (tree / "linked").symlink_to(elsewhere)
+    changes = _changed(tree / "tasks.py", tree / "linked" / "tasks.py")
+    remove_cached_bytecode(changes, [str(tree)])
+    assert all(path.exists() for path in made)
+    remove_cached_bytecode(changes, [str(tree), str(elsewhere)])
+    assert not any(path.exists() for path in made)
+
+
+def test_no_link_leads_out_of_the_prefix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tree, prefix = tmp_path / "tree", tmp_path / "prefix"
+    made = _compile(tree / "tasks.py", prefix)
+    (tmp_path / "moved").symlink_to(prefix)
+    monkeypatch.setenv("PYTHONPYCACHEPREFIX", str(tmp_path / "moved"))
+    mirrored = made[0].parent
+    mirrored.rename(tmp_path / "away")
+    mirrored.symlink_to(tmp_path / "away")
+    remove_cached_bytecode(_changed(tree / "tasks.py"), [str(tree)])
+    assert len(list((tmp_path / "away").iterdir())) == 3
+    mirrored.unlink()
+    (tmp_path / "away").rename(mirrored)
+    remove_cached_bytecode(_changed(tree / "tasks.py"), [str(tree)])
+    assert not list(mirrored.iterdir())
 
 
 def test_without_a_cache_nothing_happens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPYCACHEPREFIX", str(tmp_path / "nowhere"))
-    remove_cached_bytecode(_changed(tmp_path / "a.py", tmp_path / "gone" / "b.py"))
+    remove_cached_bytecode(_changed(tmp_path / "a.py", tmp_path / "gone" / "b.py"), [str(tmp_path)])
 
 
 def test_after_two_saves_in_one_second_python_runs_the_second(tmp_path: Path) -> None:
@@ -230,5 +260,5 @@ def test_after_two_saves_in_one_second_python_runs_the_second(tmp_path: Path) ->
     source.write_text("VERSION = 2\n")
     os.utime(source, (1_000_000_000, 1_000_000_000.5))
     assert version() == "1", "Python tells sources apart by whole seconds no more: is this still needed?"
-    remove_cached_bytecode(_changed(source))
+    remove_cached_bytecode(_changed(source), [str(tmp_path)])
     assert version() == "2"

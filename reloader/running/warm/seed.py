@@ -124,13 +124,18 @@ def _is_worker(words: list[str], own: list[str]) -> bool:
 def _template(package: str) -> Any:
     """The template's program, and the modules that it needs, which nobody else is to find imported.
 
-    It comes from where reloader is; it is not what the worker may have by that name.
+    It comes from where reloader is, and what it needs from the interpreter's own library; neither is what the
+    worker may have by such a name.
     """
-    before, looked_at = set(sys.modules), set(sys.path_importer_cache)
+    before, looked_at, path = set(sys.modules), set(sys.path_importer_cache), list(sys.path)
     finder: Any = _Package(package)
     sys.meta_path.insert(0, finder)
+    from reloader.importing import standard
+
+    sys.path[:] = standard(path)
     from reloader.running.warm import template_main
 
+    sys.path[:] = path
     sys.meta_path.remove(finder)
     for place in set(sys.path_importer_cache) - looked_at:
         del sys.path_importer_cache[place]

@@ -18,10 +18,12 @@ def _load(name: str) -> dict:  # type: ignore[type-arg]
     return found
 
 
-_before = set(sys.modules)
+_before, _path = set(sys.modules), sys.path[:]
+# What they need is the interpreter's own (`__future__` is a file), whatever PYTHONPATH leads to.
+sys.path[:] = [os.path.dirname(os.__file__)]
 _seed, _lines = _load("seed"), _load("lines")
 for _name in set(sys.modules) - _before:
     del sys.modules[_name]
-sys.path[:] = [entry for entry in sys.path if entry != _here]
+sys.path[:] = [entry for entry in _path if entry != _here]
 sys.path_importer_cache.pop(_here, None)
 _seed["begin"](_here, _lines)
