@@ -80,7 +80,8 @@ def run(settings: Settings, environment: Mapping[str, str], booted: Booted) -> i
     inbox: SimpleQueue[Event] = SimpleQueue()
     supervisor = Supervisor(settings)
     with Shell(settings, environment, inbox.put, booted) as shell:
-        shell.perform([*introduced(settings, shell.pid_to_kill), *supervisor.start(monotonic())])
+        first = introduced(settings, shell.pid_to_kill, shell.adopts)
+        shell.perform([*first, *supervisor.start(monotonic())])
         while not supervisor.finished:
             event = next_event(inbox, supervisor.deadline)
             shell.perform(supervisor.handle(event, monotonic()))
@@ -132,9 +133,11 @@ class Shell:
         self._listening: threading.Thread | None = None
         self._stage = Stage(settings, environment, post, self._spawn, self._console, self._sinks, booted)
         self._announcer = self._spawn("console", self._console.run)
+        self.adopts = True
+        """Whether what loses its parent below us becomes our child, unless the system knows no such thing."""
 
     def __enter__(self) -> Shell:
-        spawn.become_subreaper()
+        self.adopts = spawn.become_subreaper()
         self._signals.install()
         self._spawn("signals", self._signals.listen)
         if os.isatty(0) and self._console.is_at_terminal:
