@@ -43,7 +43,7 @@ from reloader.effects import (
 from reloader.errors import ExitCode, ReloaderError
 from reloader.events import DeadlinePassed, Event, OutputClosed, OutputFlushed
 from reloader.folder import run_folder
-from reloader.notices import AddressInUse, EndedItself, Killing, Notice, StillDraining
+from reloader.notices import AddressInUse, EndedItself, Killing, Notice, OutputIsLost, StillDraining
 from reloader.running import process, signals, spawn, system
 from reloader.settings import Settings, Trigger
 from reloader.showing.console import Console
@@ -121,7 +121,7 @@ class Shell:
         self._post = post
         self._spawn = partial(spawn_thread, post)
         self._signals = signals.Signals(post, lambda: self._keyboard is not None and self._stage.is_asking())
-        self._sinks = make_sinks()
+        self._sinks = make_sinks(post=post)
         self._console = Console(settings, self._sinks[1], environment, partial(post, OutputClosed()))
         self._began_ns = time.time_ns() - system.CLOCK_TICK_NS
         self._surveyor: Surveyor | None = None
@@ -249,7 +249,9 @@ class Shell:
             # The worker's last lines come before the line that says it has ended.
             ends = isinstance(notice, EndedItself | AddressInUse)
             after = self._stage.pumps_of(getattr(notice, "generation", None)) if ends else ()
-            self._console.tell(text, weight, after, in_place)
+            # On the other stream, where that is another one.
+            elsewhere = isinstance(notice, OutputIsLost) and notice.stream == self._sinks[1].name
+            self._console.tell(text, weight, after, in_place, self._sinks[0] if elsewhere else None)
 
     def _begin_watching(self) -> None:
         # A third of our own start, which the worker need not wait for: it runs while this is read.
