@@ -43,7 +43,7 @@ from reloader.effects import (
 from reloader.errors import ExitCode, ReloaderError
 from reloader.events import DeadlinePassed, Event, OutputClosed, OutputFlushed
 from reloader.folder import run_folder
-from reloader.notices import AddressInUse, EndedItself, Killing, Notice, StillDraining
+from reloader.notices import AddressInUse, EndedItself, Killing, Notice, OutputIsLost, StillDraining
 from reloader.running import process, signals, spawn, system
 from reloader.settings import Settings, Trigger
 from reloader.showing.console import Console
@@ -80,7 +80,8 @@ def run(settings: Settings, environment: Mapping[str, str], booted: Booted) -> i
     inbox: SimpleQueue[Event] = SimpleQueue()
     supervisor = Supervisor(settings)
     with Shell(settings, environment, inbox.put, booted) as shell:
-        shell.perform([*introduced(settings, shell.pid_to_kill), *supervisor.start(monotonic())])
+        first = introduced(settings, shell.pid_to_kill, shell.adopts)
+        shell.perform([*first, *supervisor.start(monotonic())])
         while not supervisor.finished:
             event = next_event(inbox, supervisor.deadline)
             shell.perform(supervisor.handle(event, monotonic()))
@@ -120,7 +121,7 @@ class Shell:
         self._post = post
         self._spawn = partial(spawn_thread, post)
         self._signals = signals.Signals(post, lambda: self._keyboard is not None and self._stage.is_asking())
-        self._sinks = make_sinks()
+        self._sinks = make_sinks(post=post)
         self._console = Console(settings, self._sinks[1], environment, partial(post, OutputClosed()))
         self._began_ns = time.time_ns() - system.CLOCK_TICK_NS
         self._surveyor: Surveyor | None = None
@@ -132,9 +133,11 @@ class Shell:
         self._listening: threading.Thread | None = None
         self._stage = Stage(settings, environment, post, self._spawn, self._console, self._sinks, booted)
         self._announcer = self._spawn("console", self._console.run)
+        self.adopts = True
+        """Whether what loses its parent below us becomes our child, unless the system knows no such thing."""
 
     def __enter__(self) -> Shell:
-        spawn.become_subreaper()
+        self.adopts = spawn.become_subreaper()
         self._signals.install()
         self._spawn("signals", self._signals.listen)
         if os.isatty(0) and self._console.is_at_terminal:
@@ -246,7 +249,9 @@ class Shell:
             # The worker's last lines come before the line that says it has ended.
             ends = isinstance(notice, EndedItself | AddressInUse)
             after = self._stage.pumps_of(getattr(notice, "generation", None)) if ends else ()
-            self._console.tell(text, weight, after, in_place)
+            # On the other stream, where that is another one.
+            elsewhere = isinstance(notice, OutputIsLost) and notice.stream == self._sinks[1].name
+            self._console.tell(text, weight, after, in_place, self._sinks[0] if elsewhere else None)
 
     def _begin_watching(self) -> None:
         # A third of our own start, which the worker need not wait for: it runs while this is read.

@@ -340,6 +340,22 @@ class OutputClosed(Message):
     """Whoever read our output is gone."""
 
 
+class OutputFailed(Message):
+    """What is shown is lost from now on: it cannot be written, as on a full disk."""
+
+    stream: str
+    """`standard output` or `standard error`, or both."""
+    reason: str
+
+
+class OutputRecovered(Message):
+    """It can be written again."""
+
+    stream: str
+    lost: int
+    """Bytes."""
+
+
 class OutputFlushed(Message):
     """Everything the worker printed has been passed on."""
 
@@ -394,6 +410,8 @@ Event = (
     | Resumed
     | SignalReceived
     | OutputClosed
+    | OutputFailed
+    | OutputRecovered
     | OutputFlushed
     | SourceFailed
     | DeadlinePassed

@@ -478,6 +478,20 @@ class WatchingByComparing(Message):
     interval: float
 
 
+class OutputIsLost(Message):
+    """What goes there cannot be written for now."""
+
+    stream: str
+    reason: str
+
+
+class OutputIsBack(Message):
+    """What goes there is written again; so many bytes were lost."""
+
+    stream: str
+    lost: int
+
+
 class OurFault(Message):
     """A bug of ours; the worker is drained and the run ends."""
 
@@ -540,5 +554,7 @@ Notice = (
     | Unpaused
     | GuardWasLost
     | WatchingByComparing
+    | OutputIsLost
+    | OutputIsBack
     | OurFault
 )

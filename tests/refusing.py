@@ -27,6 +27,14 @@ NUMBERS = {
         "pidfd_send_signal": 424,
         "pidfd_open": 434,
         "seccomp": 317,
+        "madvise": 28,
+        "sched_setscheduler": 144,
+        "sched_getscheduler": 145,
+        "prctl": 157,
+        "inotify_add_watch": 254,
+        "inotify_init1": 294,
+        "memfd_create": 319,
+        "close_range": 436,
     },
     "aarch64": {
         "fork": 220,
@@ -35,23 +43,65 @@ NUMBERS = {
         "pidfd_send_signal": 424,
         "pidfd_open": 434,
         "seccomp": 277,
+        "inotify_init1": 26,
+        "inotify_add_watch": 27,
+        "sched_setscheduler": 119,
+        "sched_getscheduler": 120,
+        "prctl": 167,
+        "madvise": 233,
+        "memfd_create": 279,
+        "close_range": 436,
     },
 }
 _PR_SET_NO_NEW_PRIVS, _SET_FILTER = 38, 1
 # The second one is known to Linux 5.19 and newer: no signal interrupts a call that waits for our answer.
 _NEW_LISTENER, _WAIT_KILLABLE = 8, 32
-_ALLOW, _ASK = 0x7FFF0000, 0x7FC00000
+_ALLOW, _ASK, _FAIL = 0x7FFF0000, 0x7FC00000, 0x00050000
 _RECEIVE, _ANSWER = 0xC0502100, 0xC0182101
 _CONTINUE = 1
+
+
+def lacking(error: int, *calls: str) -> Callable[[], None]:
+    """For `preexec`: a system where these calls always fail with this errno, as an old one or a sandbox."""
+    numbers = _numbers()
+    load = struct.pack("HBBI", 0x20, 0, 0, 0)
+    compares = b"".join(
+        struct.pack("HBBI", 0x15, len(calls) - place, 0, numbers[call]) for place, call in enumerate(calls)
+    )
+    answers = struct.pack("HBBI", 0x06, 0, 0, _ALLOW) + struct.pack("HBBI", 0x06, 0, 0, _FAIL | error)
+
+    def install() -> None:
+        assert _install(load + compares + answers, numbers["seccomp"], (0,)) == 0
+
+    return install
+
+
+def _numbers() -> dict[str, int]:
+    numbers = NUMBERS.get(platform.machine())
+    if numbers is None or not os.path.exists("/proc/sys/kernel/seccomp/actions_avail"):
+        pytest.skip("system calls cannot be refused here")
+    return numbers
+
+
+def _install(filter_: bytes, seccomp: int, tried: Sequence[int]) -> int:
+    """Install a filter in this process, with the first of these flags that the system takes; what it says."""
+    program = ctypes.create_string_buffer(filter_, len(filter_))
+    described = struct.pack("HxxxxxxP", len(filter_) // 8, ctypes.addressof(program))
+    system = ctypes.CDLL(None, use_errno=True)
+    system.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    result = -1
+    for flags in tried:
+        result = system.syscall(seccomp, _SET_FILTER, flags, ctypes.create_string_buffer(described, 16))
+        if result >= 0:
+            break
+    return result
 
 
 class Refusing:
     """`preexec` goes to the run. Until `refuse` or `hold` is called everything is allowed."""
 
     def __init__(self, call: str) -> None:
-        numbers = NUMBERS.get(platform.machine())
-        if numbers is None or not os.path.exists("/proc/sys/kernel/seccomp/actions_avail"):
-            pytest.skip("system calls cannot be refused here")
+        numbers = _numbers()
         self._number, self._seccomp = numbers[call], numbers["seccomp"]
         self._ours, self._theirs = socket.socketpair()
         self._error = 0
@@ -70,14 +120,8 @@ class Refusing:
         load = struct.pack("HBBI", 0x20, 0, 0, 0)
         compare = struct.pack("HBBI", 0x15, 1, 0, self._number)
         answers = struct.pack("HBBI", 0x06, 0, 0, _ALLOW) + struct.pack("HBBI", 0x06, 0, 0, _ASK)
-        program = ctypes.create_string_buffer(load + compare + answers, 32)
-        described = ctypes.create_string_buffer(struct.pack("HxxxxxxP", 4, ctypes.addressof(program)), 16)
-        system = ctypes.CDLL(None, use_errno=True)
-        system.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-        for flags in (_NEW_LISTENER | _WAIT_KILLABLE, _NEW_LISTENER):
-            fd = system.syscall(self._seccomp, _SET_FILTER, flags, described)
-            if fd >= 0:
-                break
+        flags = (_NEW_LISTENER | _WAIT_KILLABLE, _NEW_LISTENER)
+        fd = _install(load + compare + answers, self._seccomp, flags)
         socket.send_fds(self._theirs, [b"y" if fd >= 0 else b"n"], [fd] if fd >= 0 else [])
         if fd >= 0:
             os.close(fd)

@@ -6,9 +6,21 @@ from reloader.effects import Effect, Tell
 from reloader.notices import Caution, InterruptIgnored, Recognised
 from reloader.settings import Settings
 
+# Where nobody is given the children of those that have ended.
+NO_ADOPTION = Caution(
+    "the system refuses prctl(PR_SET_CHILD_SUBREAPER): processes of the worker whose parent has ended "
+    "are not found, and may be left behind",
+    "allow prctl in the profile of the sandbox or container",
+)
 
-def introduced(settings: Settings, pid_to_kill: int | None = None) -> list[Effect]:
-    """The first words of a run; `pid_to_kill` is given where no Ctrl-C ends it."""
+
+def introduced(settings: Settings, pid_to_kill: int | None = None, adopts: bool = True) -> list[Effect]:
+    """The first words of a run; `pid_to_kill` is given where no Ctrl-C ends it.
+
+    `adopts` tells whether what loses its parent becomes our child.
+    """
     told: list[Effect] = [Tell(Recognised())]
     told += [Tell(Caution(what, remedy)) for what, remedy in settings.cautions]
+    if not adopts:
+        told.append(Tell(NO_ADOPTION))
     return told if pid_to_kill is None else [*told, Tell(InterruptIgnored(pid_to_kill))]

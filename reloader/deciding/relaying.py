@@ -7,6 +7,8 @@ from reloader.events import (
     Event,
     LeftoversFound,
     ListeningFailed,
+    OutputFailed,
+    OutputRecovered,
     PathsIgnored,
     PathUnreadable,
     PatternIdle,
@@ -27,6 +29,8 @@ from reloader.notices import (
     MatchesNothing,
     Notice,
     NotPassedOn,
+    OutputIsBack,
+    OutputIsLost,
     Remembered,
     RulesNotFollowed,
     Watching,
@@ -63,6 +67,10 @@ def relayed(event: Event) -> Notice | None:
             return MatchesNothing(option, pattern)
         case PathsIgnored(paths, why, source, line):
             return Ignoring(paths, why, source, line)
+        case OutputFailed(stream, reason):
+            return OutputIsLost(stream, reason)
+        case OutputRecovered(stream, lost):
+            return OutputIsBack(stream, lost)
         case ContentsKnown(files, kept):
             return Remembered(files, kept)
     return None

@@ -94,9 +94,9 @@ class Guard:
         self.stop_signal, self.stop_timeout = order["stop_signal"], order["stop_timeout"]
         self.name, self.order = order["name"], order
         self.output = OrphanOutput(pipes)
-        handle = os.pidfd_open(pid) if hasattr(os, "pidfd_open") else None
-        self.answer(wire.STARTED, pid, file=handle)
-        if handle is not None:
+        handle = spawn.open_pidfd(pid)
+        self.answer(wire.STARTED, pid, file=handle if handle >= 0 else None)
+        if handle >= 0:
             os.close(handle)
 
     def serve(self) -> None:

@@ -7,14 +7,12 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import IO
 
 from reloader.events import Event, PreflightFailed, PreflightPassed, PromptAwaited
 from reloader.folder import enter_run_folder, relative, run_folder
-from reloader.running import judge
+from reloader.running import judge, system
 from reloader.settings import Settings
 
 # An interpreter that does not answer within this time, in seconds, judges nothing.
@@ -101,7 +99,7 @@ class Preflight:
         It stays in our session, where no worker's leftovers are looked for, in a process group of its
         own, which a terminal's Ctrl-C does not reach.
         """
-        with _scratch() as output, open(os.devnull, "rb") as nothing:
+        with os.fdopen(system.make_unnamed("check"), "w+b") as output, open(os.devnull, "rb") as nothing:
             actions = [
                 (os.POSIX_SPAWN_DUP2, nothing.fileno(), 0),
                 (os.POSIX_SPAWN_DUP2, output.fileno(), 1),
@@ -130,13 +128,6 @@ class Preflight:
             lines = output.read().decode(errors="replace").rstrip().splitlines()[-SHOWN:]
         how = f"exit status {code}" if code > 0 else signal.Signals(-code).name
         return [*lines, f"({how})"]
-
-
-def _scratch() -> IO[bytes]:
-    """A file without a name; in memory where that can be had, for a full disk is no fault of the check's."""
-    if hasattr(os, "memfd_create"):
-        return os.fdopen(os.memfd_create("check"), "w+b")
-    return tempfile.TemporaryFile()
 
 
 def _collect(group: int) -> int:

@@ -8,10 +8,13 @@ from __future__ import annotations
 # What lies under signal: that brings enumerations and much else.
 import _signal as signal  # type: ignore[import-not-found]
 import ctypes
+import errno
 import os
 import sys
 from collections.abc import Mapping, Sequence
 
+# What a system says of a call that it does not have, and a sandbox of one that it does not allow.
+REFUSALS = frozenset({errno.ENOSYS, errno.EPERM, errno.EACCES})
 PR_SET_PDEATHSIG, PR_SET_NAME, PR_SET_CHILD_SUBREAPER = 1, 15, 36  # prctl(2)
 _SYSTEM = ctypes.CDLL(None) if sys.platform == "linux" else None
 
@@ -25,10 +28,21 @@ class SpawnError(Exception):
         self.at_folder = at_folder
 
 
-def become_subreaper() -> None:
-    """Make every descendant that loses its parent our own child (Linux 3.4 and newer)."""
-    if _SYSTEM is not None:
-        _SYSTEM.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+def become_subreaper() -> bool:
+    """Make every descendant that loses its parent our own child; False where Linux refuses that."""
+    return _SYSTEM is None or _SYSTEM.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+
+
+def open_pidfd(pid: int) -> int:
+    """A process's pidfd; -1 where there are no such. Raises OSError, ProcessLookupError when it is gone."""
+    if not hasattr(os, "pidfd_open"):
+        return -1
+    try:
+        return os.pidfd_open(pid)
+    except OSError as error:
+        if error.errno in REFUSALS:
+            return -1
+        raise
 
 
 def call_itself(name: str) -> None:

@@ -33,6 +33,20 @@ def make_pipe() -> tuple[int, int]:
     return reading, writing
 
 
+def make_unnamed(name: str) -> int:
+    """A descriptor of an empty file that is gone once it is closed; in memory where that can be had.
+
+    Raises OSError.
+    """
+    try:
+        return os.memfd_create(name)
+    except (AttributeError, OSError):
+        import tempfile
+
+        with tempfile.TemporaryFile(prefix=name) as file:
+            return os.dup(file.fileno())
+
+
 def shows_descriptors() -> bool:
     """Whether others can open by a path what a process has open."""
     return os.path.isdir("/proc/self/fd")
@@ -63,23 +77,28 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
-def began_at(pid: int) -> int | None:
-    """When a process began, in clock ticks, which no later one with its pid did; None once it has ended."""
+def began_at(pid: int, even_ended: bool = False) -> int | None:
+    """When a process began, in clock ticks, which no later one with its pid did; None once it has ended.
+
+    With `even_ended`, that of a zombie too.
+    """
+    fields = _stat_of(pid)
+    return None if not fields or (fields[0] in "ZX" and not even_ended) else int(fields[19])
+
+
+def _stat_of(pid: int) -> list[str]:
+    """What stands behind the name in /proc/PID/stat, from the state on; nothing where there is no such."""
     try:
         with open(f"/proc/{pid}/stat", encoding="utf-8", errors="surrogateescape") as file:
-            fields = file.read().rpartition(")")[2].split()
+            return file.read().rpartition(")")[2].split()
     except OSError:
-        return None
-    return None if fields[0] in "ZX" else int(fields[19])
+        return []
 
 
 def terminal_of(pid: int) -> int | None:
     """The device number of a process's controlling terminal; None where it has none, or nobody tells."""
-    try:
-        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="surrogateescape") as file:
-            number = int(file.read().rpartition(")")[2].split()[4])
-    except OSError:
-        return None
+    fields = _stat_of(pid)
+    number = int(fields[4]) if fields else 0
     # As proc(5) has it: the minor number's upper bits stand above the major one.
     return os.makedev(number >> 8 & 0xFFF, number & 0xFF | number >> 12 & 0xFFF00) if number else None
 
@@ -115,22 +134,34 @@ class Handle:
         self.pid = pid
         self.is_open = True
         """Whether nobody has closed it."""
-        if fd is None:
-            fd = os.pidfd_open(pid) if hasattr(os, "pidfd_open") else -1
-        self.fd = fd
+        self.fd = spawn.open_pidfd(pid) if fd is None else fd
         """The pidfd, which is readable once the process has ended; -1 where there are no such."""
+        self._began = began_at(pid, even_ended=True) if self.fd < 0 else None
+        """By what the process is told from a later one with its pid; None where that cannot be."""
+        if self.fd < 0 and self._began is None:
+            os.kill(pid, 0)
 
     def send(self, number: int) -> bool:
         """Send a signal; nothing happens if the process has ended. False where it is not ours to signal."""
         try:
-            if self.fd >= 0:
-                signal.pidfd_send_signal(self.fd, number)
-            else:
+            is_sent = self.fd >= 0 and self._send_by_pidfd(number)
+            if not is_sent and self.is_alive():
+                # By its number, which is its own as long as it has not ended.
                 os.kill(self.pid, number)
         except ProcessLookupError:
             pass
         except PermissionError:
             return False
+        return True
+
+    def _send_by_pidfd(self, number: int) -> bool:
+        """Whether that is allowed. Raises ProcessLookupError."""
+        try:
+            signal.pidfd_send_signal(self.fd, number)
+        except OSError as error:
+            if error.errno in spawn.REFUSALS:
+                return False  # by a sandbox, or since it is another user's
+            raise
         return True
 
     def is_alive(self) -> bool:
@@ -140,6 +171,8 @@ class Handle:
                 poll = select.poll()
                 poll.register(self.fd, select.POLLIN)
                 return not poll.poll(0)
+            if self._began is not None:
+                return began_at(self.pid) == self._began
             os.kill(self.pid, 0)
         except PermissionError:
             return True

@@ -71,7 +71,7 @@ class Console(Writer):
         self._below_manager = is_below_manager(environment)
         self.several = False
         """Whether there are several generations, which the prefix tells apart."""
-        self._queue: SimpleQueue[tuple[bytes, Sequence[Shown], bool, float] | None] = SimpleQueue()
+        self._queue: SimpleQueue[tuple[bytes, Sequence[Shown], bool, float, Sink] | None] = SimpleQueue()
         self.generation = 0
         """The last that was started."""
 
@@ -93,18 +93,29 @@ class Console(Writer):
         at_terminal = self._sink.at_terminal and not self._json
         return at_terminal and self._is_coloured(self._sink) and links.are_known(self._environment)
 
-    def tell(self, text: str, weight: Weight, after: Sequence[Shown] = (), in_place: bool = False) -> None:
+    def tell(
+        self,
+        text: str,
+        weight: Weight,
+        after: Sequence[Shown] = (),
+        in_place: bool = False,
+        sink: Sink | None = None,
+    ) -> None:
         """Show lines of ours, once what they come after has been shown.
 
-        One line that is shown `in_place` lasts until anything else is shown.
+        One line that is shown `in_place` lasts until anything else is shown. `sink` is where they go, if not
+        where they always do.
         """
         if in_place:
             # A line that were broken by the terminal's edge could not be taken back.
             text = text[: max(0, self._columns() - len(self._mark()) - 1)]
-        self._queue_up(self._render(text, weight), after, in_place)
+        sink = sink or self._sink
+        self._queue_up(self._render(text, weight, sink), after, in_place, sink)
 
-    def _queue_up(self, data: bytes, after: Sequence[Shown] = (), in_place: bool = False) -> None:
-        self._queue.put((data, after, in_place, time.monotonic() + _DRAWN_LIMIT))
+    def _queue_up(
+        self, data: bytes, after: Sequence[Shown] = (), in_place: bool = False, sink: Sink | None = None
+    ) -> None:
+        self._queue.put((data, after, in_place, time.monotonic() + _DRAWN_LIMIT, sink or self._sink))
 
     def _columns(self) -> int:
         try:
@@ -182,15 +193,15 @@ class Console(Writer):
     def run(self) -> None:
         """Show lines until the end."""
         while (item := self._queue.get()) is not None:
-            data, after, in_place, latest = item
+            data, after, in_place, latest, sink = item
             deadline = time.monotonic() + _AFTER
             for shown in after:
                 shown.wait(max(0.0, deadline - time.monotonic()))
             try:
                 if in_place:
-                    self._sink.show_for_now(data.rstrip(b"\n"))
+                    sink.show_for_now(data.rstrip(b"\n"))
                 else:
-                    self._sink.write_between(self, data, _CALM, _CALM_LIMIT, latest)
+                    sink.write_between(self, data, _CALM, _CALM_LIMIT, latest)
             except SinkClosed:
                 self._closed()
                 return
@@ -199,7 +210,7 @@ class Console(Writer):
         stamp = f"{_clock()} " if self._settings.timestamps else ""
         return f"{stamp}{OUR_NAME:<{self._width}} | "
 
-    def _render(self, text: str, weight: Weight) -> bytes:
+    def _render(self, text: str, weight: Weight, sink: Sink) -> bytes:
         text = paint.plain(text, self._environment)
         if self._json:
             from reloader.showing.objects import ending_with
@@ -207,7 +218,7 @@ class Console(Writer):
             return self._head(OUR_NAME, self.generation, level=_LEVELS[weight]) + ending_with(text)
         mark = self._mark()
         lines = [mark + line for line in text.split("\n")]
-        if self._is_coloured(self._sink):
+        if self._is_coloured(sink):
             start = {
                 Weight.DETAIL: paint.DIM,
                 Weight.ROUTINE: paint.DIM,

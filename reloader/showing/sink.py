@@ -9,14 +9,19 @@ import re
 import select
 import threading
 import time
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+from reloader.events import Event, OutputFailed, OutputRecovered
 
 if TYPE_CHECKING:
     from reloader.showing.modes import Modes
 
-_READER_IS_GONE = frozenset({errno.EPIPE, errno.EIO, errno.EBADF, errno.ENXIO})
+# Whatever else a write fails with (a full disk, a quota, a terminal that was hung up) may pass.
+_READER_IS_GONE = frozenset({errno.EPIPE, errno.ECONNRESET, errno.EBADF})
+# What could not be written is tried again after this, in seconds; what comes until then is lost.
+_RETRY = 1.0
 
 # A pipe of ours is made this large, in bytes, where the system allows it: each write wakes the reader.
 _PIPE = 1 << 20
@@ -78,10 +83,18 @@ class Writer:
 
 
 class Sink:
-    """A descriptor for writing. Its lock is the only one of the program."""
+    """A descriptor for writing. Its lock is the only one of the program.
 
-    def __init__(self, fd: int) -> None:
+    Where nothing can be written for now, as on a full disk, what comes is lost, so that nobody waits for it.
+    """
+
+    def __init__(
+        self, fd: int, name: str = "our output", post: Callable[[Event], None] = lambda _event: None
+    ) -> None:
+        """`name` is what the user calls it. Posts OutputFailed and OutputRecovered."""
         self.fd = fd
+        self.name = name
+        self._post = post
         self.at_terminal = os.isatty(fd)
         self._lock = threading.Condition(threading.Lock())
         self._unfinished: Writer | None = None
@@ -93,6 +106,11 @@ class Sink:
         """When something was written last, and when what is drawn again and again may be over."""
         self._drawing: Writer | None = None
         """Who has drawn last."""
+        self._lost = 0
+        """Bytes, since something could be written."""
+        self._retry_at = float("-inf")
+        self._is_cut = False
+        """The last byte that was written ended no line."""
 
     def write(self, writer: Writer, *chunks: bytes) -> None:
         """Write all of them, each rendered by itself; another writer's unfinished line is ended first.
@@ -197,6 +215,13 @@ class Sink:
             self._write_all(_ERASE)
 
     def _write_all(self, data: bytes) -> None:
+        if not data:
+            return
+        if self._lost and time.monotonic() < self._retry_at:
+            self._lost += len(data)
+            return
+        if self._lost and self._is_cut:
+            data = b"\n" + data
         view = memoryview(data)
         while view:
             try:
@@ -207,7 +232,22 @@ class Sink:
             except OSError as error:
                 if error.errno in _READER_IS_GONE:
                     raise SinkClosed from error
-                raise
+                self._lose(data, len(view), error)
+                return
+        self._is_cut = not data.endswith(b"\n")
+        if self._lost:
+            lost, self._lost = self._lost, 0
+            self._post(OutputRecovered(self.name, lost))
+
+    def _lose(self, data: bytes, left: int, error: OSError) -> None:
+        """So many bytes at the end of the data could not be written."""
+        if left < len(data):
+            self._is_cut = data[-left - 1 : -left] != b"\n"
+        self._retry_at = time.monotonic() + _RETRY
+        is_first = not self._lost
+        self._lost += left
+        if is_first:
+            self._post(OutputFailed(self.name, error.strerror or str(error)))
 
 
 def rows_of(data: bytes, columns: int) -> int:
@@ -222,12 +262,16 @@ def _columns(character: str) -> int:
     return 0 if combining(character) else 2 if east_asian_width(character) in "WF" else 1
 
 
-def make_sinks(stdout: int = 1, stderr: int = 2) -> tuple[Sink, Sink]:
+def make_sinks(
+    stdout: int = 1, stderr: int = 2, post: Callable[[Event], None] = lambda _event: None
+) -> tuple[Sink, Sink]:
     """Sinks for both; one and the same if they lead to the same file."""
     for fd in (stdout, stderr):
         _widen(fd)
-    out = Sink(stdout)
-    return (out, out) if _same_file(stdout, stderr) else (out, Sink(stderr))
+    if _same_file(stdout, stderr):
+        both = Sink(stdout, post=post)
+        return both, both
+    return Sink(stdout, "standard output", post), Sink(stderr, "standard error", post)
 
 
 def _widen(fd: int) -> None:

@@ -43,6 +43,8 @@ from reloader.notices import (
     NotPassedOn,
     NotReady,
     OurFault,
+    OutputIsBack,
+    OutputIsLost,
     Paused,
     Preloaded,
     PromptStays,
@@ -304,6 +306,12 @@ class _Words:
                     (f"\nhint: {remedy}" for sign, remedy in _REMEDIES.items() if sign in lowered(reason)), ""
                 )
                 return f"{text}\nthe files are looked at every {interval:g} s instead{hint}", Weight.STRONG
+            case OutputIsLost(stream, reason):
+                text = f"cannot write to {printable(stream)}: {printable(lowered(reason))}"
+                return f"{text}; {self.name} goes on, and what is printed there is lost", Weight.STRONG
+            case OutputIsBack(stream, lost):
+                text = f"{printable(stream)} can be written to again"
+                return f"{text}; {counted(lost, 'byte')} were lost", Weight.STRONG
             case OurFault(source, error):
                 text = f"a fault of reloader itself, in {source}: {printable(error)}"
                 return f"{text}\nhint: please report it; the worker is drained now", Weight.STRONG

@@ -77,6 +77,8 @@ class Inotify:
             except OSError as error:
                 if error.errno in (errno.ENOSPC, errno.ENOMEM):
                     raise WatchLimitError("the watch limit is reached", added) from error
+                if error.errno in (errno.ENOSYS, errno.EPERM):
+                    raise  # a sandbox: so it is with every folder
                 continue
             self._held[place] = watch
             self._places.setdefault(watch, set()).add(place)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import resource
 import shutil
 import signal
@@ -219,3 +220,88 @@ def test_a_drain_without_a_limit(stubborn: Path, start: Start, dies: bool) -> No
     assert run.wait() == (-signal.SIGKILL if dies else 0)
     assert run.out.text.count("got") == 1
     assert "SIGKILL" not in run.err.text
+
+
+# --- output ---------------------------------------------------------------------------------------
+
+PRINTS = """
+import os, signal, sys, time
+import task
+
+def stop(number, frame):
+    open("stopped", "a").write("x")
+    sys.exit(0)
+
+signal.signal(signal.SIGINT, stop)
+open("begun", "a").write("x")
+last = None
+while True:
+    words = open("words").read() if os.path.exists("words") else ""
+    if words != last:
+        last = words
+        print(words, file=sys.stderr if os.path.exists("to-stderr") else sys.stdout, flush=True)
+    time.sleep(0.02)
+"""
+
+
+def say(folder: Path, words: str) -> None:
+    """Let the worker print."""
+    (folder / "unsaid").write_text(words)
+    (folder / "unsaid").replace(folder / "words")
+
+
+@pytest.mark.parametrize("stream", ["output", "error"])
+def test_the_disk_is_full_for_what_is_shown(project: Path, start: Start, tmp_path: Path, stream: str) -> None:
+    """Told once, on the other stream; the worker goes on, and is shown again once there is room.
+
+    Seen to fail with every error of a write taken for a fault of ours, which ended the run.
+    """
+    disk = tmp_path / "disk"
+    launcher = [*tiny_disk(disk), "sh", "-c", f'exec "$@" {2 if stream == "error" else 1}>>{disk}/log', "sh"]
+    (project / "worker.py").write_text(PRINTS)
+    if stream == "error":
+        (project / "to-stderr").touch()
+    run = start("--", PYTHON, "worker.py", launcher=launcher)
+    other = run.err if stream == "output" else run.out
+    eventually((project / "begun").exists, "the worker has begun")
+    say(project, "a long line " * 1000)
+    other.wait_for(f"reloader.* cannot write to standard {stream}: no space left on device; worker goes on")
+    say(project, "lost")
+    log = Path(f"/proc/{run.process.pid}/root{disk}/log")
+    assert len(log.read_bytes()) == 4096
+    save(project / "task.py", "VERSION = 2\n")
+    eventually(lambda: (project / "begun").read_text() == "xx", "the next generation has begun")
+    os.truncate(log, 0)
+
+    def is_back() -> bool:
+        say(project, f"room {time.monotonic()}")
+        return "room" in log.read_text()
+
+    eventually(is_back, "what is printed is shown again")
+    # What was cut is not gone on with.
+    assert log.read_text().startswith("\n")
+    told: Callable[[], str] = log.read_text if stream == "error" else lambda: run.err.text
+    again = rf"standard {stream} can be written to again; [\d,]+ bytes were lost"
+    eventually(lambda: re.search(again, told()), "it is told that it can be written to again")
+    assert run.stop() == 0
+    assert other.text.count("cannot write") == 1
+
+
+def test_the_terminal_has_broken(project: Path, start: Start) -> None:
+    """It was hung up, and no SIGHUP came: the worker goes on.
+
+    Seen to fail with EIO taken for a reader that is gone, which ends the run.
+    """
+    (project / "worker.py").write_text(PRINTS)
+    ours, theirs = os.openpty()
+    launcher = ["sh", "-c", f'exec "$@" >{os.ttyname(theirs)}', "sh"]
+    run = start("--", PYTHON, "worker.py", launcher=launcher)
+    run.err.wait_for("watching")
+    os.close(theirs)
+    os.close(ours)
+    say(project, "nobody sees it")
+    run.err.wait_for(r"cannot write to standard output: input/output error; worker goes on")
+    save(project / "task.py", "VERSION = 2\n")
+    eventually(lambda: (project / "begun").read_text() == "xx", "the next generation has begun")
+    assert (project / "stopped").read_text() == "x"
+    assert run.stop() == 0

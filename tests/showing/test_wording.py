@@ -49,6 +49,8 @@ from reloader.notices import (
     NotPassedOn,
     NotReady,
     OurFault,
+    OutputIsBack,
+    OutputIsLost,
     Paused,
     Pending,
     Preloaded,
@@ -385,6 +387,15 @@ WORDS: list[tuple[Notice, str]] = [
         "the system brings no change events: limit reached\nthe files are looked at every 1 s instead",
     ),
     (
+        OutputIsLost("standard error", "No space left on device"),
+        "cannot write to standard error: no space left on device; qcluster goes on, "
+        "and what is printed there is lost",
+    ),
+    (
+        OutputIsBack("standard error", 1234),
+        "standard error can be written to again; 1,234 bytes were lost",
+    ),
+    (
         OurFault("pump", "ValueError: x"),
         "a fault of reloader itself, in pump: ValueError: x\n"
         "hint: please report it; the worker is drained now",
@@ -483,6 +494,8 @@ def test_notices_with_text_of_others_are_known() -> None:
         ),
         *(
             WatchingByComparing,
+            OutputIsLost,
+            OutputIsBack,
             OurFault,
             WasUnchanged,
             WaitingForGit,

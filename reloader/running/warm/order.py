@@ -29,13 +29,8 @@ _BLIND = frozenset("EIS")
 
 
 def make_unnamed(name: str) -> BufferedReader:
-    """An empty file that is gone once it is closed; in memory where that can be had. Raises OSError."""
-    if hasattr(os, "memfd_create"):
-        return open(os.memfd_create(name), "rb")
-    import tempfile
-
-    with tempfile.TemporaryFile(prefix=name) as file:
-        return open(os.dup(file.fileno()), "rb")
+    """An empty file that is gone once it is closed, which others write to by its path. Raises OSError."""
+    return open(system.make_unnamed(name), "rb")
 
 
 def _place_of(file: BufferedReader) -> tuple[str, int, int]:

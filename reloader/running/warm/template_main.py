@@ -51,11 +51,10 @@ def serve(order: dict, hidden: dict[str, ModuleType]) -> dict:  # type: ignore[t
     stamps = Stamps(request[2])
     preload = Preload(request[1], stamps, Recorder(order["record"]).tell, lambda: _may_go_on(control))
     # What somebody waits for comes first.
-    before = os.sched_getscheduler(0)
-    os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+    before = _give_way(None)
     left_out = preload.run()
     signal.alarm(0)
-    os.sched_setscheduler(0, before, os.sched_param(0))
+    _give_way(before)
     wire.send(control, (LOADED, sum(name in sys.modules for name in preload.names), left_out))
     stamps.settle()
     pages = Pages()
@@ -112,6 +111,16 @@ def serve(order: dict, hidden: dict[str, ModuleType]) -> dict:  # type: ignore[t
     ours.close()
     given = _guard_or_worker(theirs, hidden, terminal, ahead, folder)
     return _become(given["environment"], order["words"])
+
+
+def _give_way(policy: int | None) -> int | None:
+    """Compute after all others, or by this policy; the one before, None where the system has none for us."""
+    try:
+        before = os.sched_getscheduler(0)
+        os.sched_setscheduler(0, os.SCHED_BATCH if policy is None else policy, os.sched_param(0))
+    except (AttributeError, OSError):
+        return None  # musl and some sandboxes have no such call
+    return before
 
 
 def _keep(anything: object) -> None:

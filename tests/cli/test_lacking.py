@@ -1,0 +1,57 @@
+"""Old kernels and sandboxes: a call that the system refuses is done without, or its loss is told."""
+
+from __future__ import annotations
+
+import errno
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from harness import Run, save
+from refusing import lacking
+
+Start = Callable[..., Run]
+PYTHON = sys.executable
+REFUSALS = pytest.mark.parametrize("error", [errno.ENOSYS, errno.EPERM], ids=["ENOSYS", "EPERM"])
+
+
+@REFUSALS
+@pytest.mark.parametrize(
+    "calls",
+    [
+        ("pidfd_open",),
+        ("pidfd_send_signal",),
+        ("memfd_create", "close_range"),
+        ("inotify_init1",),
+        ("inotify_add_watch",),
+    ],
+    ids="+".join,
+)
+def test_a_run_where_calls_are_refused(
+    stubborn: Path, start: Start, error: int, calls: tuple[str, ...]
+) -> None:
+    """Seen to fail with a look at the names in `os` alone: no worker started, or none was ever restarted."""
+    (stubborn / "release").touch()
+    run = start("--check", "true", "--", PYTHON, "worker.py", preexec=lacking(error, *calls))
+    run.out.wait_for("ready")
+    run.err.wait_for("watching")
+    save(stubborn / "task.py", "VERSION = 2\n")
+    run.out.wait_for("got SIGINT")
+    run.out.wait_for("ready")
+    assert run.stop() == 0
+    assert "Traceback" not in run.err.text
+    assert run.out.text.count("got SIGINT") == 2
+
+
+@REFUSALS
+def test_a_run_where_nobody_is_adopted(project: Path, start: Start, error: int) -> None:
+    """Seen to fail without the look at what prctl(2) answers: nothing was said."""
+    run = start("--", PYTHON, "worker.py", preexec=lacking(error, "prctl"))
+    run.err.wait_for(r"refuses prctl\(PR_SET_CHILD_SUBREAPER\): processes .* may be left behind")
+    run.out.wait_for("ready 1")
+    run.err.wait_for("watching")
+    save(project / "task.py", "VERSION = 2\n")
+    run.out.wait_for("got SIGINT")
+    run.out.wait_for("ready 2")
+    assert run.stop() == 0
