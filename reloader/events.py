@@ -334,6 +334,8 @@ class SignalReceived(Message):
     number: int
     at_prompt: bool = False
     """The worker was waiting for what is typed at its terminal."""
+    repeated_within: float = 0.0
+    """For so many seconds somebody above us may send it once more."""
 
 
 class OutputClosed(Message):

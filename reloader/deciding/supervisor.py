@@ -111,6 +111,9 @@ class Supervisor:
         self._quit_by: int | None = None
         self._quit_at = 0.0
         self._heard = 0, 0.0
+        """The last signal that asked for the end, and when."""
+        self._has_repeated = False
+        """Whether somebody has passed it on."""
         """The last signal that was a wish to end, and when it came."""
         self._told: set[type] = set()
         """What is told once in a run, and was."""
@@ -215,7 +218,7 @@ class Supervisor:
             case Resumed(seconds):
                 self._suspended = False
                 worker.postpone(seconds)
-            case SignalReceived(number) if self._is_passed_on(number, now):
+            case SignalReceived() if self._is_passed_on(event, now):
                 return []
             case SignalReceived(number, at_prompt):
                 passed = self._keys.interrupted(now) if at_prompt and self._quit_by is None else []
@@ -284,12 +287,16 @@ class Supervisor:
             return [] if is_echo else self._force(number, now)
         return self._quit(number, now)
 
-    def _is_passed_on(self, number: int, now: float) -> bool:
+    def _is_passed_on(self, event: SignalReceived, now: float) -> bool:
         """Whether it is the wish to end that was told a moment before, passed on by somebody else."""
-        if number not in QUIT_SIGNALS:
+        if event.number not in QUIT_SIGNALS:
             return False
-        (before, moment), self._heard = self._heard, (number, now)
-        return number == before and now - moment < PASSED_ON
+        (before, moment), self._heard = self._heard, (event.number, now)
+        # Whoever passes it on late does so once.
+        limit = PASSED_ON if self._has_repeated else max(PASSED_ON, event.repeated_within)
+        is_again = event.number == before and now - moment < limit
+        self._has_repeated = self._has_repeated or is_again
+        return is_again
 
     def _quit_once(self, number: int, now: float) -> list[Effect]:
         return [] if self._quit_by is not None else self._quit(number, now)

@@ -15,8 +15,8 @@ _SIGNAL_ALL = {
     *("concurrently", "conc", "nx", "nodemon"),
     *("npm-run-all", "npm-run-all2", "run-p", "run-s"),
 }
-# To list the processes takes them some tenths of a second.
-PATIENCE = 1.5
+# To list the processes takes them some tenths of a second, and longer where the machine is busy.
+PATIENCE = 3.0
 # So far up one is looked for.
 _ANCESTORS = 12
 # The program, its interpreter's options, and the script.

@@ -99,7 +99,7 @@ class Signals:
                     at_prompt = number == signal.SIGINT and self._is_asking()
                     if number in _OF_MANAGERS and not at_prompt:
                         self.patience = above.patience()
-                    self._post(SignalReceived(number, at_prompt))
+                    self._post(SignalReceived(number, at_prompt, self.patience))
 
 
 def _do_nothing(_number: int, _frame: FrameType | None) -> None:

@@ -190,6 +190,14 @@ def test_a_hangup_drains_and_may_come_twice() -> None:
     assert supervisor.handle(SignalReceived(signal.SIGTERM), 2.5) == [Tell(Killing(100, None)), KillWorker(1)]
 
 
+def test_a_manager_that_signals_all_may_be_late_once() -> None:
+    supervisor = at_work()
+    first = SignalReceived(signal.SIGINT, repeated_within=3.0)
+    assert StopWorker(1) in supervisor.handle(first, 2.0)
+    assert supervisor.handle(first, 2.0 + 2 * PASSED_ON) == []
+    assert KillWorker(1) in supervisor.handle(first, 2.0 + 3 * PASSED_ON)
+
+
 def test_the_same_signal_passed_on_by_a_manager_is_the_same_wish() -> None:
     supervisor = at_work()
     supervisor.handle(SignalReceived(signal.SIGINT), 2.0)
