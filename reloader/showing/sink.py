@@ -27,6 +27,8 @@ _RETRY = 1.0
 _PIPE = 1 << 20
 # What our own lines hold besides text: attributes and hyperlinks.
 _SEQUENCE = re.compile(rb"\x1b\[[0-9;]*m|\x1b\][^\x1b]*\x1b\\")
+# Going up before anything is printed: what stands there is drawn again.
+_GOES_UP = re.compile(rb"(?:\r|\x1b\[\??[0-9;]*[mKJGhl])*\x1b\[[0-9]*[AF]")
 # To the line's beginning, and erase to its end.
 _ERASE = b"\r\x1b[K"
 
@@ -106,6 +108,10 @@ class Sink:
         """When something was written last, and when what is drawn again and again may be over."""
         self._drawing: Writer | None = None
         """Who has drawn last."""
+        self._last: Writer | None = None
+        """Who has written last, but for lines between."""
+        self._between = b""
+        """The lines that were written since, below those of that writer."""
         self._lost = 0
         """Bytes, since something could be written."""
         self._retry_at = float("-inf")
@@ -118,7 +124,12 @@ class Sink:
         Blocks while the reader does not read. Raises SinkClosed when there is none.
         """
         with self._lock:
+            between = self._take_between(writer, chunks[0]) if self._between and chunks else b""
             self._write(writer, chunks)
+            self._last = writer
+            if between:
+                around = self._around(between, writer) or (b"", b"")
+                self._write_all(around[0] + between + around[1])
             self._written_at = now = time.monotonic()
             if 0.0 < writer.calm < float("inf"):
                 self._calm_at, self._drawing = now + writer.calm, writer
@@ -133,6 +144,25 @@ class Sink:
         for chunk in chunks:
             self._write_all(writer.feed(chunk))
             self._unfinished = writer if writer.is_unfinished else None
+
+    def _take_between(self, writer: Writer, chunk: bytes) -> bytes:
+        """Remove the lines that were written between, where they turn out to stand inside of a drawing."""
+        between, self._between = self._between, b""
+        try:
+            columns, rows = os.get_terminal_size(self.fd)
+        except OSError:
+            return b""
+        taken = rows_of(between, columns)
+        if (
+            writer is not self._last
+            or self._unfinished is not None
+            or taken >= rows
+            or not _GOES_UP.match(chunk)
+        ):
+            return b""
+        self._take_back()
+        self._write_all(b"\x1b[%dA\x1b[%dM" % (taken, taken))
+        return between
 
     def write_between(self, writer: Writer, data: bytes, calm: float, limit: float, latest: float) -> None:
         """Write whole lines when nothing was written for `calm` seconds, after `limit` seconds at the latest.
@@ -152,6 +182,7 @@ class Sink:
                 self._lock.wait(left)
             around = self._around(data, self._drawing) if self._calm_at > now else None
             if around is None:
+                self._between = b"" if self._unfinished is not None else self._between + data
                 self._write(writer, (data,))
             else:
                 self._take_back()

@@ -261,9 +261,6 @@ def test_our_lines_stand_outside_of_what_is_drawn(
     """
     tmux = window(code + "time.sleep(600)\n", "-n", "draw", "-t", "none")
     tmux.wait_for("second")
-    if code is BLOCK:
-        # That it is drawn again nobody can know before.
-        tmux.wait_for("second [1-9]")
     for times in (1, 2):
         tmux.press("s")
         eventually(lambda times=times: _count(tmux, "up for") == times, "the status")  # type: ignore[misc]
