@@ -19,7 +19,7 @@ FILES = sorted(str(path.relative_to(ROOT)) for path in ROOT.rglob("*.py"))
 SHARED = {"errors", "events", "effects", "folder", "notices", "reading", "settings", "trust"}
 FOLDERS = {
     "watching": SHARED,
-    "running": SHARED | {"fingerprint", "importing", "presets"},
+    "running": SHARED | {"__init__", "fingerprint", "importing", "presets"},
     "showing": SHARED,
     "presets": SHARED,
     "controlling": SHARED | {"fingerprint"},
