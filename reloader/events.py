@@ -181,6 +181,13 @@ class PathUnreadable(Message):
     reason: str
 
 
+class CacheIgnored(Message):
+    """What earlier runs have kept is not used; `reason` says why. It is written anew."""
+
+    path: str
+    reason: str
+
+
 class RulesRefused(Message):
     """An ignore file is not followed: it belongs to another user."""
 
@@ -390,6 +397,7 @@ Event = (
     | TreeKnown
     | PathUnreadable
     | RulesRefused
+    | CacheIgnored
     | WatchingFailed
     | TemplateBegun
     | TemplateBuilt

@@ -334,6 +334,13 @@ class AnotherUsers(Message):
     processes: tuple[ProcessInfo, ...]
 
 
+class CacheNotUsed(Message):
+    """What earlier runs have kept is not used."""
+
+    path: str
+    reason: str
+
+
 class RulesNotFollowed(Message):
     """An ignore file belongs to another user."""
 
@@ -543,6 +550,7 @@ Notice = (
     | AnotherUsers
     | CannotRead
     | RulesNotFollowed
+    | CacheNotUsed
     | AwaitingPrompt
     | PromptStays
     | InterruptIgnored

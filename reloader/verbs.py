@@ -48,10 +48,12 @@ def _imported(settings: Settings) -> Loaded | None:
     """What the worker had imported when it last ran, where that decides."""
     if settings.trigger is not Trigger.LOADED:
         return None
-    from reloader.running.warm import modules
+    from reloader.running.warm import kept
 
-    path = modules.path_for(settings.program, run_folder(), os.environ, "own")
-    record = modules.load_own(path)
+    path = kept.path_for(settings.program, run_folder(), os.environ, "own")
+    record = kept.load_own(
+        path, lambda why: click.echo(f"reloader: does not use {path_shown(path or '')}: {why}", err=True)
+    )
     return loaded(record.places, record.missing, settings.program)
 
 

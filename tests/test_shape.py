@@ -16,10 +16,10 @@ ROOT = Path(reloader.__file__).parent
 FILES = sorted(str(path.relative_to(ROOT)) for path in ROOT.rglob("*.py"))
 
 # The files that everything speaks by, and the folders, each of which knows these files and itself.
-SHARED = {"errors", "events", "effects", "folder", "notices", "reading", "settings", "trust"}
+SHARED = {"errors", "events", "effects", "folder", "notices", "peers", "reading", "settings", "trust"}
 FOLDERS = {
     "watching": SHARED,
-    "running": SHARED | {"fingerprint", "importing", "presets"},
+    "running": SHARED | {"__init__", "fingerprint", "importing", "presets"},
     "showing": SHARED,
     "presets": SHARED,
     "controlling": SHARED | {"fingerprint"},
@@ -36,6 +36,7 @@ TOP = {
     "message": set(),
     "effects": {"message", "notices"},
     "notices": {"events", "message"},
+    "peers": set(),
     "reading": set(),
     "trust": set(),
     "settings": {"errors"},

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import socket
-import struct
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from reloader.controlling import places, protocol
 from reloader.events import Verb
+from reloader.peers import is_ours, peer_of
 
 # A run answers in a moment; one that does not within this time, in seconds, is stopped or hangs.
 PATIENCE = 3.0
@@ -51,6 +51,8 @@ def _ask(verb: Verb, path: str) -> dict[str, Any] | Silent | None:
         try:
             asking.connect(path)
             pid = _pid_of(asking)
+            if not is_ours(asking):
+                return Silent(pid, "belongs to another user, and was not asked")
             asking.sendall(protocol.request(verb))
             line = b""
             while not line.endswith(b"\n") and len(line) < protocol.ANSWER_LIMIT:
@@ -72,8 +74,5 @@ def _ask(verb: Verb, path: str) -> dict[str, Any] | Silent | None:
 
 def _pid_of(connected: socket.socket) -> int | None:
     """Who listens there, where the system tells."""
-    if not hasattr(socket, "SO_PEERCRED"):
-        return None
-    data = connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-    pid: int = struct.unpack("3i", data)[0]
-    return pid if pid != os.getpid() and pid > 0 else None
+    peer = peer_of(connected)
+    return peer[0] if peer is not None and peer[0] != os.getpid() and peer[0] > 0 else None

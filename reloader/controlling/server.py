@@ -15,6 +15,7 @@ from queue import Empty, SimpleQueue
 from reloader.controlling import places, protocol
 from reloader.events import Event, ListeningFailed, Requested
 from reloader.notices import Status
+from reloader.peers import is_ours
 
 # So many may be there at once; the one who has been there longest makes room.
 MOST = 16
@@ -133,6 +134,9 @@ class Server:
             return True  # gone again
         except OSError:
             return False
+        if not is_ours(connected):
+            connected.close()
+            return True
         connected.setblocking(False)
         self._number += 1
         self._peers[connected.fileno()] = _Peer(connected, self._number)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from reloader.events import (
+    CacheIgnored,
     ContentsKnown,
     Event,
     LeftoversFound,
@@ -22,6 +23,7 @@ from reloader.events import (
 )
 from reloader.notices import (
     AnotherUsers,
+    CacheNotUsed,
     CannotListen,
     CannotRead,
     EndingLeftovers,
@@ -43,6 +45,8 @@ from reloader.notices import (
 def relayed(event: Event) -> Notice | None:
     """What is told of the event; None when nothing is."""
     match event:
+        case CacheIgnored(path, reason):
+            return CacheNotUsed(path, reason)
         case RulesRefused(path, owner):
             return RulesNotFollowed(path, owner)
         case PathUnreadable(path, reason):

@@ -12,6 +12,7 @@ import _socket
 import os
 import sys
 
+from reloader.peers import is_ours
 from reloader.running import guard_start, spawn, wire
 
 
@@ -49,6 +50,8 @@ def main() -> None:
     spawn.set_all_signals(signal.SIG_IGN)
     spawn.call_itself("reloader-nurse")
     control = _socket.socket(fileno=int(sys.argv[1]))
+    if not is_ours(control):
+        os._exit(1)
     os.set_inheritable(control.fileno(), False)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     serve(control, sys.argv[3:])

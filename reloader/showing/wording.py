@@ -15,6 +15,7 @@ from reloader.notices import (
     AssumedReady,
     AwaitingPrompt,
     AwaitingRoom,
+    CacheNotUsed,
     CannotListen,
     CannotPreload,
     CannotRead,
@@ -263,6 +264,8 @@ class _Words:
                     f"not allowed to signal {processes_shown(processes)}: another user's\n"
                     f"hint: --sudo-kill lets sudo do it; by hand: {by_hand}"
                 ), Weight.STRONG
+            case CacheNotUsed(path, reason):
+                return f"does not use {path_linked(path)}: {printable(lowered(reason))}", Weight.ROUTINE
             case RulesNotFollowed(path, owner):
                 text = f"does not follow {path_linked(path)}: it belongs to {printable(owner)}"
                 return f"{text}\nhint: {printable(trust.remedy(path))}", Weight.STRONG

@@ -21,6 +21,7 @@ from reloader.notices import (
     AssumedReady,
     AwaitingPrompt,
     AwaitingRoom,
+    CacheNotUsed,
     CannotListen,
     CannotPreload,
     CannotRead,
@@ -378,6 +379,10 @@ WORDS: list[tuple[Notice, str]] = [
         "hint: make it readable, or --ignore it",
     ),
     (
+        CacheNotUsed("/home/me/.cache/reloader/own-1.json", "it is a link"),
+        "does not use /home/me/.cache/reloader/own-1.json: it is a link",
+    ),
+    (
         RulesNotFollowed("/srv/a b/.gitignore", "eve (uid 7)"),
         "does not follow /srv/a b/.gitignore: it belongs to eve (uid 7)\n"
         "hint: RELOADER_TRUST='/srv/a b' follows what lies there; RELOADER_TRUST='*' follows the files of all users",
@@ -489,6 +494,7 @@ def test_notices_with_text_of_others_are_known() -> None:
             ChangesMeanwhile,
             CannotRead,
             RulesNotFollowed,
+            CacheNotUsed,
             EndingLeftovers,
             CannotStart,
         ),

@@ -11,10 +11,10 @@ import pty
 import select
 import signal
 import socket
-import struct
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
+from reloader.peers import is_ours
 from reloader.running import system
 from reloader.running.booting import Booted
 from reloader.running.nursery import Nursery
@@ -67,10 +67,7 @@ class Boot:
                     break
                 if self.listener.fileno() in ready:
                     connected = self.listener.accept()[0]
-                    beside = connected.getsockopt(
-                        socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")
-                    )
-                    if struct.unpack("3i", beside)[1] != os.getuid():
+                    if not is_ours(connected):
                         connected.close()
                         connected = None
         self.listener.close()

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from reloader.events import Event, TemplateBuilt, TemplateFailed
 from reloader.running import wire
 from reloader.running.nursery import Nursery
-from reloader.running.warm import modules
+from reloader.running.warm import kept, modules
 from reloader.running.warm.boot import Boot, end_group
 from reloader.running.warm.modules import Record
 from reloader.running.warm.order import make_unnamed
@@ -43,8 +43,10 @@ class Plan(NamedTuple):
     terminals: tuple[bool, bool]
     """Whether the worker has one, or else reads from one."""
     record: Record
-    path: str
+    path: str | None
     """Where it is kept between runs what was preloaded and what was left out."""
+    conditions: str
+    """Under which what is left out is left out."""
 
 
 class Builder:
@@ -118,11 +120,12 @@ class Builder:
     def _build(self) -> TemplateBuilt | TemplateFailed | None:
         began = time.monotonic()
         record = self._plan.record
-        kept = modules.load(self._plan.path)
+        before = kept.load(self._plan.path)
         refused = {
             name: why
-            for name, why in kept.left_out.items()
-            if kept.record.places.get(name) == record.places.get(name)
+            for name, why in before.left_out.items()
+            if before.conditions == self._plan.conditions
+            and before.record.places.get(name) == record.places.get(name)
         }
         for _ in range(PASSES):
             self._may_build.wait()
@@ -144,7 +147,7 @@ class Builder:
                     continue
             _, count, left_out = answer
             if not left_out:
-                modules.save(self._plan.path, modules.Kept(record, refused))
+                kept.save(self._plan.path, kept.Kept(record, refused, self._plan.conditions))
                 self.nursery = nursery
                 return TemplateBuilt(count, time.monotonic() - began)
             refused.update(left_out)

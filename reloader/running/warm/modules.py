@@ -1,18 +1,15 @@
-"""What a worker has imported, and what of it can be preloaded; pure, but for the list that is kept on disk.
+"""What a worker has imported, and what of it can be preloaded.
 
-The list is kept between runs as names alone, in the user's cache folder, so that even the first start of a
-day can preload while the worker boots. No value of any variable is kept.
+It is kept between runs (see `kept`): even the first start of a day can preload while the worker boots.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from reloader.fingerprint import fingerprint
 from reloader.running.warm.stamps import is_installed
 
 # Whoever imports one of these replaces parts of the standard library before anything else uses them.
@@ -142,68 +139,3 @@ def deciding_files(command: Sequence[str], program: Sequence[str], folder: str) 
     own = [os.path.join(folder, one) for one in (*sorted(lists), *in_front)]
     # A folder, as in `direnv exec .`, changes with every save.
     return [*found, *(path for path in own if not os.path.isdir(path))]
-
-
-class Kept(NamedTuple):
-    """What is kept between runs."""
-
-    record: Record = Record()
-    left_out: Mapping[str, str] = {}
-    """Why each of these is not preloaded."""
-
-
-def load(path: str) -> Kept:
-    """What was kept in the file; nothing where there is none, or none that can be read."""
-    try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as file:
-            found = json.load(file)
-        imported, places, *others = found["record"]
-        record = Record(
-            tuple(imported),
-            {name: tuple(places[name]) for name in places},
-            *map(tuple, others),
-        )
-        return Kept(record, dict(found["left_out"]))
-    except (OSError, ValueError, KeyError, TypeError):
-        return Kept()
-
-
-def save(path: str, kept: Kept) -> None:
-    """Keep it in the file, for its owner alone; it is no fault where that cannot be."""
-    _write(path, {"record": kept.record, "left_out": dict(kept.left_out)})
-
-
-def _write(path: str, value: object) -> None:
-    try:
-        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-        new = f"{path}.{os.getpid()}"
-        with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-            json.dump(value, file)
-        os.replace(new, path)
-    except OSError:
-        pass
-
-
-def save_own(path: str, record: Record) -> None:
-    """Keep what `reloader why` is asked about: where somebody's own modules were found, and what was not."""
-    _write(path, {"places": own_places(record), "missing": sorted(record.missing)})
-
-
-def load_own(path: str) -> Record:
-    """What `save_own` has kept; nothing where there is none, or none that can be read."""
-    try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as file:
-            found = json.load(file)
-        places = {str(name): tuple(map(str, where)) for name, where in found["places"].items()}
-        return Record(places=places, missing=tuple(map(str, found["missing"])))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return Record()
-
-
-def path_for(
-    program: Sequence[str], folder: str, environment: Mapping[str, str], kind: str = "preload"
-) -> str:
-    """Where what is kept of this program in this folder lies: `preload`, or `own`."""
-    base = environment.get("XDG_CACHE_HOME") or os.path.join(environment.get("HOME", "/"), ".cache")
-    key = "\0".join((*program, folder, environment.get("VIRTUAL_ENV", ""), environment.get("PATH", "")))
-    return os.path.join(base, "reloader", f"{kind}-{fingerprint(os.fsencode(key))}.json")

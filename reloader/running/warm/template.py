@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from io import BufferedReader
 
-from reloader.events import Event, TemplateBegun, TemplateLost
+from reloader.events import CacheIgnored, Event, TemplateBegun, TemplateLost
 from reloader.folder import absolute
 from reloader.running import wire
 from reloader.running.nursery import Nursery
-from reloader.running.warm import modules
+from reloader.running.warm import kept, modules
 from reloader.running.warm.builder import Builder, Plan, end
 from reloader.running.warm.modules import Record
 from reloader.running.warm.order import BLIND, Hook, make_unnamed
@@ -53,7 +53,7 @@ class Template:
         self._terminals = terminals
         self._folder = folder
         self._post = post
-        self._path = modules.path_for(settings.program, folder, environment)
+        self._path = kept.path_for(settings.program, folder, environment)
         # As file objects they are closed once nobody needs them any more.
         self._record: BufferedReader | None = None
         self._orders: dict[str, BufferedReader] = {}
@@ -124,8 +124,7 @@ class Template:
         self._learned = Record()
         self.why_cold = why
         self._post(TemplateLost(why, too_late))
-        with suppress(OSError):
-            os.unlink(self._path)
+        kept.forget(self._path)
 
     def hold(self) -> None:
         """Somebody else needs the machine: building it waits, if it has not waited often enough."""
@@ -159,7 +158,8 @@ class Template:
 
     def begin_from_cache(self, spawn: Spawn) -> None:
         """Before anything is known of this run: build what the last one would have built."""
-        record = modules.load(self._path).record
+        path = self._path or ""
+        record = kept.load(path, lambda why: self._post(CacheIgnored(path, why))).record
         if record.imported and not self._known and (os.cpu_count() or 1) > 1:
             self._begin(record, spawn)
 
@@ -173,6 +173,7 @@ class Template:
         plan = Plan(
             *(settings.command, settings.program, self._folder, self._tree()),
             *(self._terminals, record, self._path),
+            kept.conditions(self._environment),
         )
 
         def environment(progress: BufferedReader, name: str) -> Mapping[str, str]:
@@ -204,8 +205,8 @@ class Template:
     def close(self) -> None:
         """End every template."""
         if self._settings.trigger is Trigger.LOADED:
-            path = modules.path_for(self._settings.program, self._folder, self._environment, "own")
-            modules.save_own(path, self.record())
+            path = kept.path_for(self._settings.program, self._folder, self._environment, "own")
+            kept.save_own(path, self.record())
         if self._building is not None:
             builder, thread = self._building
             builder.give_up(thread)

@@ -15,6 +15,7 @@ import os
 import select
 import sys
 
+from reloader.peers import is_ours
 from reloader.running import aiming, draining, guard_main, guard_start, leftovers, session, spawn, wire
 from reloader.running.warm.pages import Pages
 from reloader.running.warm.preload import Preload
@@ -43,6 +44,9 @@ def serve(order: dict, hidden: dict[str, ModuleType]) -> dict:  # type: ignore[t
     """
     control = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
     control.connect("\0" + order["control"])
+    # Whoever has this name now tells us what to run.
+    if not is_ours(control):
+        raise PermissionError("another user listens there")
     # What stands in front of the worker may have gone elsewhere: `cd app && ...`.
     folder = os.getcwdb()
     request = _receive(control)
