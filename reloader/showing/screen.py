@@ -301,6 +301,10 @@ class OnScreen(Writer):
             case Move.TO_PLACE:
                 return self._to_column(column, sequence, b"\x1b[%d;1H" % row, b"\x1b[%d;%%dH" % row)
             case Move.ERASE:
+                is_before = self._at is _At.RETURNED or (self._at is _At.START and self._block.is_drawn)
+                if is_before and parameters == b"1":
+                    # What the worker has in its first column stands behind the prefix.
+                    sequence = self._begin() + sequence
                 if self._at is _At.INSIDE and parameters in (b"1", b"2"):
                     self._at = _At.BARE
                 elif self._at is _At.RETURNED and parameters in (b"", b"0", b"2"):

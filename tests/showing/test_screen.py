@@ -72,6 +72,8 @@ _places = st.lists(st.integers(0, 200), max_size=8)
 @given(data=_drawn, places=_places, prefix=st.sampled_from([PREFIX, COLOURED]))
 @example(data=b"a\n\x1b[A\x1b[2Kb", places=[], prefix=PREFIX)
 @example(data=b"a\x1b[2Kb", places=[], prefix=PREFIX)
+@example(data=b"\x1b7there\x1b8\x1b[1K", places=[], prefix=PREFIX)
+@example(data=b"\na\x1b[A\n\x1b[1J", places=[], prefix=PREFIX)
 def test_the_worker_sees_its_own_screen_behind_the_prefix(
     data: bytes, places: list[int], prefix: bytes
 ) -> None:
