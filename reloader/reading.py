@@ -11,6 +11,35 @@ from collections.abc import Callable
 LIMIT = 1 << 20
 
 
+def open_regular(path: str, *, follow: bool = True) -> int:
+    """A descriptor of the file. Raises OSError, also for what is no regular file; nobody is waited for.
+
+    A symbolic link is not followed where `follow` is False.
+    """
+    # What is behind the name is not known yet: a FIFO would block, a terminal become ours.
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY | (0 if follow else os.O_NOFOLLOW)
+    try:
+        file = os.open(path, flags)
+    except ValueError as error:
+        raise OSError(errno.EINVAL, str(error), path) from error
+    mode = os.fstat(file).st_mode
+    if stat.S_ISREG(mode):
+        return file
+    os.close(file)
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+    raise OSError(errno.EINVAL, "not a regular file", path)
+
+
+def read_start(path: str, length: int) -> bytes:
+    """The first bytes of the file. Raises OSError as `open_regular` does."""
+    file = open_regular(path)
+    try:
+        return os.read(file, length)
+    finally:
+        os.close(file)
+
+
 def read_regular(
     path: str,
     limit: int = LIMIT,
@@ -23,20 +52,10 @@ def read_regular(
     A symbolic link is not followed where `follow` is False. `check` gets the status of what was opened,
     so that nothing can come in its place, and may raise OSError.
     """
-    # What is behind the name is not known yet: a FIFO would block, a terminal become ours.
-    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY | (0 if follow else os.O_NOFOLLOW)
+    file = open_regular(path, follow=follow)
     try:
-        file = os.open(path, flags)
-    except ValueError as error:
-        raise OSError(errno.EINVAL, str(error), path) from error
-    try:
-        status = os.fstat(file)
-        if stat.S_ISDIR(status.st_mode):
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
-        if not stat.S_ISREG(status.st_mode):
-            raise OSError(errno.EINVAL, "not a regular file", path)
         if check is not None:
-            check(status)
+            check(os.fstat(file))
         data = bytearray()
         # A file of /proc says that it is empty, and another one may grow meanwhile.
         while len(data) <= limit and (chunk := os.read(file, min(limit + 1 - len(data), 1 << 16))):

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from reloader.errors import ExitCode, ReloaderError
 from reloader.presets.unwrap import Unwrapped, unwrap
+from reloader.reading import read_start
 
 # What only a shell understands.
 _FOR_A_SHELL = frozenset("|&;<>$`")
@@ -64,8 +65,7 @@ def _is_ours(program: str, folder: str) -> bool:
     if path is None:
         return not os.path.dirname(program)
     try:
-        with open(path, "rb") as file:
-            return b"reloader.__main__" in file.read(4096)
+        return b"reloader.__main__" in read_start(path, 4096)
     except OSError:
         return False
 

@@ -12,6 +12,7 @@ from reloader.presets.preset import Preset
 from reloader.presets.table import PRESETS
 from reloader.presets.unwrap import Unwrapped, unwrap
 from reloader.presets.wrappers import PYTHON_VALUES, SHELLS
+from reloader.reading import read_start
 
 _PYTHON = re.compile(r"(?:python|pypy)(?:\d+(?:\.\d+)*)?t?(?:\.exe)?")
 # The word that names a Python interpreter: in quotes, where installers write it so, or bare.
@@ -220,9 +221,8 @@ def _interpreter_of(program: str, inner: Unwrapped) -> str | None:
         places = os.environ.get("PATH", os.defpath)
         path = shutil.which(program, path=os.pathsep.join(filter(None, (inner.programs, places)))) or ""
     try:
-        with open(path, "rb") as file:
-            start = file.read(1024)
-    except (OSError, ValueError):
+        start = read_start(path, 1024)
+    except OSError:
         return None
     first, _, rest = start.partition(b"\n")
     if not first.startswith(b"#!"):

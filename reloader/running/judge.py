@@ -6,6 +6,7 @@ Paths come on standard input, each behind the name to show and ended by NUL; the
 
 import json
 import os
+import stat
 import sys
 import traceback
 import warnings
@@ -19,7 +20,10 @@ def faults(files):
         warnings.simplefilter("ignore")
         for name, path in files:
             try:
-                with open(path, "rb") as file:
+                # Something else may have come in its place, for whose end nobody waits.
+                with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY), "rb") as file:
+                    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                        continue
                     source = file.read()
             except OSError:
                 continue  # gone again, or not for us to read: the worker will tell

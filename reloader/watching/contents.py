@@ -18,6 +18,7 @@ from queue import SimpleQueue
 from typing import NamedTuple
 
 from reloader.events import ContentsKnown, Event, Sameness
+from reloader.reading import open_regular
 from reloader.watching.listing import Stat
 from reloader.watching.tree import Snapshot
 
@@ -139,12 +140,12 @@ def read(path: str, seen: Stat) -> bytes | None:
     if seen[1] > MOST:
         return None
     try:
-        with open(path, "rb", buffering=0) as file:
+        with open(open_regular(path), "rb", buffering=0) as file:
             if _status(file.fileno()) != seen:
                 return None
             content = file.read()
             return content if _status(file.fileno()) == seen and len(content) == seen[1] else None
-    except (OSError, ValueError):
+    except OSError:
         return None
 
 

@@ -36,7 +36,7 @@ def layers_above(root: str, refuse: Refuse) -> tuple[Layer, ...]:
 
 def layer_of(folder: str, refuse: Refuse) -> tuple[Layer, ...]:
     """The rules of the folder's own .gitignore file, if it has one."""
-    return _read(os.path.join(folder, GITIGNORE), folder, refuse)
+    return _read(os.path.join(folder, GITIGNORE), folder, refuse, follow=False)
 
 
 def repository_layers(top: str, refuse: Refuse) -> tuple[Layer, ...]:
@@ -69,8 +69,7 @@ def git_folder(top: str) -> str:
     """The Git folder of this work tree; in a worktree or submodule .git is a file that leads there."""
     git = os.path.join(top, ".git")
     try:
-        with open(git, encoding="utf-8", errors="surrogateescape") as file:
-            return os.path.join(top, file.read().removeprefix("gitdir:").strip())
+        return os.path.join(top, os.fsdecode(read_regular(git)).removeprefix("gitdir:").strip())
     except OSError:
         return git  # it is a folder
 
@@ -79,8 +78,7 @@ def _common_folder(top: str) -> str:
     """The Git folder that the worktrees of one repository have in common."""
     git = git_folder(top)
     try:
-        with open(os.path.join(git, "commondir"), encoding="utf-8", errors="surrogateescape") as file:
-            return os.path.join(git, file.read().strip())
+        return os.path.join(git, os.fsdecode(read_regular(os.path.join(git, "commondir"))).strip())
     except OSError:
         return git  # there is one work tree only
 
@@ -100,9 +98,10 @@ def _excludes_file(top: str) -> str:
     return os.path.join(config, "git", "ignore")
 
 
-def _read(path: str, base: str, refuse: Refuse) -> tuple[Layer, ...]:
+def _read(path: str, base: str, refuse: Refuse, follow: bool = True) -> tuple[Layer, ...]:
+    """The rules of the file; none where Git takes none from it, such as from a .gitignore that is a link."""
     try:
-        content = read_regular(path, check=trust.checker(path)).decode("utf-8", "surrogateescape")
+        content = os.fsdecode(read_regular(path, follow=follow, check=trust.checker(path)))
     except trust.UntrustedError as untrusted:
         refuse(path, untrusted.owner)
         return ()
