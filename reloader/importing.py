@@ -36,21 +36,22 @@ def import_only_what_is_installed():
     # type: () -> None
     """Change where this process looks for modules from now on, as the top of this file says."""
     own = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    kept = standard(sys.path)
-    kept += [entry for entry in sys.path if os.path.basename(entry) in _INSTALLED and entry not in kept]
-    kept += [own] if own not in kept else []
+    given = set(map(_absolute, os.environ.get("PYTHONPATH", "").split(os.pathsep)))
+    kept = [*standard(sys.path), own]
+    installed = [entry for entry in sys.path if os.path.basename(entry) in _INSTALLED]
+    kept += [entry for entry in installed if _absolute(entry) not in given and entry not in kept]
     for name in _NEEDED:
         if PathFinder.find_spec(name, kept) is None:
-            away = [entry for entry in sys.path if not _is_here(entry)]
+            here = os.path.join(_absolute(os.curdir), "")
+            away = [entry for entry in sys.path if not os.path.join(_absolute(entry), "").startswith(here)]
             kept += [entry for entry in away if PathFinder.find_spec(name, [entry]) is not None][:1]
     sys.path[:] = kept
 
 
-def _is_here(entry):
-    # type: (str) -> bool
-    """Whether it is the working folder or lies in it."""
+def _absolute(entry):
+    # type: (str) -> str
+    """Where an entry of the search path leads; it stays as it is where the working folder is gone."""
     try:
-        here = os.path.realpath(os.getcwd())
+        return os.path.realpath(entry)
     except OSError:
-        return not os.path.isabs(entry)
-    return os.path.join(os.path.realpath(entry), "").startswith(os.path.join(here, ""))
+        return entry

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from harness import Run, save
 
 PYTHON = sys.executable
@@ -56,13 +57,15 @@ def test_as_a_module_nothing_is_imported_from_the_working_folder(
     assert not log.exists(), log.read_text()
 
 
+@pytest.mark.parametrize("name", ["traps", "other/site-packages"])
 def test_with_the_project_in_pythonpath_neither_guard_nor_template_imports_from_it(
-    start: Callable[..., Run], tmp_path: Path
+    start: Callable[..., Run], tmp_path: Path, name: str
 ) -> None:
-    project, traps, log = tmp_path / "project", tmp_path / "traps", tmp_path / "log"
+    """Packages that are installed come behind the library: the guard once had them before it."""
+    project, traps, log = tmp_path / "project", tmp_path / name, tmp_path / "log"
     libraries = tmp_path / "site-packages"
     for folder in (project, traps, libraries):
-        folder.mkdir()
+        folder.mkdir(parents=True)
     (libraries / "installed.py").write_text("")
     worker = "import os, sys, time\nimport installed, task\nprint('ready', task.VERSION, flush=True)\ntime.sleep(600)\n"
     (project / "worker.py").write_text(worker)
