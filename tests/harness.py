@@ -198,6 +198,14 @@ class Run:
         found = ((pid, status_of(pid)) for pid in self.survivors())
         return [pid for pid, status in found if status is not None and status.session != ours]
 
+    def zombies(self) -> list[int]:
+        """The children of the supervisor that have ended and were not collected."""
+        pid = self.process.pid
+        found = Path(f"/proc/{pid}/task").glob("*/children")
+        children = [int(child) for file in found for child in file.read_text().split()]
+        statuses = ((child, status_of(child)) for child in children)
+        return [child for child, status in statuses if status is not None and status.state == "Z"]
+
     def close(self) -> None:
         """Kill whatever a failed test has left."""
         if self.process.poll() is None:

@@ -245,7 +245,10 @@ def told(processes: list[Process]) -> list[tuple[int, str]]:
 
 
 def look(firsts: list[int]) -> dict[int, Process]:
-    """These processes and all that descends from them, by pid, as proc(5) tells; zombies left out."""
+    """These processes and all that descends from them, by pid, as proc(5) tells; zombies left out.
+
+    The children of one of these that has ended stand in its place, without a parent, as they do.
+    """
     table: dict[int, Process] = {}
     todo = [(pid, 0) for pid in firsts]
     while todo:
@@ -254,10 +257,11 @@ def look(firsts: list[int]) -> dict[int, Process]:
         try:
             process = _read(pid, parent)
         except (OSError, ValueError):
-            process = None if parent else Process(pid)  # it has ended, or the system does not tell
+            # It has ended, or the system does not tell.
+            process = None if parent or os.path.exists("/proc/self/status") else Process(pid)
         if process is not None:
             table[pid] = process
-        todo += [(child, pid) for child in children]
+        todo += [(child, pid if process is not None or parent else 0) for child in children]
     return table
 
 

@@ -45,6 +45,7 @@ def begin(order: dict, firsts: list[int], number: int | None, heard: Container[i
     a number all of them have.
     """
     table = look(firsts)
+    firsts = [pid for pid, process in table.items() if not process.parent]
     choice = Choice(table, order["words"], frozenset(order["fronts"]), frozenset(order["shells"]))
     aim = choice.aim(firsts, order["target"], number or order["stop_signal"])
     return Drain(

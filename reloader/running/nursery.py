@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import _socket
 import os
+import signal
 from collections.abc import Sequence
+from contextlib import suppress
 
 from reloader.running import wire
 from reloader.running.booting import Booted
@@ -17,10 +19,14 @@ class Lost(Exception):  # noqa: N818 - what happened
 class Nursery:
     """A running nursery."""
 
-    def __init__(self, booted: Booted, kept: Sequence[int] = ()) -> None:
-        """`kept` are descriptors that are closed with it."""
+    def __init__(self, booted: Booted, kept: Sequence[int] = (), leads: bool = False) -> None:
+        """`kept` are descriptors that are closed with it.
+
+        With `leads` it leads a process group, which ends with it.
+        """
         self.control, self.pid = booted
         self._kept = kept
+        self._leads = leads
         self._collected = False
 
     def guard(self, order: dict[str, object], files: Sequence[int]) -> _socket.socket:
@@ -40,8 +46,11 @@ class Nursery:
 
     def is_alive(self) -> bool:
         """Whether it has not ended; collects it where it has."""
-        if not self._collected:
-            self._collected = os.waitpid(self.pid, os.WNOHANG)[0] != 0
+        if (
+            not self._collected
+            and os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        ):
+            self._collect()
         return not self._collected
 
     def close(self) -> None:
@@ -50,5 +59,23 @@ class Nursery:
         for fd in self._kept:
             os.close(fd)
         if not self._collected:
+            self._collect()
+
+    def _collect(self) -> None:
+        self._collected = True
+        if self._leads:
+            end_group(self.pid)
+        else:
             os.waitpid(self.pid, 0)
-            self._collected = True
+
+
+def end_group(leader: int) -> None:
+    """Kill and collect the process group of a child of ours that was not collected; blocks for a moment.
+
+    Members that lose their parent become our children, as long as we are a subreaper.
+    """
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(leader, signal.SIGKILL)
+    with suppress(ChildProcessError):
+        while True:
+            os.waitpid(-leader, 0)

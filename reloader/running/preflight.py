@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -12,7 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from reloader.events import Event, PreflightFailed, PreflightPassed, PromptAwaited
 from reloader.folder import enter_run_folder, relative, run_folder
-from reloader.running import judge, system
+from reloader.running import judge
+from reloader.running.checking import Check
 from reloader.settings import Settings
 
 # An interpreter that does not answer within this time, in seconds, judges nothing.
@@ -46,7 +46,7 @@ class Preflight:
         self._post = post
         self._is_asking = is_asking
         self._cancelled = threading.Event()
-        self._pid: int | None = None
+        self._check: Check | None = None
 
     def run(self) -> None:
         """Post PreflightPassed or PreflightFailed; nothing once it was cancelled."""
@@ -59,7 +59,7 @@ class Preflight:
         if not report and self._settings.check is not None and not self._cancelled.is_set():
             command = self._settings.check
             try:
-                report = self._check(command)
+                report = self._run_check(command)
             except OSError as error:
                 report = [f"it could not be run: {(error.strerror or str(error)).lower()}"]
         if not report:
@@ -84,65 +84,17 @@ class Preflight:
     def cancel(self) -> None:
         """Kill the check; what it says does not matter any more."""
         self._cancelled.set()
-        self._kill()
+        if self._check is not None:
+            self._check.cancel()
 
-    def _kill(self) -> None:
-        if self._pid is not None:
-            try:
-                os.killpg(self._pid, signal.SIGKILL)
-            except (ProcessLookupError, PermissionError):
-                pass
-
-    def _check(self, command: str) -> list[str]:
-        """What the user's check printed if it failed, else nothing.
-
-        It stays in our session, where no worker's leftovers are looked for, in a process group of its
-        own, which a terminal's Ctrl-C does not reach.
-        """
-        with os.fdopen(system.make_unnamed("check"), "w+b") as output, open(os.devnull, "rb") as nothing:
-            actions = [
-                (os.POSIX_SPAWN_DUP2, nothing.fileno(), 0),
-                (os.POSIX_SPAWN_DUP2, output.fileno(), 1),
-                (os.POSIX_SPAWN_DUP2, output.fileno(), 2),
-            ]
-            pid = os.posix_spawn(
-                "/bin/sh",
-                ["sh", "-c", command],
-                self._environment,
-                file_actions=actions,
-                setpgroup=0,
-                setsigmask=(),
-                setsigdef=[signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM, signal.SIGPIPE],
-            )
-            self._pid = pid
-            if self._cancelled.is_set():
-                self._kill()
-            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
-            # What it left behind in its group goes with it; only then may the pid be another's.
-            self._kill()
-            self._pid = None
-            code = _collect(pid)
-            if code == 0:
-                return []
-            output.seek(0)
-            lines = output.read().decode(errors="replace").rstrip().splitlines()[-SHOWN:]
-        how = f"exit status {code}" if code > 0 else signal.Signals(-code).name
-        return [*lines, f"({how})"]
-
-
-def _collect(group: int) -> int:
-    """Collect every ended process of the group, whose leader we started; the leader's exit code.
-
-    Those whose parent was killed have become our children.
-    """
-    code = 0
-    while True:
-        try:
-            pid, status = os.waitpid(-group, 0)
-        except ChildProcessError:
-            return code
-        if pid == group:
-            code = os.waitstatus_to_exitcode(status)
+    def _run_check(self, command: str) -> list[str]:
+        """What the user's check printed if it failed, else nothing."""
+        self._check = check = Check(command, self._environment)
+        if self._cancelled.is_set():
+            return []
+        how = check.run()
+        lines = check.output.decode(errors="replace").rstrip().splitlines()[-SHOWN:]
+        return [*lines, f"({how})"] if how else []
 
 
 # Versions of interpreters that have answered, by their program.

@@ -168,16 +168,28 @@ class WorkerProcess:
             return
         from reloader.running import draining
 
-        roots = [pid for pid, _ in leftovers.children(spared - {self.pid})]
-        number: int = self._settings.stop_signal
+        # A drain that went on has been heard of by all whom it is for.
+        number = None if self._stopped else int(self._settings.stop_signal)
         began = time.monotonic()
         limit = self._settings.stop_timeout
-        # A drain that went on has been heard of by all whom it is for.
-        drain = draining.begin(self._order, roots, None if self._stopped else number, heard={self.pid})
-        while not drain.is_over() and (limit is None or time.monotonic() < began + limit):
-            time.sleep(leftovers.PAUSE)
-        drain.finish()
-        drain.close()
+        for _ in range(2):
+            roots = [pid for pid, _ in leftovers.children(spared - {self.pid})]
+            drain = draining.begin(self._order, roots, number, heard={self.pid})
+            while not drain.is_over() and (limit is None or time.monotonic() < began + limit):
+                time.sleep(leftovers.PAUSE)
+            drain.finish()
+            drain.close()
+            # Who dies by the signal, as a shell in front of the worker, has not passed it on.
+            if any(target.pid != self.pid for target in drain.aim.targets) or not self._has_died():
+                break
+
+    def _has_died(self) -> bool:
+        """Whether the first process, which is our child now, has died by a signal."""
+        try:
+            ended = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            return False
+        return ended is not None and ended.si_code != os.CLD_EXITED
 
     def await_gone(self) -> None:
         """Block until the guard is gone, which `forget` allows it."""

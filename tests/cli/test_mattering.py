@@ -272,6 +272,53 @@ def test_the_end_does_not_wait_for_a_check(project: Path, at_work: Callable[...,
     assert run.stop() == 0
 
 
+# Starts a child that does as told, in a process group or a session of its own, and notes its pid.
+LEAVING = """
+import os, sys, time
+if not os.fork():
+    getattr(os, sys.argv[1])()
+    print(os.getpid(), file=open("pids.log", "a"), flush=True)
+    time.sleep(float(sys.argv[2]))
+    os._exit(0)
+while not os.path.exists("pids.log"): time.sleep(0.01)
+time.sleep(float(sys.argv[3]))
+"""
+
+
+@pytest.mark.parametrize("leave", ["setpgrp", "setsid"])
+def test_the_processes_of_a_check_end_where_the_supervisor_is_killed(
+    project: Path, at_work: Callable[..., Run], leave: str
+) -> None:
+    """Seen to fail with a check that has no guard: both processes went on."""
+    (project / "leaving").write_text(LEAVING)
+    run = at_work("--check", f"{PYTHON} leaving {leave} 600 600")
+    save(project / "task.py", "VERSION = 2\n")
+    eventually((project / "pids.log").exists, "the check runs")
+    eventually((project / "pids.log").read_text, "its child as well")
+    child = int((project / "pids.log").read_text())
+    run.kill()
+    run.nothing_is_left()
+    assert not Path(f"/proc/{child}").exists()
+    assert "check" not in run.err.text.partition("reloader itself was killed")[2]
+
+
+@pytest.mark.parametrize("leave", ["setpgrp", "setsid"])
+def test_what_a_check_leaves_behind_ends_and_is_no_zombie(
+    project: Path, at_work: Callable[..., Run], leave: str
+) -> None:
+    """Seen to fail with a check that has no guard: in a group of its own it became a zombie of ours, and in a
+    session of its own it went on.
+    """
+    (project / "leaving").write_text(LEAVING)
+    run = at_work("--check", f"{PYTHON} leaving {leave} 600 0; exit 1")
+    save(project / "task.py", "VERSION = 2\n")
+    run.err.wait_for("goes on with the last good code")
+    child = int((project / "pids.log").read_text())
+    assert not Path(f"/proc/{child}").exists()
+    eventually(lambda: not run.zombies(), "all are collected")
+    assert run.stop() == 0
+
+
 # --- loops ----------------------------------------------------------------------------------------
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from generations import PYTHON, Environment, Start, next_start, warmed
-from harness import Run, eventually
-from processes import identify
+from harness import Run, eventually, name_of
+from processes import identify, status_of
 
 
 @pytest.fixture
@@ -180,3 +180,30 @@ def test_options_that_leave_a_way_in_are_started_warm(
     warmed(run)
     assert one.again(run) == "warm"
     run.out.wait_for("ready 2")
+
+
+def test_a_template_behind_a_runner_that_is_discarded_is_no_zombie(
+    environment: Environment, start: Start
+) -> None:
+    """Neither the first try, which is thrown away, nor the last one, which loses what stands in front of it.
+
+    Seen to fail where only the leader of its process group is collected: the rest became zombies of ours.
+    """
+    one = environment
+    one.install(bad="print('printed')\nVERSION = 'bad'\n", good="VERSION = 'good'\n")
+    command = ("sh", "-c", f"cd . && {one.python} worker.py")
+    run = one.begin(start, "import good, bad", "--warm", command=command)
+    warmed(run)
+    assert one.left_out().keys() == {"bad"}
+    eventually(lambda: not run.zombies(), "what was thrown away is collected")
+    fronts = [pid for pid in run.survivors() if name_of(pid) == "sh" and parent_of(pid) == run.process.pid]
+    assert len(fronts) == 1
+    os.kill(fronts[0], signal.SIGKILL)
+    assert one.again(run) == "the template has ended"
+    eventually(lambda: not run.zombies(), "it is collected with what stood in front of it")
+    assert run.stop() == 0
+
+
+def parent_of(pid: int) -> int:
+    status = status_of(pid)
+    return 0 if status is None else status.parent

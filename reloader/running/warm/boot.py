@@ -17,7 +17,7 @@ from contextlib import suppress
 from reloader.peers import is_ours
 from reloader.running import system
 from reloader.running.booting import Booted
-from reloader.running.nursery import Nursery
+from reloader.running.nursery import Nursery, end_group
 
 
 class Boot:
@@ -72,21 +72,14 @@ class Boot:
                         connected = None
         self.listener.close()
         if connected is not None:
-            return Nursery(Booted(connected, self.pid), self._kept)
+            return Nursery(Booted(connected, self.pid), self._kept, leads=True)
         self._close()
         end_group(self.pid)
-        os.waitpid(self.pid, 0)
         return None
 
     def _close(self) -> None:
         for fd in self._kept:
             os.close(fd)
-
-
-def end_group(pid: int) -> None:
-    """End a template that we have not collected, with what stands in front of it; its guards go on."""
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, signal.SIGKILL)
 
 
 def _files(terminal: bool, typing: bool) -> tuple[list[int], list[int]]:

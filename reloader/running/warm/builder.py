@@ -19,7 +19,7 @@ from reloader.events import Event, TemplateBuilt, TemplateFailed
 from reloader.running import wire
 from reloader.running.nursery import Nursery
 from reloader.running.warm import kept, modules
-from reloader.running.warm.boot import Boot, end_group
+from reloader.running.warm.boot import Boot
 from reloader.running.warm.modules import Record
 from reloader.running.warm.order import make_unnamed
 
@@ -192,8 +192,6 @@ class Builder:
 
 
 def end(nursery: Nursery | None) -> None:
-    """End a template; the guards that it has made go on."""
+    """End a template, with what stands in front of it; the guards that it has made go on."""
     if nursery is not None:
-        if nursery.is_alive():
-            end_group(nursery.pid)
         nursery.close()
