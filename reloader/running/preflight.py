@@ -17,6 +17,9 @@ from reloader.settings import Settings
 
 # An interpreter that does not answer within this time, in seconds, judges nothing.
 PATIENCE = 10.0
+# So much source, in bytes, is compiled in our own process, which does nothing else meanwhile: output, signals
+# and drains would wait.
+SMALL = 100_000
 # Lines of a check's output that are shown: the last ones.
 SHOWN = 40
 # Files whose faults are shown in full.
@@ -104,13 +107,14 @@ _versions: dict[str, list[int]] = {}
 def _syntax(paths: Sequence[str], interpreter: str | None) -> list[str]:
     """What Python says of those of these files that it cannot compile, else nothing.
 
-    An interpreter of our own version judges as we do, so it is not started again for that.
+    An interpreter of our own version judges as we do, so it is not started again for little.
     """
     files = [(_shown(path), path) for path in paths]
-    if interpreter is None or _versions.get(interpreter) == list(sys.version_info[:2]):
+    is_ours = interpreter is None or _versions.get(interpreter) == list(sys.version_info[:2])
+    if is_ours and sum(map(_size, paths)) <= SMALL:
         found = judge.faults(files)
     else:
-        found = _ask(interpreter, files)
+        found = _ask(interpreter or sys.executable, files)
     if len(found) > FAULTS:
         found[FAULTS:] = [f"and {len(found) - FAULTS} more files that cannot be compiled"]
     return "\n".join(found).splitlines()
@@ -126,6 +130,13 @@ def _ask(interpreter: str, files: list[tuple[str, str]]) -> list[str]:
         return list(judged["faults"])
     except (OSError, subprocess.SubprocessError, ValueError, KeyError):
         return []  # an interpreter that does not work will say so itself, when the worker starts
+
+
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return 0  # gone again
 
 
 def _shown(path: str) -> str:
