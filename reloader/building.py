@@ -45,7 +45,7 @@ def build(given: dict[str, Any], presets: Sequence[Preset] = PRESETS) -> Setting
     if preset is not None:
         preset = applied(preset, recognised.arguments, environment)
     values = _known_of(recognised, preset)
-    values |= {key: value for key, value in given.items() if value not in (None, ())}
+    values |= {key: value for key, value in given.items() if value not in (None, (), "")}
     for key in ("command", "module", "verbose", "quiet"):
         values.pop(key, None)
     values["preset"] = preset.key if preset is not None else None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from typing import Any, NoReturn
 
 import click
@@ -43,7 +44,7 @@ class Command(click.Command):
     ) -> click.Context:
         """Parse, with defaults from the settings file, all of which is in `obj`. Raises ReloaderError."""
         found = settings_file() if self._reads_file else {}
-        names = {param.name for param in self.params}
+        names = {param.name for param in self.params if isinstance(param, Option)}
         extra["default_map"] = {name: value for name, value in found.items() if name in names}
         return super().make_context(info_name, args, parent, obj=found, **extra)
 
@@ -200,6 +201,14 @@ def main() -> NoReturn:
     except click.UsageError as error:
         _complain(error.format_message(), "reloader -h shows the options")
         code = ExitCode.USAGE
+    except BrokenPipeError:
+        # Whoever asked has read enough. The interpreter would try to write the rest, and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        code = ExitCode.FAILED
+    except OSError as error:
+        where = f" {error.filename}" if error.filename else ""
+        _complain(f"cannot go on{where}: {(error.strerror or str(error)).lower()}", "")
+        code = ExitCode.FAILED
     sys.exit(int(code or ExitCode.OK))
 
 
@@ -209,6 +218,10 @@ def _refuse(path: str, owner: str) -> None:
 
 
 def _complain(what: str, remedy: str) -> None:
-    click.echo(f"reloader: {what}", err=True)
-    if remedy:
-        click.echo(f"hint: {remedy}", err=True)
+    from reloader.showing.console import printable
+
+    # Both may hold what stands in a file. Where nobody can be told, the exit status says enough.
+    with suppress(OSError):
+        click.echo(f"reloader: {printable(what)}", err=True)
+        if remedy:
+            click.echo(f"hint: {printable(remedy)}", err=True)

@@ -76,7 +76,7 @@ def read(path: str) -> dict[str, Any]:
         import tomli as tomllib
     try:
         parsed = tomllib.loads(content.decode())
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # no TOML, or numbers and tables beyond all measure
         raise ReloaderError(
             f"cannot read {shown}: {error}", "mend it; it is not TOML as it stands"
         ) from error
@@ -132,6 +132,8 @@ def check(
 
 def _value(value: Any, kind: type, key: str, shown: str) -> Any:
     wrong = f"{shown}: {key} = {value!r}"
+    if any("\0" in str(item) for item in (value if isinstance(value, list) else [value])):
+        raise ReloaderError(wrong, "write it without the character NUL, which nothing in it can hold")
     if kind is bool:
         if not isinstance(value, bool):
             raise ReloaderError(wrong, "write true or false")

@@ -7,6 +7,9 @@ from collections.abc import Iterator
 
 import click
 
+# Narrower texts cannot be read, in columns.
+_NARROWEST = 20
+
 USAGE = """\
 Usage: reloader [OPTIONS] [--] COMMAND [ARGS]...
        reloader [OPTIONS] -m MODULE [ARGS]...
@@ -82,7 +85,7 @@ def long_help(command: click.Command, columns: int | None = None) -> str:
     import shutil
     import textwrap
 
-    width = (columns or min(shutil.get_terminal_size().columns, 100)) - 2
+    width = max(_NARROWEST, (columns or min(shutil.get_terminal_size().columns, 100)) - 2)
     lines = [USAGE, "", command.help or ""]
     for section in Section:
         lines += ["", f"{section.value}:"]

@@ -12,6 +12,11 @@ import click
 from reloader.settings import parse_duration, parse_signal
 
 
+def _short(text: str) -> str:
+    """The text as it can be told."""
+    return text if len(text) <= 40 else f"{text[:40]}..."
+
+
 class Text(click.ParamType[str]):
     """Text; in an environment variable several are separated as paths are (`:`)."""
 
@@ -45,8 +50,8 @@ class Count(click.ParamType[int]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """The number from text."""
         text = str(value).strip()
-        if not (text.isascii() and text.isdecimal() and int(text)):
-            self.fail(f"{text!r} is not a number of at least 1", param, ctx)
+        if not (text.isascii() and text.isdecimal() and len(text) < 10 and int(text)):
+            self.fail(f"{_short(text)!r} is not a number of at least 1", param, ctx)
         return int(text)
 
 

@@ -189,6 +189,10 @@ class Settings:
         return START_TIMEOUT if self.ready else ALIVE_IS_READY
 
 
+# Of a duration, in seconds: no system call takes any length of time.
+LONGEST = 366 * 86400.0
+
+
 def parse_duration(text: str) -> float | None:
     """Seconds of `200ms`, `5s`, `2m`, `1h` or a bare number of seconds; None for `none`.
 
@@ -200,7 +204,10 @@ def parse_duration(text: str) -> float | None:
     match = _DURATION.fullmatch(cleaned)
     if match is None:
         raise ValueError(f"{text!r} is not a duration; write for example 200ms, 5s, 2m or none")
-    return float(match[1]) * _UNITS[match[2]]
+    seconds = float(match[1]) * _UNITS[match[2]]
+    if seconds > LONGEST:
+        raise ValueError("that is longer than a year; write none for no limit")
+    return seconds
 
 
 def parse_signal(text: str) -> int:
@@ -210,7 +217,7 @@ def parse_signal(text: str) -> int:
     """
     cleaned = text.strip().upper()
     known = {member.name.removeprefix("SIG"): member.value for member in signal.Signals}
-    if cleaned.isdecimal() and int(cleaned) in known.values():
+    if cleaned.isdecimal() and len(cleaned) < 4 and int(cleaned) in known.values():
         return int(cleaned)
     name = cleaned.removeprefix("SIG")
     if name in known:

@@ -128,7 +128,8 @@ class Guard:
         if self.drain is not None and self.kill_at is None:
             for fd in self.drain.fds:
                 poll.register(fd, select.POLLIN)
-        ready = {fd for fd, _ in poll.poll(None if seconds is None else seconds * 1000)}
+        # poll(2) takes at most some weeks.
+        ready = {fd for fd, _ in poll.poll(None if seconds is None else min(seconds, 3600.0) * 1000)}
         if self.alone:
             self.output.show(ready)
         return ready
