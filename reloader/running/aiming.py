@@ -14,6 +14,8 @@ from __future__ import annotations
 import _signal as signal  # type: ignore[import-not-found]
 import os
 
+from reloader.running.system import began_at
+
 # What stands behind a pipe without being a worker. Others behind a pipe may be one.
 FILTERS = frozenset(
     {
@@ -54,6 +56,7 @@ class Process:
         writes: frozenset[str] = frozenset(),
         ignored: int = 0,
         caught: int = 0,
+        began: int | None = None,
     ) -> None:
         self.pid = pid
         self.parent = parent
@@ -69,6 +72,8 @@ class Process:
         """The signals that it ignores, a bit each, as in proc(5)."""
         self.caught = caught
         """The signals that it has a handler for."""
+        self.began = began
+        """When it began, by which it is told from a later one with its pid; None where nobody tells."""
         self.has_children = False
 
     @property
@@ -267,6 +272,7 @@ def look(firsts: list[int]) -> dict[int, Process]:
 
 def _read(pid: int, parent: int) -> Process | None:
     name = ""
+    began = began_at(pid)
     masks = {"SigIgn": 0, "SigCgt": 0}
     with open(f"/proc/{pid}/status", encoding="utf-8", errors="surrogateescape") as file:
         for line in file:
@@ -283,6 +289,7 @@ def _read(pid: int, parent: int) -> Process | None:
     return Process(
         *(pid, parent, words, _names(pid, name, words)),
         *(pipes[0], frozenset(filter(None, pipes[1:])), masks["SigIgn"], masks["SigCgt"]),
+        began=began,
     )
 
 

@@ -15,7 +15,7 @@ import os
 import time
 
 from reloader.running.aiming import STOP_WITH_THEIR_CHILD, Aim, Choice, Process, look
-from reloader.running.system import Handle
+from reloader.running.system import Handle, began_at
 
 # typing is for type checkers alone.
 TYPE_CHECKING = False
@@ -177,19 +177,11 @@ def _open(processes: list[Process]) -> list[tuple[Process, Handle]]:
         except OSError:
             continue
         # It was opened by pid: only now is it sure that it is this process.
-        if _parent_of(process.pid) in (process.parent, os.getpid()) or not process.parent:
+        if process.began is None or began_at(process.pid) == process.began:
             found.append((process, handle))
         else:
             handle.close()
     return found
-
-
-def _parent_of(pid: int) -> int:
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            return int(file.read().rpartition(b")")[2].split()[1])
-    except (OSError, ValueError):
-        return 0
 
 
 def _await_sleep(processes: list[Process]) -> None:

@@ -50,9 +50,10 @@ class Tree:
 
     def _walk(self) -> None:
         me = os.getpid()
-        todo = [me]
+        leader: Handle | None = None
+        todo: list[tuple[int, Handle | None]] = [(me, None)]
         while todo:
-            parent = todo.pop()
+            parent, above = todo.pop()
             for pid in children_of(parent) or ():
                 if pid in self._spared:
                     continue
@@ -62,17 +63,28 @@ class Tree:
                     continue  # it has ended
                 found = _status_of(pid)
                 # The handle was opened by pid: only now is it sure that it is this process.
-                if found is None or found[2] not in (parent, me) or found[4] == self._session:
+                if (
+                    found is None
+                    or found[2] not in (parent, me)
+                    or found[4] == self._session
+                    # Nor has its parent ended meanwhile, and left its pid to another one with children.
+                    or (found[2] != me and above is not None and not above.is_alive())
+                ):
                     handle.close()
                     continue
-                todo.append(pid)
+                is_zombie = found[1] in "ZX"
+                todo.append((pid, None if is_zombie else handle))
                 name, state, _, group, _ = found
                 if pid != self._leader:
                     self.groups.add(group)
-                if pid == self._leader or state in "ZX":
+                if is_zombie:
                     handle.close()
+                elif pid == self._leader:
+                    leader = handle
                 else:
                     self.live.append(Leftover(pid, name, handle, state))
+        if leader is not None:
+            leader.close()
 
     def _ask_psutil(self) -> None:
         import psutil
@@ -157,17 +169,18 @@ def kill_all(leader: int, spared: Container[int] = ()) -> list[tuple[int, str]]:
         for leftover in new:
             leftover.handle.send(signal.SIGSTOP)
             stopped[leftover.pid] = leftover
-    refused = []
-    for leftover in stopped.values():
-        if not leftover.handle.send(signal.SIGKILL):
-            refused.append((leftover.pid, leftover.name))
-        leftover.handle.close()
     # A process that forks faster than we look is not met, but its group is, by the zombies that it leaves.
+    # Those that are stopped are in their groups still, whose numbers can be nobody else's.
     for group in groups - {os.getpgid(0), leader}:
         try:
             os.killpg(group, signal.SIGKILL)
         except OSError:
             pass  # nobody is left in it
+    refused = []
+    for leftover in stopped.values():
+        if not leftover.handle.send(signal.SIGKILL):
+            refused.append((leftover.pid, leftover.name))
+        leftover.handle.close()
     return refused
 
 
