@@ -23,7 +23,7 @@ from reloader.events import (
     TargetUnmoved,
 )
 from reloader.presets.wrappers import front_names, shell_names
-from reloader.running import leftovers, system, wire
+from reloader.running import leftovers, spawn, system, wire
 from reloader.running.guard import Guard, NotStarted, Processes
 from reloader.running.nursery import Lost, Nursery
 from reloader.settings import Settings
@@ -105,7 +105,7 @@ class WorkerProcess:
             self._guard.stop(number, patience)
             self._stopped = True
         except Lost:
-            if not system.tells_of_parents_death():
+            if not spawn.tells_of_parents_death():
                 self._guard.handle.send(number)
             self._guard.handle.send(signal.SIGCONT)
 
@@ -164,7 +164,7 @@ class WorkerProcess:
 
         The first process has the stop signal from the system, which was told to send it at the guard's end.
         """
-        if not system.tells_of_parents_death():
+        if not spawn.tells_of_parents_death():
             return
         from reloader.running import draining
 

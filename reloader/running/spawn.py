@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 
 # What a system says of a call that it does not have, and a sandbox of one that it does not allow.
 REFUSALS = frozenset({errno.ENOSYS, errno.EPERM, errno.EACCES})
-PR_SET_PDEATHSIG, PR_SET_NAME, PR_SET_CHILD_SUBREAPER = 1, 15, 36  # prctl(2)
+PR_SET_PDEATHSIG, PR_GET_PDEATHSIG, PR_SET_NAME, PR_SET_CHILD_SUBREAPER = 1, 2, 15, 36  # prctl(2)
 _SYSTEM = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
@@ -31,6 +31,12 @@ class SpawnError(Exception):
 def become_subreaper() -> bool:
     """Make every descendant that loses its parent our own child; False where Linux refuses that."""
     return _SYSTEM is None or _SYSTEM.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+
+
+def tells_of_parents_death() -> bool:
+    """Whether the system sends a process the signal that it asked for when its parent dies."""
+    there = ctypes.c_int()
+    return _SYSTEM is not None and _SYSTEM.prctl(PR_GET_PDEATHSIG, ctypes.byref(there), 0, 0, 0) == 0
 
 
 def open_pidfd(pid: int) -> int:

@@ -103,11 +103,6 @@ def terminal_of(pid: int) -> int | None:
     return os.makedev(number >> 8 & 0xFFF, number & 0xFF | number >> 12 & 0xFFF00) if number else None
 
 
-def tells_of_parents_death() -> bool:
-    """Whether the system sends a process the signal that it asked for when its parent dies."""
-    return sys.platform == "linux"
-
-
 def wait_for_adopted(handle: Handle) -> tuple[int | None, int | None]:
     """Block until a process has ended whose parent has died, and collect it. Returns (exit code, signal).
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import errno
+import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from harness import Run, save
+from processes import status_of
 from refusing import lacking
 
 Start = Callable[..., Run]
@@ -54,4 +57,17 @@ def test_a_run_where_nobody_is_adopted(project: Path, start: Start, error: int) 
     save(project / "task.py", "VERSION = 2\n")
     run.out.wait_for("got SIGINT")
     run.out.wait_for("ready 2")
+    assert run.stop() == 0
+
+
+def test_a_guard_that_is_killed_where_the_system_does_not_tell(project: Path, start: Start) -> None:
+    """Seen to fail where Linux is taken to send the parent-death signal always: the worker heard nothing."""
+    run = start("--", PYTHON, "worker.py", preexec=lacking(errno.EPERM, "prctl"))
+    worker = int(run.out.wait_for(r"ready 1 pid (\d+)")[1])
+    status = status_of(worker)
+    assert status is not None
+    os.kill(status.parent, signal.SIGKILL)
+    run.err.wait_for("the guard was killed; the next start makes another")
+    run.out.wait_for("got SIGINT")
+    run.out.wait_for("ready 1")
     assert run.stop() == 0
