@@ -206,7 +206,8 @@ def parse_duration(text: str) -> float | None:
         raise ValueError(f"{text!r} is not a duration; write for example 200ms, 5s, 2m or none")
     seconds = float(match[1]) * _UNITS[match[2]]
     if seconds > LONGEST:
-        raise ValueError("that is longer than a year; write none for no limit")
+        shown = text if len(text) <= 20 else f"{text[:20]}..."
+        raise ValueError(f"{shown!r} is longer than a year; write none for no limit")
     return seconds
 
 

@@ -9,6 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from reloader.settings import (
+    LONGEST,
     ALIVE_IS_READY,
     START_TIMEOUT,
     Settings,
@@ -84,7 +85,12 @@ def test_what_is_no_duration_is_told_with_an_example(text: str) -> None:
     unit=st.sampled_from([("ms", 0.001), ("s", 1), ("m", 60), ("h", 3600), ("", 1)]),
 )
 def test_a_number_with_a_unit_is_so_many_seconds(number: int, unit: tuple[str, float]) -> None:
-    assert parse_duration(f"{number}{unit[0]}") == pytest.approx(number * unit[1])
+    text, seconds = f"{number}{unit[0]}", number * unit[1]
+    if seconds <= LONGEST:
+        assert parse_duration(text) == pytest.approx(seconds)
+    else:
+        with pytest.raises(ValueError, match="longer than a year"):
+            parse_duration(text)
 
 
 @settings(max_examples=300, deadline=None)

@@ -57,7 +57,7 @@ TOP = {
 # What may be imported besides once a run begins, since it costs time.
 LATE = {
     "__main__": {"cli", "folder", "importing"},
-    "cli": {"app", "asking", "running", "verbs"},
+    "cli": {"app", "asking", "running", "showing", "verbs"},
     "building": {"showing"},
     "app": {"controlling", "watching"},
     "verbs": {"running"},

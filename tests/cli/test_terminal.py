@@ -130,14 +130,19 @@ def test_a_change_of_the_size_is_passed_on(at_terminal: Callable[..., Screen]) -
     end(screen)
 
 
-def test_a_progress_bar_stays_on_its_line(at_terminal: Callable[..., Screen]) -> None:
+def test_a_progress_bar_stays_on_its_line(at_terminal: Callable[..., Screen], tmp_path: Path) -> None:
     code = (
-        "import sys, time\n"
+        "import os, sys, time\n"
+        "while not os.path.exists('go'):\n"
+        "    time.sleep(0.01)\n"
         "for part in range(5):\n"
         "    sys.stdout.write(f'\\r{part * 25:3} % ' + '#' * part); sys.stdout.flush(); time.sleep(0.02)\n"
         "print('\\nfinished', flush=True)\n" + FOREVER
     )
     screen = at_terminal(code)
+    # A line of ours would end that of the bar.
+    screen.wait_for("watching")
+    (tmp_path / "go").touch()
     screen.wait_for("finished")
     assert [line for line in screen.lines if "%" in line] == ["worker   | 100 % ####"]
     end(screen)
