@@ -9,8 +9,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from reloader.settings import (
-    LONGEST,
     ALIVE_IS_READY,
+    LONGEST,
     START_TIMEOUT,
     Settings,
     parse_duration,
