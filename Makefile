@@ -15,7 +15,7 @@ demo: $(INSTALLED)  ## a django-q2 worker, edited while it works; to edit it you
 	@$(BIN)/python docs/demo.py $(ARGS)
 
 test: $(INSTALLED) queues node-fronts  ## the tests; some of them: ARGS="-k NAME"
-	$(BIN)/pytest -n 8 --dist worksteal $(ARGS)
+	$(BIN)/pytest -n 6 --dist worksteal $(ARGS)
 
 test-quick: $(INSTALLED) node-fronts  ## the tests without those that drive real task queues
 	$(BIN)/pytest -n 6 --dist worksteal -m "not integration" $(ARGS)

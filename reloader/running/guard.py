@@ -66,7 +66,7 @@ class Guard:
             control.close()
             raise Stale(answer[1])
         self.worker: int = answer[1]
-        self.handle = system.Handle(self.worker, files[0] if files else None)
+        self.handle = system.Handle(self.worker, files[0] if files else None, may_have_ended=True)
 
     def _await_death(self) -> None:
         """Its descriptors are closed: wait until its children are given away as well, whom we must end."""

@@ -17,6 +17,8 @@ from reloader.settings import Settings
 
 # An interpreter that does not answer within this time, in seconds, judges nothing.
 PATIENCE = 10.0
+# It compiles at least so many bytes a second, on a machine that has much else to do.
+PACE = 100_000
 # So much source, in bytes, is compiled in our own process, which does nothing else meanwhile: output, signals
 # and drains would wait.
 SMALL = 100_000
@@ -124,7 +126,8 @@ def _ask(interpreter: str, files: list[tuple[str, str]]) -> list[str]:
     words = b"".join(os.fsencode(word) + b"\0" for pair in files for word in pair)
     command = [interpreter, "-I", "-S", "-X", "utf8", judge.__file__]
     try:
-        answer = subprocess.run(command, input=words, capture_output=True, timeout=PATIENCE, check=True)
+        patience = PATIENCE + sum(_size(path) for _, path in files) / PACE
+        answer = subprocess.run(command, input=words, capture_output=True, timeout=patience, check=True)
         judged = json.loads(answer.stdout)
         _versions[interpreter] = judged["version"]
         return list(judged["faults"])

@@ -124,8 +124,11 @@ class Handle:
     Raises ProcessLookupError when the process is gone already.
     """
 
-    def __init__(self, pid: int, fd: int | None = None) -> None:
-        """`fd` is the process's pidfd, which is ours from now on; without one it is opened."""
+    def __init__(self, pid: int, fd: int | None = None, may_have_ended: bool = False) -> None:
+        """`fd` is the process's pidfd, which is ours from now on; without one it is opened.
+
+        One that `may_have_ended` is taken for ended where it is gone.
+        """
         self.pid = pid
         self.is_open = True
         """Whether nobody has closed it."""
@@ -134,7 +137,13 @@ class Handle:
         self._began = began_at(pid, even_ended=True) if self.fd < 0 else None
         """By what the process is told from a later one with its pid; None where that cannot be."""
         if self.fd < 0 and self._began is None:
-            os.kill(pid, 0)
+            try:
+                os.kill(pid, 0)
+            except ProcessLookupError:
+                if not may_have_ended:
+                    raise
+                # No process began then.
+                self._began = -1
 
     def send(self, number: int) -> bool:
         """Send a signal; nothing happens if the process has ended. False where it is not ours to signal."""
