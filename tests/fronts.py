@@ -206,6 +206,7 @@ MANAGERS = {
             {
                 "pyproject.toml": '[tool.poe]\nexecutor.type = "simple"\n[tool.poe.tasks]\nwork = "{RELOADER}"\n'
             },
+            hold=1.5,  # it sends the signal once more after 0.8 s
         ),
         Front("honcho start", "honcho start", {"Procfile": "worker: {RELOADER}\n"}),
         Front("honcho run", "honcho run {RELOADER}"),

@@ -98,8 +98,10 @@ class Signals:
                 if number not in self._ignored:
                     at_prompt = number == signal.SIGINT and self._is_asking()
                     if number in _OF_MANAGERS and not at_prompt:
-                        self.patience = above.patience()
-                    self._post(SignalReceived(number, at_prompt, self.patience))
+                        to_us, self.patience = above.patience()
+                        self._post(SignalReceived(number, at_prompt, to_us))
+                    else:
+                        self._post(SignalReceived(number, at_prompt))
 
 
 def _do_nothing(_number: int, _frame: FrameType | None) -> None:
