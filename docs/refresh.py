@@ -14,11 +14,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from reloader.cli import RUN
-from reloader.deciding.lives import LIVES
-from reloader.deciding.states import TABLE
-from reloader.help import long_help, short_help
-from reloader.presets import telling
+from reloader.cli.help import long_help, short_help
+from reloader.cli.main import RUN
+from reloader.deciding.transitions import GENERATION_TABLE, WORKER_TABLE
+from reloader.presets import describe
 from reloader.presets.table import PRESETS
 
 ROOT = Path(__file__).parent.parent
@@ -96,10 +95,10 @@ def workers() -> str:
         cells = (
             f"`{preset.key}`",
             ", ".join(f"`{way}`" for way in preset.match) or f"`--preset {preset.key}`",
-            telling.stop_of(preset),
-            telling.timeout_of(preset),
+            describe.stop_of(preset),
+            describe.timeout_of(preset),
             f"`{preset.ready}`" if preset.ready else "none",
-            telling.overlap_of(preset),
+            describe.overlap_of(preset),
             preset.killed,
         )
         lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
@@ -225,8 +224,8 @@ PARTS: dict[tuple[str, str], Callable[[], str]] = {
     ("README.md", "workers"): reloads,
     ("docs/workers.md", "schedules"): schedules,
     ("docs/reference.md", "reloader --help"): lambda: _block(long_help(RUN, WIDTH)),
-    ("docs/concepts.md", "table of lives"): lambda: _drawn("generation", LIVES),
-    ("docs/concepts.md", "table of plans"): lambda: _drawn("plan", TABLE),
+    ("docs/concepts.md", "table of lives"): lambda: _drawn("generation", GENERATION_TABLE),
+    ("docs/concepts.md", "table of plans"): lambda: _drawn("plan", WORKER_TABLE),
     ("docs/reference.md", "known workers"): workers,
     ("docs/concepts/stopping.md", "fronts"): fronts,
     ("docs/concepts/stopping.md", "queues behind fronts"): behind,

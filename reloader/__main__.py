@@ -9,14 +9,14 @@ def main() -> None:
     """The entry point; Ctrl-C ends us without a traceback until there is a worker to drain."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _end)
-    from reloader.importing import import_only_what_is_installed
+    from reloader.common.import_path import import_only_what_is_installed
 
     import_only_what_is_installed()
-    from reloader import cli
-    from reloader.folder import remember_folder
+    from reloader.cli import main as command_line
+    from reloader.common.run_folder import remember_folder
 
     remember_folder()
-    cli.main()
+    command_line.main()
 
 
 def _end(number: int, _frame: object) -> None:

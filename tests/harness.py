@@ -188,9 +188,9 @@ class Run:
                 return pid
         return None
 
-    def nursery(self) -> int | None:
+    def forkserver(self) -> int | None:
         """The pid of the process that makes the guards; None while there is none."""
-        return next(iter(self._called("reloader-nurse")), None)
+        return next(iter(self._called("reloader-forks")), None)
 
     def workers(self) -> list[int]:
         """The processes of the worker that are alive: unlike ours they are in sessions of their own."""

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from reloader.help import Section
-from reloader.options import PARAMS, Option
+from reloader.cli.help import Section
+from reloader.cli.options import PARAMS, Option
 
 ROOT = Path(__file__).parents[1]
 spec = importlib.util.spec_from_file_location("refresh", ROOT / "docs" / "refresh.py")

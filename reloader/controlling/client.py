@@ -7,15 +7,15 @@ import socket
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from reloader.controlling import places, protocol
-from reloader.events import Verb
-from reloader.peers import is_ours, peer_of
+from reloader.common.peers import is_ours, peer_of
+from reloader.controlling import protocol, sockets
+from reloader.messages import events
 
 # A run answers in a moment; one that does not within this time, in seconds, is stopped or hangs.
 PATIENCE = 3.0
 
 
-class Silent(NamedTuple):
+class SilentError(NamedTuple):
     """A run that is there and has not answered."""
 
     pid: int | None
@@ -23,18 +23,18 @@ class Silent(NamedTuple):
 
 
 def ask(
-    verb: Verb, project: str, environment: Mapping[str, str]
-) -> tuple[list[dict[str, Any]], list[Silent]]:
+    verb: events.Verb, project: str, environment: Mapping[str, str]
+) -> tuple[list[dict[str, Any]], list[SilentError]]:
     """The answers of the runs in the folder, or else in the nearest one above it that has some.
 
     What killed runs have left there is removed. Raises OSError where nobody can be looked for.
     """
-    for place in places.upwards(project):
+    for place in sockets.upwards(project):
         answers: list[dict[str, Any]] = []
-        silent: list[Silent] = []
-        for path in places.found(place, environment):
+        silent: list[SilentError] = []
+        for path in sockets.found(place, environment):
             told = _ask(verb, path)
-            if isinstance(told, Silent):
+            if isinstance(told, SilentError):
                 silent.append(told)
             elif told is not None:
                 answers.append(told)
@@ -43,7 +43,7 @@ def ask(
     return [], []
 
 
-def _ask(verb: Verb, path: str) -> dict[str, Any] | Silent | None:
+def _ask(verb: events.Verb, path: str) -> dict[str, Any] | SilentError | None:
     """The answer; None where nobody is there any more."""
     pid = None
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
@@ -52,7 +52,7 @@ def _ask(verb: Verb, path: str) -> dict[str, Any] | Silent | None:
             asking.connect(path)
             pid = _pid_of(asking)
             if not is_ours(asking):
-                return Silent(pid, "belongs to another user, and was not asked")
+                return SilentError(pid, "belongs to another user, and was not asked")
             asking.sendall(protocol.request(verb))
             line = b""
             while not line.endswith(b"\n") and len(line) < protocol.ANSWER_LIMIT:
@@ -62,14 +62,14 @@ def _ask(verb: Verb, path: str) -> dict[str, Any] | Silent | None:
                 line += data
             return protocol.understand_answer(line)
         except ConnectionRefusedError:
-            places.remove(path)
+            sockets.remove(path)
             return None
         except (FileNotFoundError, ConnectionError):
             return None
         except (TimeoutError, BlockingIOError):
-            return Silent(pid, "does not answer; is it stopped?")
-        except protocol.Refused as refused:
-            return Silent(pid, f"cannot be asked: {refused}")
+            return SilentError(pid, "does not answer; is it stopped?")
+        except protocol.RefusedError as refused:
+            return SilentError(pid, f"cannot be asked: {refused}")
 
 
 def _pid_of(connected: socket.socket) -> int | None:

@@ -10,8 +10,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from reloader.events import Change, Kind, Verb
-from reloader.notices import LastStart, Pending, Status, StatusOf, TemplateIs, Wait
+from reloader.messages import events, notices
 
 VERSION = 1
 # No request is longer, in bytes, and no answer.
@@ -19,25 +18,25 @@ REQUEST_LIMIT = 4096
 ANSWER_LIMIT = 1 << 22
 
 
-class Refused(Exception):  # noqa: N818 - what happened
+class RefusedError(Exception):
     """What came is no request, or no answer, of this version; its text says why."""
 
 
-def request(verb: Verb) -> bytes:
+def request(verb: events.Verb) -> bytes:
     """The line that asks."""
     return _line({"verb": verb.value})
 
 
-def understand(line: bytes) -> Verb:
+def understand(line: bytes) -> events.Verb:
     """What is asked; raises Refused."""
     if len(line) >= REQUEST_LIMIT:
-        raise Refused("that is too long for a request")
+        raise RefusedError("that is too long for a request")
     found = _understand(line)
     try:
-        return Verb(found.get("verb"))
+        return events.Verb(found.get("verb"))
     except ValueError:
-        known = ", ".join(verb.value for verb in Verb)
-        raise Refused(f"unknown verb; this version knows {known}") from None
+        known = ", ".join(verb.value for verb in events.Verb)
+        raise RefusedError(f"unknown verb; this version knows {known}") from None
 
 
 def refusal(why: str) -> bytes:
@@ -45,7 +44,7 @@ def refusal(why: str) -> bytes:
     return _line({"error": why})
 
 
-def answer(run: Mapping[str, object], status: Status) -> bytes:
+def answer(run: Mapping[str, object], status: notices.Status) -> bytes:
     """The line that answers; `run` says which run it is."""
     return _line({**run, "status": _of_status(status)})
 
@@ -54,39 +53,39 @@ def understand_answer(line: bytes) -> dict[str, Any]:
     """The answer as it came; raises Refused where it is none, or an error."""
     found = _understand(line)
     if "error" in found:
-        raise Refused(str(found["error"]))
+        raise RefusedError(str(found["error"]))
     return found
 
 
-def status_of(found: Mapping[str, Any]) -> Status:
+def status_of(found: Mapping[str, Any]) -> notices.Status:
     """The status in an answer; raises Refused where there is none."""
     try:
         told = found["status"]
         last, template = told["last_start"], told["template"]
-        return Status(
+        return notices.Status(
             *(str(told["state"]), told["generation"]),
             tuple(
-                StatusOf(str(one["state"]), one["pid"], one["generation"], one["up"], _how(one))
+                notices.StatusOf(str(one["state"]), one["pid"], one["generation"], one["up"], _how(one))
                 for one in told["generations"]
             ),
             told["paused"],
             tuple(
-                Pending(Wait(one["waits_for"]), _changes(one["changes"]), one["seconds"])
+                notices.Pending(notices.Wait(one["waits_for"]), _changes(one["changes"]), one["seconds"])
                 for one in told["pending"]
             ),
             None
             if last is None
-            else LastStart(
+            else notices.LastStart(
                 *(last["generation"], _changes(last["changes"]), last["total"], last["detect"]),
                 *(last["drain"], last["start"], _how(last), last["ago"]),
             ),
-            TemplateIs(str(template["state"]), template["modules"], template["why"]),
+            notices.TemplateIs(str(template["state"]), template["modules"], template["why"]),
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise Refused(f"an answer that cannot be understood: {error}") from error
+        raise RefusedError(f"an answer that cannot be understood: {error}") from error
 
 
-def _of_status(status: Status) -> dict[str, object]:
+def _of_status(status: notices.Status) -> dict[str, object]:
     last, template = status.last_start, status.template
     return {
         "state": status.state,
@@ -137,12 +136,12 @@ def _how(told: Mapping[str, Any]) -> str | None:
     return "warm" if told["warm"] else None if cold is None else str(cold)
 
 
-def _of_changes(changes: Iterable[Change]) -> list[dict[str, str]]:
+def _of_changes(changes: Iterable[events.Change]) -> list[dict[str, str]]:
     return [{"path": change.path, "kind": change.kind.value} for change in changes]
 
 
-def _changes(told: Iterable[Mapping[str, Any]]) -> tuple[Change, ...]:
-    return tuple(Change(str(one["path"]), Kind(one["kind"])) for one in told)
+def _changes(told: Iterable[Mapping[str, Any]]) -> tuple[events.Change, ...]:
+    return tuple(events.Change(str(one["path"]), events.Kind(one["kind"])) for one in told)
 
 
 def _seconds(value: float | None) -> float | None:
@@ -158,9 +157,9 @@ def _understand(line: bytes) -> dict[str, Any]:
     try:
         found = json.loads(line)
     except (ValueError, RecursionError):
-        raise Refused("that is no JSON") from None
+        raise RefusedError("that is no JSON") from None
     if not isinstance(found, dict):
-        raise Refused("that is no JSON object")
+        raise RefusedError("that is no JSON object")
     if found.get("version") != VERSION:
-        raise Refused(f"another version is spoken here: {VERSION}")
+        raise RefusedError(f"another version is spoken here: {VERSION}")
     return found

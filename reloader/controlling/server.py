@@ -12,10 +12,9 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 
-from reloader.controlling import places, protocol
-from reloader.events import Event, ListeningFailed, Requested
-from reloader.notices import Status
-from reloader.peers import is_ours
+from reloader.common.peers import is_ours
+from reloader.controlling import protocol, sockets
+from reloader.messages import events, notices
 
 # So many may be there at once; the one who has been there longest makes room.
 MOST = 16
@@ -45,7 +44,7 @@ class Server:
         run: Mapping[str, object],
         project: str,
         environment: Mapping[str, str],
-        post: Callable[[Event], None],
+        post: Callable[[events.Event], None],
     ) -> None:
         """`run` says in each answer which run it is."""
         self._run = run
@@ -61,7 +60,7 @@ class Server:
 
     # --- from the main thread ---------------------------------------------------------------------
 
-    def reply(self, peer: int, status: Status) -> None:
+    def reply(self, peer: int, status: notices.Status) -> None:
         """Answer this peer, should it still be there."""
         self._put((peer, protocol.answer(self._run, status)))
 
@@ -79,15 +78,15 @@ class Server:
     def run(self) -> None:
         """Listen until `close`; posts Requested, or ListeningFailed when it cannot."""
         try:
-            listener, path = places.listen(self._project, self._environment)
+            listener, path = sockets.listen(self._project, self._environment)
         except OSError as error:
             where = f"{error.filename}: " if error.filename else ""
-            self._post(ListeningFailed(where + (error.strerror or str(error)).lower()))
+            self._post(events.ListeningFailed(where + (error.strerror or str(error)).lower()))
             return
         try:
             self._serve(listener)
         finally:
-            places.remove(path)
+            sockets.remove(path)
             for closing in (listener, *(peer.socket for peer in self._peers.values())):
                 closing.close()
 
@@ -169,13 +168,13 @@ class Server:
                 return
             peer.came = rest
             verb = protocol.understand(line)
-        except protocol.Refused as refused:
+        except protocol.RefusedError as refused:
             peer.last_words = True
             self._write(peer, protocol.refusal(str(refused)))
         else:
             # Until it is answered, only whether they go away matters.
             self._poll.modify(peer.socket, 0)
-            self._post(Requested(peer.number, verb))
+            self._post(events.Requested(peer.number, verb))
 
     def _write(self, peer: _Peer, data: bytes) -> None:
         peer.to_write += data

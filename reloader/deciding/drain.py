@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from reloader.effects import Effect, KillWorker, Tell
-from reloader.notices import Killing, TaskKilled
+from reloader.messages import effects, notices
 from reloader.settings import Settings
 
 # Seconds of a drain at which the user is told that it goes on, even where a line cannot be written over;
@@ -47,11 +46,11 @@ class Drain:
             self.kill_at += seconds
 
 
-def kill(settings: Settings, generation: int, pid: int | None, timeout: float | None) -> list[Effect]:
+def kill(settings: Settings, generation: int, pid: int | None, timeout: float | None) -> list[effects.Effect]:
     """Say what is still there while it is, kill it, and say what becomes of a task that it was at.
 
     `timeout` is the stop timeout that has passed, None when the user forced it.
     """
-    told = Killing(pid, timeout, generation=generation if settings.overlap else None)
-    killing: list[Effect] = [Tell(told), KillWorker(generation)]
-    return [*killing, Tell(TaskKilled())] if settings.killed else killing
+    told = notices.Killing(pid, timeout, generation=generation if settings.overlap else None)
+    killing: list[effects.Effect] = [effects.Tell(told), effects.KillWorker(generation)]
+    return [*killing, effects.Tell(notices.TaskKilled())] if settings.killed else killing

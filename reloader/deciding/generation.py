@@ -9,15 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from reloader.deciding.drain import Drain, kill
-from reloader.deciding.lives import LIVES, Impossible, Life, Turn
-from reloader.effects import Effect, KillWorker, StopWorker, Tell
-from reloader.events import Change, ExitStatus, StartFailed
-from reloader.notices import AssumedReady, Draining, DrainOf, LastStart, Ready, Started, Unkillable
+from reloader.deciding.transitions import GENERATION_TABLE, GenerationInput, GenerationState, ImpossibleError
+from reloader.messages import effects, events, notices
 from reloader.settings import Settings
 
 
 @dataclass(frozen=True)
-class Asked:
+class StartContext:
     """How a start came about. Times are as the main loop gives them, in seconds."""
 
     noticed_at: float = 0.0
@@ -26,17 +24,17 @@ class Asked:
     """When it was decided."""
     drain_took: float | None = None
     """How long the drain took that came before it; None where nothing had to be stopped first."""
-    changes: tuple[Change, ...] = ()
+    changes: tuple[events.Change, ...] = ()
     """Why; none where the user asked."""
 
 
 class Generation:
     """One process of the worker, with its tree. Methods take the time and return what to do."""
 
-    def __init__(self, number: int, settings: Settings, now: float, asked: Asked) -> None:
+    def __init__(self, number: int, settings: Settings, now: float, asked: StartContext) -> None:
         self.number = number
         self.settings = settings
-        self.state = Life.STARTING
+        self.state = GenerationState.STARTING
         self.deadline: float | None = now + settings.ready_within
         self.started_at = now
         self.pid: int | None = None
@@ -47,16 +45,16 @@ class Generation:
         """Whether something of it has survived SIGKILL for the kill timeout."""
         self.refused = False
         """Whether the system does not let us signal some of it: another user's."""
-        self.status: ExitStatus | None = None
+        self.status: events.ExitStatus | None = None
         """How its first process ended; None where there never was one."""
-        self.failure: StartFailed | None = None
+        self.failure: events.StartFailed | None = None
         self.taken: tuple[str, ...] = ()
         """The addresses that it found in use, by which an older one listens."""
         self.ended_at_start = False
         """Whether it ended, by itself or not, before it was ready."""
         self.called = number if settings.overlap else None
         """Its number, where it is told from others."""
-        self.last_start: LastStart | None = None
+        self.last_start: notices.LastStart | None = None
         """How it came to be at work, and when that was, in the main loop's time; None while it has not."""
         self._asked = asked
         self._stand_in = False
@@ -67,7 +65,7 @@ class Generation:
     @property
     def is_wanted(self) -> bool:
         """Whether nobody has asked it to end, and it has not."""
-        return self.state in (Life.STARTING, Life.READY)
+        return self.state in (GenerationState.STARTING, GenerationState.READY)
 
     def alive_for(self, now: float) -> float:
         """Seconds since it was started."""
@@ -75,7 +73,7 @@ class Generation:
 
     # --- what can happen --------------------------------------------------------------------------
 
-    def started(self, now: float, pid: int, how: str | None) -> list[Effect]:
+    def started(self, now: float, pid: int, how: str | None) -> list[effects.Effect]:
         """The first process runs; only now its pid is known."""
         self.pid, self.how = pid, how
         # On a busy machine that may be known later than the time is over after which it is taken as ready.
@@ -84,65 +82,65 @@ class Generation:
         asked = self._asked
         detect, total = asked.decided_at - asked.noticed_at, now - asked.noticed_at
         self._at_work(now, total, detect, None)
-        return [Tell(Started(pid, total, detect, asked.drain_took, how, self.called))]
+        return [effects.Tell(notices.Started(pid, total, detect, asked.drain_took, how, self.called))]
 
-    def ready(self, now: float) -> list[Effect]:
+    def ready(self, now: float) -> list[effects.Effect]:
         """The ready line came."""
-        return self._meet(Turn.READY, now)
+        return self._meet(GenerationInput.READY, now)
 
     def stop(
         self,
         now: float,
-        changes: tuple[Change, ...] = (),
+        changes: tuple[events.Change, ...] = (),
         quitting: bool = False,
         successor: int | None = None,
-    ) -> list[Effect]:
+    ) -> list[effects.Effect]:
         """End it, by the stop signal, because of these changes, the successor, or the user (none)."""
         # Where it drains already, nothing else would tell that the wish to end was heard.
-        news = self.is_wanted or (quitting and self.state is Life.DRAINING and not self._told_end)
-        effects = self._meet(Turn.STOP, now)
+        news = self.is_wanted or (quitting and self.state is GenerationState.DRAINING and not self._told_end)
+        result = self._meet(GenerationInput.STOP, now)
         if not news:
-            return effects
+            return result
         self._told_end = quitting
-        left = self._clock.left(now) if self.state is Life.DRAINING else self.settings.stop_timeout
-        told = Draining(
+        left = self._clock.left(now) if self.state is GenerationState.DRAINING else self.settings.stop_timeout
+        told = notices.Draining(
             *(self.pid, changes, self.settings.stop_signal, left and round(left, 1), quitting),
             *(self.called, successor),
         )
-        return [*effects, Tell(told)]
+        return [*result, effects.Tell(told)]
 
-    def kill(self, now: float) -> list[Effect]:
+    def kill(self, now: float) -> list[effects.Effect]:
         """The user will not wait for its drain any longer."""
-        return self._meet(Turn.KILL, now)
+        return self._meet(GenerationInput.KILL, now)
 
-    def force(self, now: float) -> list[Effect]:
+    def force(self, now: float) -> list[effects.Effect]:
         """End it at once."""
-        return self._meet(Turn.FORCE, now)
+        return self._meet(GenerationInput.FORCE, now)
 
-    def failed(self, now: float, failure: StartFailed) -> list[Effect]:
+    def failed(self, now: float, failure: events.StartFailed) -> list[effects.Effect]:
         """The command could not be run; no process exists."""
-        effects = self._meet(Turn.FAILED, now)
+        result = self._meet(GenerationInput.FAILED, now)
         self.failure = failure
-        return effects
+        return result
 
-    def exited(self, now: float, status: ExitStatus) -> list[Effect]:
+    def exited(self, now: float, status: events.ExitStatus) -> list[effects.Effect]:
         """The first process has ended and its tree is empty."""
-        effects = self._meet(Turn.EXITED, now)
+        result = self._meet(GenerationInput.EXITED, now)
         self.status = status
-        return effects
+        return result
 
     def refuse(self, now: float) -> None:
         """The system does not let us signal some of it."""
         self.refused = True
-        if self.state is Life.DRAINING and self.settings.stop_timeout is None:
+        if self.state is GenerationState.DRAINING and self.settings.stop_timeout is None:
             # It drains for as long as it takes only where it has heard of it.
             self._clock.kill_at = now + self.settings.kill_timeout
             self.deadline = self._clock.next_word(now)
 
-    def deadline_passed(self, now: float, stand_in: bool) -> list[Effect]:
+    def deadline_passed(self, now: float, stand_in: bool) -> list[effects.Effect]:
         """`deadline` is over. A start of which nothing is known can be given up where there is a stand-in."""
         self._stand_in = stand_in
-        return self._meet(Turn.DEADLINE, now)
+        return self._meet(GenerationInput.DEADLINE, now)
 
     def postpone(self, seconds: float) -> None:
         """It and we were stopped for so long: no time has passed for it."""
@@ -155,7 +153,7 @@ class Generation:
     def _at_work(self, now: float, total: float, detect: float, start: float | None) -> None:
         asked = self._asked
         times = total, detect, asked.drain_took, start
-        self.last_start = LastStart(self.number, asked.changes, *times, self.how, now)
+        self.last_start = notices.LastStart(self.number, asked.changes, *times, self.how, now)
 
     # --- the drain --------------------------------------------------------------------------------
 
@@ -163,9 +161,9 @@ class Generation:
         """Seconds since the stop signal."""
         return now - self._clock.began_at
 
-    def drain(self, now: float) -> DrainOf:
+    def drain(self, now: float) -> notices.DrainOf:
         """The drain as it is told."""
-        return DrainOf(self.pid, self.drained_for(now), self._clock.left(now), self.called)
+        return notices.DrainOf(self.pid, self.drained_for(now), self._clock.left(now), self.called)
 
     def is_reminder(self, now: float) -> bool:
         """Whether the user is to be reminded of the drain, even where a line cannot be written over."""
@@ -173,64 +171,71 @@ class Generation:
 
     # --- steps, as LIVES names them ---------------------------------------------------------------
 
-    def _meet(self, turn: Turn, now: float) -> list[Effect]:
-        name = LIVES[self.state][turn]
+    def _meet(self, turn: GenerationInput, now: float) -> list[effects.Effect]:
+        name = GENERATION_TABLE[self.state][turn]
         if name == "impossible":
-            raise Impossible(f"{turn.value} while generation {self.number} is {self.state.value}")
-        step: Callable[[float], list[Effect]] = getattr(self, f"_{name}")
+            raise ImpossibleError(f"{turn.value} while generation {self.number} is {self.state.value}")
+        step: Callable[[float], list[effects.Effect]] = getattr(self, f"_{name}")
         return step(now)
 
-    def _ignore(self, _now: float) -> list[Effect]:
+    def _ignore(self, _now: float) -> list[effects.Effect]:
         return []
 
     _stay = _ignore
 
-    def _be_ready(self, now: float) -> list[Effect]:
-        self._enter(Life.READY)
+    def _be_ready(self, now: float) -> list[effects.Effect]:
+        self._enter(GenerationState.READY)
         self.taken = ()
         asked = self._asked
         detect, start = asked.decided_at - asked.noticed_at, now - self.started_at
         total = now - asked.noticed_at
         self._at_work(now, total, detect, start)
-        return [Tell(Ready(self.pid, total, detect, start, asked.drain_took, self.how, self.called))]
+        return [
+            effects.Tell(
+                notices.Ready(self.pid, total, detect, start, asked.drain_took, self.how, self.called)
+            )
+        ]
 
-    def _assume_ready_or_give_up(self, now: float) -> list[Effect]:
+    def _assume_ready_or_give_up(self, now: float) -> list[effects.Effect]:
         if self.settings.ready is None:
-            self._enter(Life.READY)
+            self._enter(GenerationState.READY)
             return []
         if self._stand_in:
             return self._drain(now)
-        self._enter(Life.READY)
-        return [Tell(AssumedReady(self.settings.ready_within, self.called))]
+        self._enter(GenerationState.READY)
+        return [effects.Tell(notices.AssumedReady(self.settings.ready_within, self.called))]
 
-    def _drain(self, now: float) -> list[Effect]:
+    def _drain(self, now: float) -> list[effects.Effect]:
         self._clock = Drain(now, self.settings.stop_timeout)
-        self._enter(Life.DRAINING, self._clock.next_word(now))
-        return [StopWorker(self.number)]
+        self._enter(GenerationState.DRAINING, self._clock.next_word(now))
+        return [effects.StopWorker(self.number)]
 
-    def _wait_or_kill(self, now: float) -> list[Effect]:
+    def _wait_or_kill(self, now: float) -> list[effects.Effect]:
         if self._clock.is_over(now):
             return self._kill(now)
         self.deadline = self._clock.next_word(now)
         return []
 
-    def _kill(self, now: float) -> list[Effect]:
-        forced = self.state is not Life.DRAINING or not self._clock.is_over(now)
+    def _kill(self, now: float) -> list[effects.Effect]:
+        forced = self.state is not GenerationState.DRAINING or not self._clock.is_over(now)
         self.killed = True
         self._killed_at = now
-        self._enter(Life.KILLING, now + self.settings.kill_timeout)
+        self._enter(GenerationState.KILLING, now + self.settings.kill_timeout)
         return kill(self.settings, self.number, self.pid, None if forced else self.settings.stop_timeout)
 
-    def _complain(self, now: float) -> list[Effect]:
+    def _complain(self, now: float) -> list[effects.Effect]:
         self.unkillable = True
         self.deadline = now + self.settings.kill_timeout
-        return [KillWorker(self.number), Tell(Unkillable(now - self._killed_at, self.called, self.refused))]
+        return [
+            effects.KillWorker(self.number),
+            effects.Tell(notices.Unkillable(now - self._killed_at, self.called, self.refused)),
+        ]
 
-    def _end(self, _now: float) -> list[Effect]:
-        self.ended_at_start = self.state is Life.STARTING
-        self._enter(Life.ENDED)
+    def _end(self, _now: float) -> list[effects.Effect]:
+        self.ended_at_start = self.state is GenerationState.STARTING
+        self._enter(GenerationState.ENDED)
         return []
 
-    def _enter(self, state: Life, deadline: float | None = None) -> None:
+    def _enter(self, state: GenerationState, deadline: float | None = None) -> None:
         self.state = state
         self.deadline = deadline

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reloader.deciding.generation import Generation
-from reloader.deciding.lives import Impossible, Life
-from reloader.effects import Effect, Tell
-from reloader.events import Change
-from reloader.notices import StillDraining
+from reloader.deciding.transitions import GenerationState, ImpossibleError
+from reloader.messages import effects, events, notices
 
 
 class Generations:
@@ -31,7 +29,7 @@ class Generations:
     @property
     def at_work(self) -> Generation | None:
         """The newest that is ready and that nobody has asked to end."""
-        return next((one for one in reversed(self._alive) if one.state is Life.READY), None)
+        return next((one for one in reversed(self._alive) if one.state is GenerationState.READY), None)
 
     @property
     def draining(self) -> tuple[Generation, ...]:
@@ -54,23 +52,25 @@ class Generations:
         """The one of this number; raises Impossible when it has ended, or never was."""
         one = self.find(number)
         if one is None:
-            raise Impossible(f"generation {number} ends, which is not there")
+            raise ImpossibleError(f"generation {number} ends, which is not there")
         return one
 
-    def stop(self, now: float, changes: tuple[Change, ...] = (), quitting: bool = False) -> list[Effect]:
+    def stop(
+        self, now: float, changes: tuple[events.Change, ...] = (), quitting: bool = False
+    ) -> list[effects.Effect]:
         """End all of them by the stop signal, which none gets twice."""
         return [effect for one in self for effect in one.stop(now, changes, quitting)]
 
-    def hand_over(self, now: float, number: int) -> list[Effect]:
+    def hand_over(self, now: float, number: int) -> list[effects.Effect]:
         """End those that come before this one, which is ready."""
         older = [one for one in self if one.number < number]
         return [effect for one in older for effect in one.stop(now, successor=number)]
 
-    def kill(self, now: float) -> list[Effect]:
+    def kill(self, now: float) -> list[effects.Effect]:
         """Kill those that drain."""
         return [effect for one in self for effect in one.kill(now)]
 
-    def force(self, now: float) -> list[Effect]:
+    def force(self, now: float) -> list[effects.Effect]:
         """Kill all of them."""
         return [effect for one in self for effect in one.force(now)]
 
@@ -79,27 +79,27 @@ class Generations:
         """When to call `deadline_passed`."""
         return min((one.deadline for one in self if one.deadline is not None), default=None)
 
-    def deadline_passed(self, now: float) -> list[Effect]:
+    def deadline_passed(self, now: float) -> list[effects.Effect]:
         """The deadline of one or more is over."""
-        effects: list[Effect] = []
+        result: list[effects.Effect] = []
         reminders: list[bool] = []
         for one in self:
             if one.deadline is None or now < one.deadline:
                 continue
-            goes_on = one.state is Life.DRAINING
-            effects += one.deadline_passed(now, self.at_work not in (None, one))
-            if goes_on and one.state is Life.DRAINING:
+            goes_on = one.state is GenerationState.DRAINING
+            result += one.deadline_passed(now, self.at_work not in (None, one))
+            if goes_on and one.state is GenerationState.DRAINING:
                 reminders.append(one.is_reminder(now))
         if reminders:
-            drains = tuple(one.drain(now) for one in self if one.state is Life.DRAINING)
-            effects.append(Tell(StillDraining(drains, any(reminders))))
-        return effects
+            drains = tuple(one.drain(now) for one in self if one.state is GenerationState.DRAINING)
+            result.append(effects.Tell(notices.StillDraining(drains, any(reminders))))
+        return result
 
     def postpone(self, seconds: float) -> None:
         """All of them and we were stopped for so long."""
         for one in self:
             one.postpone(seconds)
 
-    def are_all(self, state: Life) -> bool:
+    def are_all(self, state: GenerationState) -> bool:
         """Whether there is none in another state."""
         return all(one.state is state for one in self)

@@ -8,74 +8,15 @@ from __future__ import annotations
 import signal
 from functools import partial
 
-from reloader.deciding.debouncer import Debouncer
-from reloader.deciding.gate import Gate
-from reloader.deciding.hints import Hints
-from reloader.deciding.keys import Keys
-from reloader.deciding.lives import Life
-from reloader.deciding.loops import Loops, most_of
-from reloader.deciding.relaying import relayed
-from reloader.deciding.reporting import Report
-from reloader.deciding.states import Goal, Plan
-from reloader.deciding.warmth import Warmth
+from reloader.deciding.commands import Commands
+from reloader.deciding.pending_changes import Debouncer, PendingChanges
+from reloader.deciding.preflight_gate import PreflightGate
+from reloader.deciding.restart_limit import RestartLimit, most_of
+from reloader.deciding.status import StatusReport
+from reloader.deciding.template_status import TemplateStatus
+from reloader.deciding.transitions import GenerationState, Goal, WorkerState
 from reloader.deciding.worker import Worker
-from reloader.effects import (
-    BeginWatching,
-    CompareTree,
-    Effect,
-    FlushOutput,
-    FollowSize,
-    LearnFromWorker,
-    ReapOrphans,
-    Suspend,
-    TakeBaseline,
-    TakeTerminal,
-    Tell,
-    WatchFolders,
-)
-from reloader.events import (
-    AddressTaken,
-    BaselineTaken,
-    CameToForeground,
-    Change,
-    Event,
-    FoldersChanged,
-    GuardLost,
-    KeyPressed,
-    MemoryShort,
-    OutputClosed,
-    OutputFlushed,
-    PreflightFailed,
-    PreflightPassed,
-    PromptAwaited,
-    Requested,
-    Resumed,
-    SignalReceived,
-    SignalRefused,
-    SourceFailed,
-    StartFailed,
-    TargetDoubtful,
-    TargetUnmoved,
-    TemplateBegun,
-    TemplateBuilt,
-    TemplateFailed,
-    TemplateLost,
-    TreeBusy,
-    TreeCompared,
-    TreeTouched,
-    WorkerExited,
-    WorkerReady,
-    WorkerStarted,
-)
-from reloader.notices import (
-    ChangesMeanwhile,
-    GuardWasLost,
-    NothingChanged,
-    NothingNew,
-    OurFault,
-    SetAside,
-    WasUnchanged,
-)
+from reloader.messages import effects, events, notices
 from reloader.settings import OnExit, Settings
 
 QUIT_SIGNALS = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGQUIT})
@@ -100,14 +41,14 @@ class Supervisor:
         self.died_by: int | None = None
         """The signal that ended the run by force; the process shall die by it."""
         self._debouncer = Debouncer(settings.debounce, settings.max_wait)
-        self._hints = Hints(self._debouncer)
-        self._gate = Gate(settings)
-        self._loops = Loops()
-        self._warmth = Warmth(settings.why_cold, self.worker)
-        status = Report(settings, self.worker, self._gate, self._hints, self._warmth).status
-        self._keys = Keys(self.worker, self._debouncer, status, partial(self._quit_once, signal.SIGTERM))
+        self._hints = PendingChanges(self._debouncer)
+        self._gate = PreflightGate(settings)
+        self._loops = RestartLimit()
+        self._warmth = TemplateStatus(settings.why_cold, self.worker)
+        status = StatusReport(settings, self.worker, self._gate, self._hints, self._warmth).status
+        self._keys = Commands(self.worker, self._debouncer, status, partial(self._quit_once, signal.SIGTERM))
         self._baseline_for = 0
-        self._seen: frozenset[Change] = frozenset()
+        self._seen: frozenset[events.Change] = frozenset()
         self._quit_by: int | None = None
         self._quit_at = 0.0
         self._heard = 0, 0.0
@@ -134,7 +75,7 @@ class Supervisor:
         return min((d for d in deadlines if d is not None), default=None)
 
     @property
-    def start_failure(self) -> StartFailed | None:
+    def start_failure(self) -> events.StartFailed | None:
         """The failed start that ends the run."""
         return self.worker.start_failure if self._quit_by is None else None
 
@@ -151,105 +92,114 @@ class Supervisor:
     def _ended_with_worker(self) -> bool:
         return self.settings.on_exit is OnExit.QUIT and self._quit_by is None
 
-    def start(self, now: float) -> list[Effect]:
+    def start(self, now: float) -> list[effects.Effect]:
         """Start the worker at once, and only then look at the tree."""
-        return [*self.worker.start(now), BeginWatching()]
+        return [*self.worker.start(now), effects.BeginWatching()]
 
-    def handle(self, event: Event, now: float) -> list[Effect]:
+    def handle(self, event: events.Event, now: float) -> list[effects.Effect]:
         """Answer one event; raises nothing that an event of the system can cause."""
-        before = self.worker.state
-        effects = self._react(event, now)
-        effects += [] if self._suspended else self._look_at_the_clock(now)
-        if self.settings.learns and before is Life.STARTING and self.worker.state is Life.READY:
-            effects.append(LearnFromWorker())
-        return effects + self._end(now)
+        before = self.worker.shown_state
+        result = self._react(event, now)
+        result += [] if self._suspended else self._look_at_the_clock(now)
+        if (
+            self.settings.learns
+            and before is GenerationState.STARTING
+            and self.worker.shown_state is GenerationState.READY
+        ):
+            result.append(effects.LearnFromWorker())
+        return result + self._end(now)
 
-    def _react(self, event: Event, now: float) -> list[Effect]:
+    def _react(self, event: events.Event, now: float) -> list[effects.Effect]:
         worker = self.worker
         match event:
-            case TreeTouched(paths, age):
+            case events.TreeTouched(paths, age):
                 self._hints.touch(paths, age, now)
-            case TreeCompared():
+            case events.TreeCompared():
                 return self._compared(event, now)
-            case TreeBusy(operation, coming):
+            case events.TreeBusy(operation, coming):
                 if coming is not None:
                     self._baseline_for = 0  # a start that is due waits too, within its own limit
                 return self._hints.wait_for_git(operation, now)
-            case PreflightPassed(number):
+            case events.PreflightPassed(number):
                 changes = self._gate.passed(number)
                 return [] if changes is None else self._restart(changes, now)
-            case PreflightFailed():
+            case events.PreflightFailed():
                 return self._gate.failed(event)
-            case PromptAwaited(number):
+            case events.PromptAwaited(number):
                 return self._gate.prompt_awaited(number, now)
-            case TemplateBegun() | TemplateBuilt() | TemplateFailed() | TemplateLost():
+            case (
+                events.TemplateBegun()
+                | events.TemplateBuilt()
+                | events.TemplateFailed()
+                | events.TemplateLost()
+            ):
                 return self._warmth.heard(event, now)
-            case BaselineTaken(generation):
+            case events.BaselineTaken(generation):
                 self._seen = frozenset()
                 self._hints.looked_at()
                 return worker.prepared(now, generation)
-            case MemoryShort(generation, needed, free):
-                return worker.memory_short(now, generation, needed, free)
-            case AddressTaken(generation, addresses):
+            case events.MemoryShort():
+                return worker.memory_short(now, event)
+            case events.AddressTaken(generation, addresses):
                 return worker.address_taken(now, generation, addresses)
-            case FoldersChanged(folders):
-                return [WatchFolders(folders)]
-            case SignalRefused(generation):
+            case events.FoldersChanged(folders):
+                return [effects.WatchFolders(folders)]
+            case events.SignalRefused(generation):
                 worker.refused(now, generation)
                 return self._tell_once(event)
-            case TargetDoubtful() | TargetUnmoved():
+            case events.TargetDoubtful() | events.TargetUnmoved():
                 return self._tell_once(event)
-            case GuardLost(generation):
-                return [Tell(GuardWasLost()), *worker.orphaned(now, generation)]
-            case WorkerStarted(generation, pid, how):
+            case events.GuardLost(generation):
+                return [effects.Tell(event), *worker.orphaned(now, generation)]
+            case events.WorkerStarted(generation, pid, how):
                 return worker.started(now, generation, pid, how)
-            case StartFailed():
+            case events.StartFailed():
                 return worker.start_failed(now, event)
-            case WorkerReady(generation):
+            case events.WorkerReady(generation):
                 return worker.ready(now, generation)
-            case WorkerExited(generation, status):
+            case events.WorkerExited(generation, status):
                 return worker.exited(now, generation, status)
-            case Requested(peer, verb):
+            case events.Requested(peer, verb):
                 return self._keys.requested(verb, peer, now)
-            case CameToForeground():
-                return [TakeTerminal(), FollowSize()]
-            case KeyPressed(key):
+            case events.CameToForeground():
+                return [effects.TakeTerminal(), effects.FollowSize()]
+            case events.KeyPressed(key):
                 return self._keys.pressed(key, now)
-            case Resumed(seconds):
+            case events.Resumed(seconds):
                 self._suspended = False
                 worker.postpone(seconds)
-            case SignalReceived() if self._is_passed_on(event, now):
+            case events.SignalReceived() if self._is_passed_on(event, now):
                 return []
-            case SignalReceived(number, at_prompt):
+            case events.SignalReceived(number, at_prompt):
                 passed = self._keys.interrupted(now) if at_prompt and self._quit_by is None else []
                 return passed or self._signalled(number, now)
-            case OutputClosed():
+            case events.OutputClosed():
                 return self._quit_once(signal.SIGPIPE, now)
-            case OutputFlushed():
+            case events.OutputFlushed():
                 self.finished = self._flushing
-            case SourceFailed(source, error):
+            case events.SourceFailed():
                 self._faulty = True
-                return [Tell(OurFault(source, error)), *self._quit(signal.SIGABRT, now)]
-            case _:
-                notice = relayed(event)
-                return [] if notice is None else [Tell(notice)]
+                return [effects.Tell(event), *self._quit(signal.SIGABRT, now)]
+            case _ if isinstance(event, notices.ToldEvent):
+                return [effects.Tell(event)]
         return []
 
-    def _tell_once(self, event: Event) -> list[Effect]:
-        """What is the same at every restart."""
-        notice = relayed(event)
-        if notice is None or type(event) in self._told:
+    def _tell_once(self, event: notices.ToldEvent) -> list[effects.Effect]:
+        """Tell what would be told in the same words at every restart."""
+        if type(event) in self._told:
             return []
         self._told.add(type(event))
-        return [Tell(notice)]
+        return [effects.Tell(event)]
 
-    def _compared(self, event: TreeCompared, now: float) -> list[Effect]:
+    def _compared(self, event: events.TreeCompared, now: float) -> list[effects.Effect]:
         self._hints.looked_at()
-        told: list[Effect] = [Tell(WasUnchanged(event.unchanged))] if event.unchanged else []
+        told: list[effects.Effect] = (
+            [effects.Tell(notices.WasUnchanged(event.unchanged))] if event.unchanged else []
+        )
         changes = event.changes
         if not changes:
             told += self._gate.clear()
-            return told or [Tell(NothingChanged())]
+            return told or [effects.Tell(notices.NothingChanged())]
         worker = self.worker
         new = frozenset(changes) - self._seen
         self._seen = frozenset(changes)
@@ -257,28 +207,30 @@ class Supervisor:
             return told
         if worker.is_due:
             worker.take_along(tuple(new))
-            return [*told, *([Tell(ChangesMeanwhile(tuple(sorted(new))))] if new else [])]
+            return [*told, *([effects.Tell(notices.ChangesMeanwhile(tuple(sorted(new))))] if new else [])]
         aside = self._loops.set_aside((change.path for change in changes), now)
-        told += [Tell(SetAside(path, most_of(path), seconds)) for path, seconds in aside.items()]
+        told += [
+            effects.Tell(notices.SetAside(path, most_of(path), seconds)) for path, seconds in aside.items()
+        ]
         if all(self._loops.is_aside(change.path) for change in changes):
-            return told or [Tell(NothingNew())]
+            return told or [effects.Tell(notices.NothingNew())]
         if worker.is_up and self._gate.wants_to_look(changes):
-            return told + (self._gate.ask(changes, event.state) or [Tell(NothingNew())])
+            return told + (self._gate.ask(changes, event.state) or [effects.Tell(notices.NothingNew())])
         return told + self._restart(changes, now)
 
-    def _restart(self, changes: tuple[Change, ...], now: float) -> list[Effect]:
+    def _restart(self, changes: tuple[events.Change, ...], now: float) -> list[effects.Effect]:
         if self.worker.goal is Goal.UP:
             self._loops.restarted((change.path for change in changes), now)
         return self.worker.restart(now, changes, self._hints.noticed_at)
 
-    def _signalled(self, number: int, now: float) -> list[Effect]:
+    def _signalled(self, number: int, now: float) -> list[effects.Effect]:
         if number == signal.SIGCHLD:
-            return [ReapOrphans()]
+            return [effects.ReapOrphans()]
         if number == signal.SIGWINCH:
-            return [FollowSize()]
+            return [effects.FollowSize()]
         if number == signal.SIGTSTP:
             self._suspended = True
-            return [Suspend()]
+            return [effects.Suspend()]
         if number == signal.SIGHUP:
             # The shell and the kernel may both send it for one closed terminal.
             return self._quit_once(number, now)
@@ -287,7 +239,7 @@ class Supervisor:
             return [] if is_echo else self._force(number, now)
         return self._quit(number, now)
 
-    def _is_passed_on(self, event: SignalReceived, now: float) -> bool:
+    def _is_passed_on(self, event: events.SignalReceived, now: float) -> bool:
         """Whether it is the wish to end that was told a moment before, passed on by somebody else."""
         if event.number not in QUIT_SIGNALS:
             return False
@@ -298,46 +250,46 @@ class Supervisor:
         self._has_repeated = self._has_repeated or is_again
         return is_again
 
-    def _quit_once(self, number: int, now: float) -> list[Effect]:
+    def _quit_once(self, number: int, now: float) -> list[effects.Effect]:
         return [] if self._quit_by is not None else self._quit(number, now)
 
-    def _quit(self, number: int, now: float) -> list[Effect]:
+    def _quit(self, number: int, now: float) -> list[effects.Effect]:
         self._quit_by = number
         self._quit_at = now
         return [*self._gate.forget(), *self.worker.stop(now, Goal.GONE)]
 
-    def _force(self, number: int, now: float) -> list[Effect]:
+    def _force(self, number: int, now: float) -> list[effects.Effect]:
         self.died_by = number
         if self._flushing:
             self.finished = True
             return []
         return self.worker.force(now)
 
-    def _look_at_the_clock(self, now: float) -> list[Effect]:
-        effects: list[Effect] = []
+    def _look_at_the_clock(self, now: float) -> list[effects.Effect]:
+        result: list[effects.Effect] = []
         worker = self.worker
         if worker.deadline is not None and now >= worker.deadline:
-            effects += worker.deadline_passed(now)
+            result += worker.deadline_passed(now)
         if self._gate.deadline is not None and now >= self._gate.deadline:
-            effects += self._gate.deadline_passed()
+            result += self._gate.deadline_passed()
         if due := self._loops.due(now):
             self._debouncer.touch(now, due)
         settled = self._debouncer.deadline
         pending = settled is not None and now < settled
-        if worker.plan is Plan.PREPARING and worker.generation + 1 != self._baseline_for:
+        if worker.state is WorkerState.PREPARING and worker.generation + 1 != self._baseline_for:
             # Hints that are still coming belong to this start: wait until they have settled.
             if not pending:
                 self._baseline_for = worker.generation + 1
-                effects += self._gate.forget()
-                effects.append(TakeBaseline(self._baseline_for, *self._hints.settle(now)))
+                result += self._gate.forget()
+                result.append(effects.TakeBaseline(self._baseline_for, *self._hints.settle(now)))
         elif settled is not None and not pending and not self._keys.leave_hints:
-            effects.append(CompareTree(*self._hints.settle(now)))
-        if worker.plan is not Plan.PREPARING:
+            result.append(effects.CompareTree(*self._hints.settle(now)))
+        if worker.state is not WorkerState.PREPARING:
             self._baseline_for = 0
         self.finished = self.finished or (self._flush_deadline is not None and now >= self._flush_deadline)
-        return effects
+        return result
 
-    def _end(self, now: float) -> list[Effect]:
+    def _end(self, now: float) -> list[effects.Effect]:
         if not self.worker.finished or self._flushing or self.finished:
             return []
         self._flushing = True
@@ -346,4 +298,4 @@ class Supervisor:
         # What was given up still has its output open.
         if self.died_by is not None or self.worker.alive:
             self._flush_deadline = now + FORCED_FLUSH
-        return [FlushOutput()]
+        return [effects.FlushOutput()]

@@ -8,8 +8,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from reloader.common.run_folder import relative
 from reloader.errors import ReloaderError
-from reloader.folder import relative
 from reloader.presets.preset import SET_SO, Preset
 from reloader.presets.table import PRESETS
 from reloader.settings import StopTarget, parse_duration, parse_signal

@@ -7,8 +7,8 @@ import os
 import shlex
 from collections.abc import Sequence
 
-from reloader.presets.own_words import OwnWords, wrapper_of
-from reloader.presets.shells import ASSIGNMENT, Command, simple_commands
+from reloader.presets.shell_syntax import ASSIGNMENT, Command, simple_commands
+from reloader.presets.wrapper_words import WrapperWords, wrapper_of
 from reloader.presets.wrappers import SHELLS, WRAPPERS
 
 # What a shell does within itself, and the worker inherits, whether the shell is there at its start or not.
@@ -79,7 +79,7 @@ def _look_through(found: Unwrapped) -> list[Unwrapped]:
         found.why_cold = found.why_cold or wrapper.cold.format(name)
         found.apart = found.apart or wrapper.apart
         found.project = found.project or wrapper.project
-        own = OwnWords(wrapper, rest)
+        own = WrapperWords(wrapper, rest)
         found.environment = found.environment | own.environment
         if own.folder:
             found.folder = os.path.join(found.folder, own.folder)

@@ -14,7 +14,7 @@ from reloader.settings import LogFormat, Settings
 from reloader.showing import links, paint
 from reloader.showing.lines import Prefixer
 from reloader.showing.managers import is_below_manager, shows_at_terminal
-from reloader.showing.sink import Sink, SinkClosed, Writer
+from reloader.showing.sink import Sink, SinkClosedError, Writer
 
 OUR_NAME = "reloader"
 # To the first column of the first line, erase the screen and what was scrolled out of it.
@@ -147,15 +147,15 @@ class Console(Writer):
     def renderer_for(self, sink: Sink, generation: int, stream: str, bare: bool = False) -> Writer:
         """What makes of a stream of this generation's what is shown in this sink, `bare` without a prefix."""
         if self._json:
-            from reloader.showing.objects import Objects
+            from reloader.showing.json_lines import JsonLines
 
-            return Objects(lambda: self._head(stream, generation))
+            return JsonLines(lambda: self._head(stream, generation))
         prefix = bytes if bare else self._prefix_for(sink, generation)
         if not sink.at_terminal:
             return Prefixer(prefix)
-        from reloader.showing.screen import OnScreen
+        from reloader.showing.screen import Screen
 
-        return OnScreen(prefix, self.prefix_width)
+        return Screen(prefix, self.prefix_width)
 
     def _prefix_for(self, sink: Sink, generation: int) -> Callable[[], bytes]:
         settings = self._settings
@@ -182,7 +182,7 @@ class Console(Writer):
         return paint.wanted(self._settings.color, at_terminal, self._environment)
 
     def _head(self, stream: str, generation: int, **more: str) -> bytes:
-        from reloader.showing.objects import head_of
+        from reloader.showing.json_lines import head_of
 
         now = datetime.now().astimezone().isoformat(timespec="milliseconds")
         name = printable(self._settings.name)
@@ -202,7 +202,7 @@ class Console(Writer):
                     sink.show_for_now(data.rstrip(b"\n"))
                 else:
                     sink.write_between(self, data, _CALM, _CALM_LIMIT, latest)
-            except SinkClosed:
+            except SinkClosedError:
                 self._closed()
                 return
 
@@ -213,7 +213,7 @@ class Console(Writer):
     def _render(self, text: str, weight: Weight, sink: Sink) -> bytes:
         text = paint.plain(text, self._environment)
         if self._json:
-            from reloader.showing.objects import ending_with
+            from reloader.showing.json_lines import ending_with
 
             return self._head(OUR_NAME, self.generation, level=_LEVELS[weight]) + ending_with(text)
         mark = self._mark()

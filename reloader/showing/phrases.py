@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
+from reloader.common.run_folder import absolute, relative
 from reloader.errors import ReloaderError
-from reloader.events import Change, ExitStatus, Kind, ProcessInfo, Sameness, Unchanged
-from reloader.folder import absolute, relative
+from reloader.messages import events
 from reloader.settings import signal_name
 from reloader.showing.console import printable
 from reloader.showing.links import linked
@@ -16,9 +16,9 @@ from reloader.showing.links import linked
 _NAMED = 3
 
 
-def changed(changes: Sequence[Change]) -> str:
+def changed(changes: Sequence[events.Change]) -> str:
     """What changed, as the subject of a sentence: `tasks.py changed`."""
-    replaced = [change.path for change in changes if change.kind is Kind.REPLACED]
+    replaced = [change.path for change in changes if change.kind is events.Kind.REPLACED]
     if len(replaced) == len(changes):
         return f"{printable(replaced[0])} replaced"  # in full: it may be the current folder
     changes = [change for change in changes if change.path not in replaced]
@@ -35,12 +35,12 @@ def paths_shown(paths: Sequence[str]) -> str:
     return named[0] if len(named) == 1 else f"{', '.join(named[:-1])} and {named[-1]}"
 
 
-def unchanged(files: Sequence[Unchanged]) -> str:
+def unchanged(files: Sequence[events.Unchanged]) -> str:
     """Why these saves are no reason to restart."""
     said = {
-        Sameness.BYTES: "saved with the same content",
-        Sameness.SYNTAX: "saved with other comments or formatting only",
-        Sameness.NOT_LOADED: "not imported by the worker",
+        events.Sameness.BYTES: "saved with the same content",
+        events.Sameness.SYNTAX: "saved with other comments or formatting only",
+        events.Sameness.NOT_LOADED: "not imported by the worker",
     }
     told = []
     for how, words in said.items():
@@ -68,14 +68,14 @@ def path_linked(path: str, line: int | None = None) -> str:
         return text  # the current folder is gone
 
 
-def exit_shown(status: ExitStatus) -> str:
+def exit_shown(status: events.ExitStatus) -> str:
     """`exit status 1`, or the signal's name."""
     if status.signal is not None:
         return signal_name(status.signal)
     return f"exit status {status.code}"
 
 
-def processes_shown(processes: Sequence[ProcessInfo]) -> str:
+def processes_shown(processes: Sequence[events.ProcessInfo]) -> str:
     """Each by name and pid."""
     return ", ".join(f"{printable(process.name)} (pid {process.pid})" for process in processes)
 

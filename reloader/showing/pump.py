@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from reloader.showing.sequences import whole_until
-from reloader.showing.sink import Sink, SinkClosed, Writer
+from reloader.showing.sink import Sink, SinkClosedError, Writer
 
 # So many bytes are taken at once. More is not faster: what is made of them leaves the processor's cache.
 _CHUNK = 1 << 17
@@ -80,7 +80,7 @@ class Pump:
                 self._previous = None
             self._carry()
             self._sink.end(self._renderer)
-        except SinkClosed:
+        except SinkClosedError:
             self._closed()
             self._swallow()
         finally:

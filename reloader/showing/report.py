@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from reloader.events import Change
-from reloader.notices import LastStart, Pending, Status, StatusOf, TemplateIs, Wait
+from reloader.messages import events, notices
 from reloader.showing.console import printable
 from reloader.showing.links import rendered
 from reloader.showing.phrases import changed, counted, span
 
 
-def status_line(status: Status, name: str) -> str:
+def status_line(status: notices.Status, name: str) -> str:
     """State, generations and what waits, of the worker of that name; with links, see `links.rendered`."""
     parts = [f"{name} is {printable(status.state)}"]
     others = list(status.generations)
@@ -23,14 +22,14 @@ def status_line(status: Status, name: str) -> str:
     return ", ".join([*parts, *map(_waiting, status.pending)])
 
 
-def status_lines(status: Status, name: str) -> list[str]:
+def status_lines(status: notices.Status, name: str) -> list[str]:
     """The same and what is known of the last start and of the template; without links."""
     last = "none yet" if status.last_start is None else _last_start(status.last_start)
     lines = status_line(status, name), f"  last start  {last}", f"  template    {_template(status.template)}"
     return [rendered(line) for line in lines]
 
 
-def _up(one: StatusOf) -> list[str]:
+def _up(one: notices.StatusOf) -> list[str]:
     how = [] if one.how is None else [_how(one.how)]
     return [*([] if one.pid is None else [f"pid {one.pid}"]), f"up for {span(one.since)}", *how]
 
@@ -39,7 +38,7 @@ def _how(how: str) -> str:
     return "warm" if how == "warm" else f"cold ({printable(how)})"
 
 
-def _last_start(last: LastStart) -> str:
+def _last_start(last: notices.LastStart) -> str:
     why = changed(last.changes) if last.changes else "first" if last.generation == 1 else "asked"
     phases = {"detect": last.detect, "drain": last.drain, "start": last.start}
     took = ", ".join(f"{name} {seconds:.2f}" for name, seconds in phases.items() if seconds is not None)
@@ -47,28 +46,28 @@ def _last_start(last: LastStart) -> str:
     return f"{why}, {span(last.ago)} ago: generation {last.generation} in {last.total:.2f} s ({took}){how}"
 
 
-def _template(template: TemplateIs) -> str:
+def _template(template: notices.TemplateIs) -> str:
     there = "" if template.modules is None else f"{counted(template.modules, 'module')} preloaded"
     if template.state == "ready":
         return there
     return printable(": ".join(filter(None, (template.state, there or template.why))))
 
 
-def _waiting(one: Pending) -> str:
+def _waiting(one: notices.Pending) -> str:
     match one.wait:
-        case Wait.LOOK:
+        case notices.Wait.LOOK:
             return "files were touched and are not looked at yet"
-        case Wait.GIT:
+        case notices.Wait.GIT:
             return "files were touched, waiting for Git to end"
-        case Wait.CHECK:
+        case notices.Wait.CHECK:
             return f"{changed(one.changes)} and being checked"
-        case Wait.MEND:
+        case notices.Wait.MEND:
             return f"{changed(one.changes)} and held back: the code is broken"
-        case Wait.START:
+        case notices.Wait.START:
             return f"{_why(one.changes)}start is due"
-        case Wait.RETRY:
+        case notices.Wait.RETRY:
             return "starting again" + ("" if one.seconds is None else f" in {span(one.seconds)}")
 
 
-def _why(changes: tuple[Change, ...]) -> str:
+def _why(changes: tuple[events.Change, ...]) -> str:
     return f"{changed(changes)}, so that a " if changes else "a "

@@ -60,7 +60,7 @@ class _At(enum.Enum):
     """Inside a line that has lost its prefix."""
 
 
-class OnScreen(Writer):
+class Screen(Writer):
     """Renders one stream for a terminal, and knows what it has left there.
 
     `prefix` makes the prefix of the moment, of which `width` columns are seen; where it is empty the bytes

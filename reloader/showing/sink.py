@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from reloader.events import Event, OutputFailed, OutputRecovered
+from reloader.messages import events
 
 if TYPE_CHECKING:
     from reloader.showing.modes import Modes
@@ -33,7 +33,7 @@ _GOES_UP = re.compile(rb"(?:\r|\x1b\[\??[0-9;]*[mKJGhl])*\x1b\[[0-9]*[AF]")
 _ERASE = b"\r\x1b[K"
 
 
-class SinkClosed(Exception):  # noqa: N818 - what happened, to be told as an event
+class SinkClosedError(Exception):
     """Whoever read our output is gone."""
 
 
@@ -91,7 +91,7 @@ class Sink:
     """
 
     def __init__(
-        self, fd: int, name: str = "our output", post: Callable[[Event], None] = lambda _event: None
+        self, fd: int, name: str = "our output", post: Callable[[events.Event], None] = lambda _event: None
     ) -> None:
         """`name` is what the user calls it. Posts OutputFailed and OutputRecovered."""
         self.fd = fd
@@ -221,7 +221,7 @@ class Sink:
             self._write_all(b"".join(one.undo() for one in modes))
             yield
             self._write_all(b"".join(one.redo() for one in modes))
-        except SinkClosed:
+        except SinkClosedError:
             pass  # whoever writes next will say so
         finally:
             self._lock.release()
@@ -262,13 +262,13 @@ class Sink:
                 select.select((), (self.fd,), ())
             except OSError as error:
                 if error.errno in _READER_IS_GONE:
-                    raise SinkClosed from error
+                    raise SinkClosedError from error
                 self._lose(data, len(view), error)
                 return
         self._is_cut = not data.endswith(b"\n")
         if self._lost:
             lost, self._lost = self._lost, 0
-            self._post(OutputRecovered(self.name, lost))
+            self._post(events.OutputRecovered(self.name, lost))
 
     def _lose(self, data: bytes, left: int, error: OSError) -> None:
         """So many bytes at the end of the data could not be written."""
@@ -278,7 +278,7 @@ class Sink:
         is_first = not self._lost
         self._lost += left
         if is_first:
-            self._post(OutputFailed(self.name, error.strerror or str(error)))
+            self._post(events.OutputFailed(self.name, error.strerror or str(error)))
 
 
 def rows_of(data: bytes, columns: int) -> int:
@@ -294,7 +294,7 @@ def _columns(character: str) -> int:
 
 
 def make_sinks(
-    stdout: int = 1, stderr: int = 2, post: Callable[[Event], None] = lambda _event: None
+    stdout: int = 1, stderr: int = 2, post: Callable[[events.Event], None] = lambda _event: None
 ) -> tuple[Sink, Sink]:
     """Sinks for both; one and the same if they lead to the same file."""
     for fd in (stdout, stderr):

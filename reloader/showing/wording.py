@@ -6,71 +6,9 @@ import os
 import re
 import shlex
 
-from reloader import trust
-from reloader.events import ExitStatus
-from reloader.folder import absolute
-from reloader.notices import (
-    AddressInUse,
-    AnotherUsers,
-    AssumedReady,
-    AwaitingPrompt,
-    AwaitingRoom,
-    CacheNotUsed,
-    CannotListen,
-    CannotPreload,
-    CannotRead,
-    CannotStart,
-    Caution,
-    ChangesMeanwhile,
-    Checking,
-    Drained,
-    Draining,
-    DrainOf,
-    EndedItself,
-    EndingLeftovers,
-    GuardWasLost,
-    Held,
-    Ignoring,
-    InterruptIgnored,
-    InterruptPassed,
-    KeysAre,
-    Killing,
-    MatchesNothing,
-    MemoryIsShort,
-    NoLineCame,
-    NothingChanged,
-    NothingNew,
-    Notice,
-    NotPassedOn,
-    NotReady,
-    OurFault,
-    OutputIsBack,
-    OutputIsLost,
-    Paused,
-    Preloaded,
-    PromptStays,
-    Ready,
-    Recognised,
-    Released,
-    Remembered,
-    RulesNotFollowed,
-    SetAside,
-    Started,
-    StartingAgain,
-    StartingBeside,
-    Status,
-    StillDraining,
-    TaskKilled,
-    Unkillable,
-    Unpaused,
-    WaitingForGit,
-    WarmInVain,
-    WasUnchanged,
-    Watching,
-    WatchingBeside,
-    WatchingByComparing,
-    WhichIsTheWorker,
-)
+from reloader.common import trust
+from reloader.common.run_folder import absolute
+from reloader.messages import events, notices
 from reloader.settings import ALIVE_IS_READY, Settings, StopTarget, signal_name
 from reloader.showing.console import Weight, printable
 from reloader.showing.links import rendered
@@ -107,7 +45,7 @@ h  this help        Enter  an empty line
 Ctrl-C drains and ends; at a prompt of the worker's, twice"""
 
 
-def word(notice: Notice, settings: Settings, links: bool = False) -> tuple[str, Weight]:
+def word(notice: notices.Notice, settings: Settings, links: bool = False) -> tuple[str, Weight]:
     """The text, which may have several lines, and how much it matters.
 
     With `links`, paths are links for a terminal.
@@ -128,79 +66,79 @@ class _Words:
         self.name = printable(settings.name)
         self.settings = settings
 
-    def of(self, notice: Notice) -> tuple[str, Weight]:
+    def of(self, notice: notices.Notice) -> tuple[str, Weight]:
         match notice:
-            case Recognised():
+            case notices.Recognised():
                 return self._recognised(), Weight.DETAIL
-            case Caution(what, remedy):
+            case notices.Caution(what, remedy):
                 return f"{printable(what)}\nhint: {printable(remedy)}", Weight.PLAIN
-            case Watching(folders, files):
+            case events.TreeKnown(files, folders):
                 where = ", ".join(path_linked(path) for path in self.settings.watch)
                 sizes = f"{counted(files, 'file')} in {counted(folders, 'folder')}"
                 return f"watching {where} ({sizes})", Weight.ROUTINE
-            case Started(pid, _, _, None, _, None | 1):
+            case notices.Started(pid, _, _, None, _, None | 1):
                 return f"{self.called(notice.generation)} started (pid {pid})", Weight.PLAIN
-            case Started(pid, total, detect, drain, how, number):
+            case notices.Started(pid, total, detect, drain, how, number):
                 took = f"detect {detect:.2f}{_drain(drain)}, pid {pid}{_how(how)}"
                 return f"{self.called(number)} started in {total:.2f} s ({took})", Weight.PLAIN
-            case Ready(_, total, _, _, None, _, None | 1):
+            case notices.Ready(_, total, _, _, None, _, None | 1):
                 return f"ready in {total:.2f} s", Weight.PLAIN
-            case Ready(_, total, detect, start, drain, how, number):
+            case notices.Ready(_, total, detect, start, drain, how, number):
                 took = f"detect {detect:.2f}{_drain(drain)}, start {start:.2f}{_how(how)}"
                 who = "" if number is None else f"{self.called(number)} "
                 return f"{who}ready in {total:.2f} s ({took})", Weight.PLAIN
-            case Preloaded(modules, seconds):
+            case events.TemplateBuilt(modules, seconds):
                 count = counted(modules, "module")
                 return f"{count} preloaded in {seconds:.1f} s; the next start is warm", Weight.DETAIL
-            case CannotPreload(why):
+            case events.TemplateFailed(why):
                 return f"starts stay cold: {printable(why)}", Weight.DETAIL
-            case WarmInVain(why):
+            case notices.WarmInVain(why):
                 return f"{printable(why)} → restarting {self.name}, cold", Weight.STRONG
-            case AssumedReady(timeout):
+            case notices.AssumedReady(timeout):
                 text = f"no line matched {self.settings.ready!r} within {timeout:g} s; taken as ready"
                 return text, Weight.PLAIN
-            case NotReady(timeout, number, other):
+            case notices.NotReady(timeout, number, other):
                 text = f"{self.called(number)} was not ready within {timeout:g} s → draining it"
                 text = f"{text}; {self.called(other)} goes on with the last good code"
                 return f"{text}\nhint: --start-timeout sets the limit", Weight.STRONG
-            case Draining():
+            case notices.Draining():
                 return self._draining(notice), Weight.STRONG
-            case StillDraining(drains, _, alive):
+            case notices.StillDraining(drains, _, alive):
                 text = f"still draining {' and '.join(self._drain(one) for one in drains)}"
                 busy = [f"{printable(one.name)} (pid {one.pid}) {one.cpu:.0f} %" for one in alive]
                 return ": CPU of ".join([text, *([", ".join(busy)] if busy else [])]), Weight.PLAIN
-            case Drained(elapsed, number):
+            case notices.Drained(elapsed, number):
                 return f"{self.called(number)} ended after {elapsed:.2f} s", Weight.ROUTINE
-            case Killing():
+            case notices.Killing():
                 return self._killing(notice), Weight.STRONG
-            case TaskKilled():
+            case notices.TaskKilled():
                 known = printable(f"{self.settings.preset}: {self.settings.killed}")
                 return f"if a task was in flight: {known}", Weight.PLAIN
-            case Unkillable(seconds, number, _):
+            case notices.Unkillable(seconds, number, _):
                 text = f"something of {self.called(number)} survives SIGKILL since {seconds:.0f} s"
                 hint = "a process in state D in `ps -eo pid,stat,cmd` hangs in the kernel"
                 if notice.refused:
                     text = f"{self.called(number)} is another user's and still there after {seconds:.0f} s"
                     hint = "--sudo-kill lets sudo end it"
                 return f"{text}\nhint: {hint}", Weight.STRONG
-            case EndedItself():
+            case notices.EndedItself():
                 return self._ended(notice), Weight.STRONG
-            case CannotStart():
+            case notices.CannotStart():
                 return self._cannot_start(notice), Weight.STRONG
-            case StartingAgain(changes):
+            case notices.StartingAgain(changes):
                 return f"{changed(changes)} → starting {self.name}" if changes else f"starting {self.name}", (
                     Weight.STRONG
                 )
-            case StartingBeside(changes, number):
+            case notices.StartingBeside(changes, number):
                 why = changed(changes) if changes else "restart asked"
                 return f"{why} → starting {self.called(number)}", Weight.STRONG
-            case MemoryIsShort(needed, free):
+            case events.MemoryShort(_, needed, free):
                 sizes = f"{free / 1e6:.0f} MB are free, and {self.name} uses {needed / 1e6:.0f} MB"
                 return f"{sizes} → the old one drains first", Weight.PLAIN
-            case NoLineCame():
+            case notices.NoLineCame():
                 text = f"no line has matched {self.settings.ready!r} so far → the old one drains first"
                 return f"{text}\nhint: --ready tells what its line is like", Weight.PLAIN
-            case AddressInUse(addresses, number):
+            case notices.AddressInUse(addresses, number):
                 ports = all(one.isdecimal() for one in addresses)
                 named = ("port " if ports else "") + " or ".join(map(printable, addresses))
                 text = f"{self.called(number)} found {named} in use by the old one"
@@ -208,114 +146,114 @@ class _Words:
                     f"{text} → the old one drains first from now on\nhint: --no-overlap makes that permanent",
                     Weight.STRONG,
                 )
-            case AwaitingRoom(numbers, most):
+            case notices.AwaitingRoom(numbers, most):
                 awaited = " or ".join(self.called(number) for number in numbers)
                 text = f"{counted(most, 'generation')} may drain at once → waiting for {awaited} to end"
                 return f"{text}\nhint: k kills what drains; --max-draining allows more", Weight.PLAIN
-            case ChangesMeanwhile(changes):
+            case notices.ChangesMeanwhile(changes):
                 return f"{changed(changes)} as well; the restart under way takes it along", Weight.ROUTINE
-            case WasUnchanged(files):
+            case notices.WasUnchanged(files):
                 return unchanged(files), Weight.ROUTINE
-            case WaitingForGit(operation):
+            case notices.WaitingForGit(operation):
                 return f"waiting for {printable(operation)} to end", Weight.ROUTINE
-            case Checking(changes, command):
+            case notices.Checking(changes, command):
                 return f"{changed(changes)} → {printable(command)}", Weight.ROUTINE
-            case Held():
+            case notices.Held():
                 return self._held(notice), Weight.STRONG
-            case Released():
+            case notices.Released():
                 return f"the code is again what {self.name} runs", Weight.PLAIN
-            case SetAside():
+            case notices.SetAside():
                 return self._set_aside(notice), Weight.STRONG
-            case Ignoring(paths, why, source, line):
+            case events.PathsIgnored(paths, why, source, line):
                 where = path_linked(source, line) if os.path.isabs(source) else printable(source)
                 told = ", ".join(filter(None, (printable(why), where)))
                 return f"ignored: {paths_shown(paths)} ({told})", Weight.DETAIL
-            case MatchesNothing(option, pattern):
+            case events.PatternIdle(option, pattern):
                 text = f"{printable(option)} {shlex.quote(printable(pattern))} matches nothing"
                 return f"{text}; reloader why PATH tells which rules hold for a path", Weight.PLAIN
-            case WatchingBeside(paths):
+            case events.WatchedBeside(paths):
                 return f"watching {paths_shown(paths)} as well, since {self.name} imports it", Weight.DETAIL
-            case Remembered(files, kept):
+            case events.ContentsKnown(files, kept):
                 return (
                     f"the content of {counted(files, 'file')} is known ({kept / 1e6:.1f} MB kept)",
                     Weight.DETAIL,
                 )
-            case NothingNew():
+            case notices.NothingNew():
                 return "looked at the files: nothing new", Weight.DETAIL
-            case NothingChanged():
+            case notices.NothingChanged():
                 return "looked at the files: none that counts differs", Weight.DETAIL
-            case EndingLeftovers(processes):
+            case events.LeftoversFound(_, processes):
                 return f"ending what {self.name} left behind: {processes_shown(processes)}", Weight.PLAIN
-            case WhichIsTheWorker(processes):
+            case events.TargetDoubtful(_, processes):
                 return (
                     f"the stop signal goes to {processes_shown(processes)}: which of them is the worker "
                     "cannot be seen\nhint: --stop-target leader signals the first process alone, tree all"
                 ), Weight.STRONG
-            case NotPassedOn(processes):
+            case events.TargetUnmoved(_, processes):
                 stop = signal_name(self.settings.stop_signal)
                 return (
                     f"{processes_shown(processes)} got {stop} a second ago, and nothing below has ended: "
                     "perhaps it is not passed on\nhint: --stop-target tree signals every process"
                 ), Weight.STRONG
-            case AnotherUsers(processes):
+            case events.SignalRefused(_, processes):
                 pids = " ".join(str(process.pid) for process in processes)
                 by_hand = f"sudo kill -{signal_name(self.settings.stop_signal)} {pids}"
                 return (
                     f"not allowed to signal {processes_shown(processes)}: another user's\n"
                     f"hint: --sudo-kill lets sudo do it; by hand: {by_hand}"
                 ), Weight.STRONG
-            case CacheNotUsed(path, reason):
+            case events.CacheIgnored(path, reason):
                 return f"does not use {path_linked(path)}: {printable(lowered(reason))}", Weight.ROUTINE
-            case RulesNotFollowed(path, owner):
+            case events.RulesRefused(path, owner):
                 text = f"does not follow {path_linked(path)}: it belongs to {printable(owner)}"
                 return f"{text}\nhint: {printable(trust.remedy(path))}", Weight.STRONG
-            case CannotRead(path, reason):
+            case events.PathUnreadable(path, reason):
                 text = f"cannot watch {path_linked(path)}: {lowered(reason)}; changes in it go unnoticed"
                 return f"{text}\nhint: make it readable, or --ignore it", Weight.STRONG
-            case AwaitingPrompt(limit):
+            case notices.AwaitingPrompt(limit):
                 return (
                     f"{self.name} waits for input → it restarts once it goes on\n"
                     f"hint: a change after {limit:.0f} s restarts it all the same; "
                     "--no-hold never waits, not even for code that compiles"
                 ), Weight.STRONG
-            case PromptStays(limit):
+            case notices.PromptStays(limit):
                 return (
                     f"{self.name} has waited for input for {limit:.0f} s → "
                     "shall it restart all the same? Save once more"
                 ), Weight.STRONG
-            case InterruptIgnored(pid):
+            case notices.InterruptIgnored(pid):
                 return (
                     "Ctrl-C is ignored here, as whatever a script starts with & ignores it\n"
                     f"hint: kill {pid} ends the run"
                 ), Weight.PLAIN
-            case InterruptPassed():
+            case notices.InterruptPassed():
                 text = f"Ctrl-C went to {self.name}, which waits for input; twice within a second it is ours"
                 return text, Weight.PLAIN
-            case KeysAre():
+            case notices.KeysAre():
                 return _KEYS, Weight.PLAIN
-            case Status():
+            case notices.Status():
                 return status_line(notice, self.name), Weight.PLAIN
-            case CannotListen(reason):
+            case events.ListeningFailed(reason):
                 return f"reloader status will not find this run: {printable(reason)}", Weight.DETAIL
-            case Paused():
+            case notices.Paused():
                 return "watching is paused; p resumes it", Weight.PLAIN
-            case Unpaused():
+            case notices.Unpaused():
                 return "watching goes on", Weight.PLAIN
-            case GuardWasLost():
+            case events.GuardLost(_):
                 return "the guard was killed; the next start makes another", Weight.STRONG
-            case WatchingByComparing(reason, interval):
+            case events.WatchingFailed(reason, interval):
                 text = f"the system brings no change events: {printable(lowered(reason))}"
                 hint = next(
                     (f"\nhint: {remedy}" for sign, remedy in _REMEDIES.items() if sign in lowered(reason)), ""
                 )
                 return f"{text}\nthe files are looked at every {interval:g} s instead{hint}", Weight.STRONG
-            case OutputIsLost(stream, reason):
+            case events.OutputFailed(stream, reason):
                 text = f"cannot write to {printable(stream)}: {printable(lowered(reason))}"
                 return f"{text}; {self.name} goes on, and what is printed there is lost", Weight.STRONG
-            case OutputIsBack(stream, lost):
+            case events.OutputRecovered(stream, lost):
                 text = f"{printable(stream)} can be written to again"
                 return f"{text}; {counted(lost, 'byte')} were lost", Weight.STRONG
-            case OurFault(source, error):
+            case events.SourceFailed(source, error):
                 text = f"a fault of reloader itself, in {source}: {printable(error)}"
                 return f"{text}\nhint: please report it; the worker is drained now", Weight.STRONG
 
@@ -323,7 +261,7 @@ class _Words:
         """The worker's name, with the number of the generation where there can be several."""
         return self.name if generation is None else f"{self.name}.{generation}"
 
-    def _drain(self, drain: DrainOf) -> str:
+    def _drain(self, drain: notices.DrainOf) -> str:
         limit = "no limit" if drain.left is None else f"SIGKILL in {drain.left:.0f} s"
         return f"{self.called(drain.generation)} after {drain.elapsed:.0f} s ({limit})"
 
@@ -337,7 +275,7 @@ class _Words:
         beside = "overlap" if settings.overlap else apart
         return printable(f"{settings.preset or 'no known worker'}: {stop}, {limit}, ready {ready}, {beside}")
 
-    def _killing(self, notice: Killing) -> str:
+    def _killing(self, notice: notices.Killing) -> str:
         there = [
             f"{printable(one.name)} (pid {one.pid}) for {span(one.age)}, CPU {one.cpu:.0f} %"
             for one in notice.alive[:NAMED]
@@ -351,7 +289,7 @@ class _Words:
         text = f"{name} did not end within {notice.timeout:g} s → SIGKILL to its whole process tree{still}"
         return f"{text}\nhint: --stop-timeout sets the limit, none waits for ever"
 
-    def _draining(self, notice: Draining) -> str:
+    def _draining(self, notice: notices.Draining) -> str:
         name = self.called(notice.generation) + (f" (pid {notice.pid})" if notice.pid is not None else "")
         if notice.successor is not None:
             return f"{self.called(notice.successor)} is at work → draining {name}"
@@ -361,7 +299,7 @@ class _Words:
         limit = "for as long as it takes" if notice.timeout is None else f"for at most {notice.timeout:g} s"
         return f"draining {name} {limit}; Ctrl-C again kills it"
 
-    def _held(self, notice: Held) -> str:
+    def _held(self, notice: notices.Held) -> str:
         if notice.missing is not None:
             why = f"there is no {printable(notice.missing)} → {self.name} goes on with the code that it has"
             return f"{changed(notice.changes)}, but {why}\nhint: it restarts once that is there again"
@@ -374,7 +312,7 @@ class _Words:
         hint = "hint: a save that mends it restarts; --no-hold restarts regardless"
         return "\n".join([head, *lines, hint])
 
-    def _set_aside(self, notice: SetAside) -> str:
+    def _set_aside(self, notice: notices.SetAside) -> str:
         shown = path_linked(notice.path)
         if notice.seconds < 60:
             moment = f"{notice.seconds:g} s"
@@ -392,8 +330,8 @@ class _Words:
             pass  # the current folder is gone
         return printable(os.path.basename(path))
 
-    def _ended(self, notice: EndedItself) -> str:
-        failed = notice.status != ExitStatus(code=0)
+    def _ended(self, notice: notices.EndedItself) -> str:
+        failed = notice.status != events.ExitStatus(code=0)
         how = exit_shown(notice.status)
         when = "at its start" if notice.crashed_at_start else f"after {span(notice.after)}"
         text = f"{self.called(notice.generation)} {'crashed' if failed else 'ended by itself'} {when} ({how})"
@@ -403,7 +341,7 @@ class _Words:
             return f"{text} → {self.called(notice.other)} goes on with the last good code"
         return f"{text} → {self.called(notice.other)} takes its place"
 
-    def _cannot_start(self, notice: CannotStart) -> str:
+    def _cannot_start(self, notice: notices.CannotStart) -> str:
         goes_on = f" → {self.called(notice.other)} goes on"
         then = _then(notice.retry_in, False) if notice.other is None else goes_on
         text = printable(notice.reason) + then

@@ -13,7 +13,7 @@ import enum
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from reloader.watching.patterns import REMEMBERED, Layer, Rule, parse
+from reloader.watching.gitignore_patterns import REMEMBERED, Layer, Rule, parse
 
 BUILT_IN_IGNORES = (
     # version control

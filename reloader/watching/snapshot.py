@@ -8,18 +8,18 @@ from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 
-from reloader.events import Change, Kind
-from reloader.folder import absolute
-from reloader.watching.listing import Stat
+from reloader.common.run_folder import absolute
+from reloader.messages import events
+from reloader.watching.folder import Stat
 from reloader.watching.tree import Snapshot
 
 # What follows the module's name: a cache tag and a level of optimization (PEP 488).
 _CACHED = re.compile(r"\.[^.]+(?:\.opt-[^.]+)?\.pyc")
 
 
-def compare(old: Snapshot, new: Snapshot) -> tuple[Change, ...]:
+def compare(old: Snapshot, new: Snapshot) -> tuple[events.Change, ...]:
     """The differences, sorted by path. Folders that share one dict are equal without a look inside."""
-    changes: list[Change] = []
+    changes: list[events.Change] = []
     for folder in old.keys() | new.keys():
         before, after = old.get(folder), new.get(folder)
         if before is after:
@@ -28,8 +28,14 @@ def compare(old: Snapshot, new: Snapshot) -> tuple[Change, ...]:
         for name in before.keys() | after.keys():
             if before.get(name) == after.get(name):
                 continue
-            kind = Kind.ADDED if name not in before else Kind.DELETED if name not in after else Kind.CHANGED
-            changes.append(Change(os.path.join(folder, name), kind))
+            kind = (
+                events.Kind.ADDED
+                if name not in before
+                else events.Kind.DELETED
+                if name not in after
+                else events.Kind.CHANGED
+            )
+            changes.append(events.Change(os.path.join(folder, name), kind))
     return tuple(sorted(changes))
 
 
@@ -78,7 +84,7 @@ def adopt(old: Snapshot, new: Snapshot, recent: AbstractSet[str], noted: Stat | 
     return adopted
 
 
-def remove_cached_bytecode(changes: Iterable[Change], places: Iterable[str]) -> None:
+def remove_cached_bytecode(changes: Iterable[events.Change], places: Iterable[str]) -> None:
     """Remove what Python has cached of these files, which lie in these places; no link leads out of them.
 
     A .pyc is taken as fresh when the whole second of its source's modification time and its size are

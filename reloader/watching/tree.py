@@ -10,10 +10,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from reloader.folder import absolute
+from reloader.common.run_folder import absolute
 from reloader.settings import Settings
-from reloader.watching import gitignore
-from reloader.watching.listing import (
+from reloader.watching import gitignore_files
+from reloader.watching.folder import (
     FORGOTTEN,
     VENV_MARK,
     Files,
@@ -23,7 +23,7 @@ from reloader.watching.listing import (
     identity_of,
     names_in,
 )
-from reloader.watching.patterns import Layer
+from reloader.watching.gitignore_patterns import Layer
 from reloader.watching.rules import BUILT_IN_IGNORES, COUNTED_FOR_PYTHON, Verdict, View, layer
 
 Snapshot = dict[str, Files]
@@ -88,7 +88,7 @@ class Tree:
         known = self.folders.get(folder)
         if known is None:
             return False  # the parent of a root is watched for that root alone
-        if name == VENV_MARK or (name == gitignore.GITIGNORE and self._settings.gitignore):
+        if name == VENV_MARK or (name == gitignore_files.GITIGNORE and self._settings.gitignore):
             return True
         if known.view.file(path, name) is not Verdict.SKIP:
             return True
@@ -116,7 +116,7 @@ class Tree:
 
     def repositories(self) -> set[str]:
         """The tops of Git's work trees in which the roots lie, or that lie in them."""
-        above = {gitignore.repository_of(folder) for folder in self.places}
+        above = {gitignore_files.repository_of(folder) for folder in self.places}
         return {top for top in above if top is not None} | (self.lister.repositories & self.folders.keys())
 
     def entries(self, inside: str | None = None) -> Iterator[tuple[str, str, bool]]:
@@ -278,7 +278,7 @@ class Tree:
             counted = layer(root, COUNTED_FOR_PYTHON, "what counts for Python") if settings.python else None
             self._views[root] = View(
                 built_in=layer(root, BUILT_IN_IGNORES, "built-in"),
-                git=gitignore.layers_above(root, self.lister.refuse) if settings.gitignore else (),
+                git=gitignore_files.layers_above(root, self.lister.refuse) if settings.gitignore else (),
                 options=layer(root, settings.ignore, "--ignore"),
                 counted=counted,
                 include=layer(root, settings.include, "--include"),

@@ -12,9 +12,9 @@ import threading
 import time
 from collections.abc import Callable, Collection
 
-from reloader.events import Event, TreeTouched, WatchingFailed
+from reloader.messages import events
 from reloader.settings import POLL_INTERVAL
-from reloader.watching.places import Place, Source, WatchLimitError
+from reloader.watching.sources import Place, Source, WatchLimitError
 
 # While changes never pause, they are told this often, in seconds.
 GATHER = 0.01
@@ -40,7 +40,7 @@ class Watcher:
     def __init__(
         self,
         may_count: Callable[[str], bool],
-        post: Callable[[Event], None],
+        post: Callable[[events.Event], None],
         standing: Callable[[bool], None],
         ignored: Callable[[Collection[str]], None] = lambda _paths: None,
     ) -> None:
@@ -95,7 +95,7 @@ class Watcher:
                         self._source.close()
                     self._source = None
             if not self._closed:
-                self._post(TreeTouched(None))
+                self._post(events.TreeTouched(None))
                 self._rearm.clear()
                 self._rearm.wait(RETRY if self._reason else max(0.0, began + RENEWAL - time.monotonic()))
 
@@ -105,7 +105,7 @@ class Watcher:
         while not self._closed:
             paths = source.wait(RETRY if self._reason else None)
             if paths is None:
-                self._post(TreeTouched(None))
+                self._post(events.TreeTouched(None))
             else:
                 self._pass_on(paths)
             if self._rearm.is_set() or (self._reason and not paths):
@@ -122,7 +122,7 @@ class Watcher:
             added = refused.added
             self._lack(str(refused))
         if added and self._stood:
-            self._post(TreeTouched(frozenset(added)))
+            self._post(events.TreeTouched(frozenset(added)))
         self._stand()
 
     def _stand(self) -> None:
@@ -132,13 +132,13 @@ class Watcher:
     def _lack(self, reason: str) -> None:
         if reason and reason not in self._told:
             self._told.add(reason)
-            self._post(WatchingFailed(reason, POLL_INTERVAL))
+            self._post(events.WatchingFailed(reason, POLL_INTERVAL))
         self._reason = reason
 
     def _pass_on(self, paths: Collection[str]) -> None:
         touched = frozenset(path for path in paths if self._may_count(path))
         if touched:
-            self._post(TreeTouched(touched, _age(touched)))
+            self._post(events.TreeTouched(touched, _age(touched)))
         if len(touched) < len(paths):
             self._ignored(set(paths) - touched)
 
@@ -146,12 +146,12 @@ class Watcher:
 def make_source() -> Source:
     """The system's source of events. Raises OSError when there can be none."""
     if sys.platform != "linux":
-        from reloader.watching.portable import Portable
+        from reloader.watching.watchfiles_source import WatchfilesSource
 
-        return Portable()
-    from reloader.watching.inotify import Inotify
+        return WatchfilesSource()
+    from reloader.watching.inotify_source import InotifySource
 
-    return Inotify()
+    return InotifySource()
 
 
 def _age(paths: Collection[str]) -> float:

@@ -176,7 +176,7 @@ peer.sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [1
 def test_a_restart_resets_ignored_and_blocked_signals(project: Path, start: Start) -> None:
     """As under `nohup` or a shell's `&`: the worker must hear its stop signal all the same.
 
-    Seen to fail with dispositions that are not reset, and with a mask that neither the nursery nor the worker's
+    Seen to fail with dispositions that are not reset, and with a mask that neither the forkserver nor the worker's
     start resets.
     """
 

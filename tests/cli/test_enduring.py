@@ -63,14 +63,14 @@ def test_very_many_reloads_leave_nothing_behind(project: Path, start: Start) -> 
     assert after["threads"] <= before["threads"] + 2
     assert after["memory"] <= before["memory"] + 3_000 + 2 * RELOADS
     assert len(run.workers()) == 1
-    assert len(run.survivors()) == 4  # with supervisor, nursery and guard
+    assert len(run.survivors()) == 4  # with supervisor, forkserver and guard
     assert run.stop() == 0
 
 
 def footprint(run: Run) -> dict[str, int]:
     """Descriptors and threads of all but the worker, and their memory in kilobytes."""
     found = {"descriptors": 0, "threads": 0, "memory": 0}
-    for pid in (run.process.pid, run.nursery(), run.guard()):
+    for pid in (run.process.pid, run.forkserver(), run.guard()):
         status = Path(f"/proc/{pid}/status").read_text()
         found["descriptors"] += len(os.listdir(f"/proc/{pid}/fd"))
         found["threads"] += int(re.findall(r"Threads:\s+(\d+)", status)[0])

@@ -219,19 +219,19 @@ def test_a_guard_that_is_killed_as_it_starts_a_worker(project: Path, start: Star
 
 
 def test_what_makes_the_guards_may_be_killed(project: Path, start: Start) -> None:
-    """Seen to fail without a look at the nursery before a start: the run ended with an error."""
+    """Seen to fail without a look at the forkserver before a start: the run ended with an error."""
     run = start("--", PYTHON, "worker.py")
     leader = int(run.out.wait_for(r"ready 1 pid (\d+)").group(1))
     run.err.wait_for("watching")
-    nursery = run.nursery()
-    assert nursery is not None
-    os.kill(nursery, signal.SIGKILL)
-    eventually(lambda: identify(nursery) is None, "it has ended")
+    forkserver = run.forkserver()
+    assert forkserver is not None
+    os.kill(forkserver, signal.SIGKILL)
+    eventually(lambda: identify(forkserver) is None, "it has ended")
     assert identify(leader) is not None
     save(project / "task.py", "VERSION = 2\n")
     run.out.wait_for("got SIGINT")
     run.out.wait_for("ready 2")
-    assert run.nursery() not in (None, nursery)
+    assert run.forkserver() not in (None, forkserver)
     assert run.stop() == 0
 
 
@@ -303,7 +303,7 @@ def test_the_guard_costs_little(project: Path, start: Start) -> None:
     run = start("--", PYTHON, "worker.py")
     run.out.wait_for("ready 1")
     run.err.wait_for("watching")
-    pids = (run.nursery(), run.guard())
+    pids = (run.forkserver(), run.guard())
     # Their own pages: those that they share with each other count once, those of the interpreter's file not.
     anonymous = [
         re.search(r"Pss_Anon: +(\d+) kB", Path(f"/proc/{pid}/smaps_rollup").read_text()) for pid in pids

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from harness import LIMIT, RELOADER, Run, eventually
 
-from reloader.controlling import places
-from reloader.running.warm.boot import Boot
+from reloader.controlling import sockets
+from reloader.warm.launch import TemplateLaunch
 
 OTHER = 65533
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs the superuser, to be another user")
@@ -80,7 +80,7 @@ def test_a_run_does_not_answer_another_user(start: Callable[..., Run], project: 
 def test_a_socket_of_another_user_is_not_asked(project: Path, short: Path) -> None:
     runtime = {"XDG_RUNTIME_DIR": str(short)}
     (short / "reloader").mkdir(mode=0o700)
-    path = short / "reloader" / f"{places._key(str(project))}-x.sock"
+    path = short / "reloader" / f"{sockets._key(str(project))}-x.sock"
     listening = other("listen", str(path))
     assert listening.stdout is not None
     assert listening.stdout.readline() == "listens\n"
@@ -100,7 +100,7 @@ def test_a_template_does_not_obey_another_user() -> None:
     listening = other("listen", "@" + name)
     assert listening.stdout is not None
     assert listening.stdout.readline() == "listens\n"
-    serve = "from reloader.running.warm.template_main import serve; import sys; serve({'control': sys.argv[1]}, {})"
+    serve = "from reloader.in_worker.template_process import serve; import sys; serve({'control': sys.argv[1]}, {})"
     done = subprocess.run([sys.executable, "-c", serve, name], capture_output=True, text=True, timeout=LIMIT)
     assert "another user listens there" in done.stderr
     assert listening.communicate(timeout=LIMIT)[0] == "came: b''\n"
@@ -116,7 +116,7 @@ def test_another_user_is_not_taken_for_a_template() -> None:
         "@" + name,
         "",
     ]
-    boot = Boot(words, dict(os.environ), name, False, False)
-    assert boot.nursery() is None
+    boot = TemplateLaunch(words, dict(os.environ), name, False, False)
+    assert boot.forkserver() is None
     with socket.socket(socket.AF_UNIX) as again, pytest.raises(ConnectionRefusedError):
         again.connect("\0" + name)

@@ -97,7 +97,7 @@ def test_no_more_processes_are_allowed(allowance: Path, stubborn: Path, start: S
     run = start("--", PYTHON, "worker.py")
     run.out.wait_for("ready")
     run.err.wait_for("watching")
-    (allowance / "cgroup.procs").write_text(str(run.nursery()))
+    (allowance / "cgroup.procs").write_text(str(run.forkserver()))
     save(stubborn / "task.py", "VERSION = 2\n")
     run.out.wait_for("got SIGINT")
     (allowance / "pids.max").write_text(str(most))

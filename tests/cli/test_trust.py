@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from harness import RELOADER, Run, save
 
-from reloader import config, trust
-from reloader.watching.gitignore import repository_of
+from reloader.cli import settings_file
+from reloader.common import trust
+from reloader.watching.gitignore_files import repository_of
 
 # Users that exist in the test alone.
 OTHER, THIRD = 65533, 65532
@@ -93,7 +94,7 @@ def test_a_link_that_another_user_has_made_is_not_followed(tmp_path: Path) -> No
     theirs(theirs_link)
     told: list[tuple[str, str]] = []
     (tmp_path / ".git").mkdir()
-    assert config.find(str(tmp_path), lambda *refused: told.append(refused)) is None
+    assert settings_file.find(str(tmp_path), lambda *refused: told.append(refused)) is None
     assert told == [(str(theirs_link), f"uid {OTHER}")]
 
 
@@ -103,7 +104,7 @@ def test_what_another_user_puts_above_hides_no_settings_further_up(tmp_path: Pat
     below = tmp_path / "a"
     below.mkdir()
     theirs(below / "reloader.toml", "name = 'y'\n")
-    assert config.find(str(below)) == str(tmp_path / "reloader.toml")
+    assert settings_file.find(str(below)) == str(tmp_path / "reloader.toml")
 
 
 def test_the_search_ends_where_the_owner_changes_and_at_home(
@@ -112,15 +113,15 @@ def test_the_search_ends_where_the_owner_changes_and_at_home(
     above, home, below = tmp_path, tmp_path / "home", tmp_path / "home" / "a" / "b"
     below.mkdir(parents=True)
     (above / "reloader.toml").write_text("")
-    assert config.find(str(below)) == str(above / "reloader.toml")
+    assert settings_file.find(str(below)) == str(above / "reloader.toml")
     monkeypatch.setenv("HOME", str(home))
-    assert config.find(str(below)) is None
+    assert settings_file.find(str(below)) is None
     (home / "reloader.toml").write_text("")
-    assert config.find(str(below)) == str(home / "reloader.toml")
+    assert settings_file.find(str(below)) == str(home / "reloader.toml")
     monkeypatch.undo()
     for folder in (below, below.parent):
         theirs(folder)
-    assert config.find(str(below)) is None
+    assert settings_file.find(str(below)) is None
 
 
 def test_who_is_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,48 +7,10 @@ import signal
 
 import pytest
 
-from reloader.deciding.lives import Life
-from reloader.deciding.states import Goal, Plan
-from reloader.deciding.steps import PREPARE_TIMEOUT
 from reloader.deciding.supervisor import FORCED_FLUSH, Supervisor
-from reloader.effects import (
-    CancelPreflight,
-    CompareTree,
-    Effect,
-    FlushOutput,
-    KillWorker,
-    Preflight,
-    ReapWorker,
-    StartWorker,
-    StopWorker,
-    TakeBaseline,
-    Tell,
-    WeighMemory,
-)
-from reloader.events import (
-    AddressTaken,
-    BaselineTaken,
-    Change,
-    DeadlinePassed,
-    Event,
-    ExitStatus,
-    GuardLost,
-    KeyPressed,
-    Kind,
-    MemoryShort,
-    OutputFlushed,
-    PreflightFailed,
-    PreflightPassed,
-    SignalReceived,
-    StartFailed,
-    TreeBusy,
-    TreeCompared,
-    TreeTouched,
-    WorkerExited,
-    WorkerReady,
-    WorkerStarted,
-)
-from reloader.notices import AddressInUse
+from reloader.deciding.transitions import GenerationState, Goal, WorkerState
+from reloader.deciding.worker import PREPARE_TIMEOUT
+from reloader.messages import effects, events, notices
 from reloader.settings import OnExit, Settings
 
 SEQUENCES = 3000
@@ -97,54 +59,54 @@ class World:
         """Generations that have found an address in use."""
         self.gives_way = False
         """That has ended one of them, which is told."""
-        self.due: list[tuple[float, int, Event]] = []
+        self.due: list[tuple[float, int, events.Event]] = []
         self.order = 0
         self.surveyor_free_at = 0.0
         self.quit_at: float | None = None
         self.checking = False
         self.one_file = self.chance.random() < 0.5
 
-    def later(self, delay: float, event: Event) -> None:
+    def later(self, delay: float, event: events.Event) -> None:
         self.order += 1
         self.due.append((self.now + delay, self.order, event))
 
-    def survey(self, event_of: Effect) -> None:
+    def survey(self, event_of: effects.Effect) -> None:
         """The surveyor answers one request after the other."""
         free = max(self.surveyor_free_at, self.now) + self.chance.uniform(0, 0.2)
         self.surveyor_free_at = free
         self.order += 1
         self.due.append((free, self.order, event_of))  # type: ignore[arg-type]
 
-    def perform(self, effects: list[Effect]) -> None:
-        for effect in effects:
+    def perform(self, result: list[effects.Effect]) -> None:
+        for effect in result:
             match effect:
-                case StartWorker(generation):
+                case effects.StartWorker(generation):
                     self.count_before_start()
                     assert generation == self.generation + 1
                     self.generation = generation
                     self.loaded = self.version
                     if self.chance.random() < 0.1:
-                        self.later(0.0, StartFailed(generation, "no", "", 127))
+                        self.later(0.0, events.StartFailed(generation, "no", "", 127))
                         continue
                     others = bool(self.alive)
                     self.alive[generation] = Process(self.version)
                     if others and self.chance.random() < 0.15:
                         delay = self.chance.uniform(0, 3)
-                        self.later(delay, AddressTaken(generation, ("80",)))
+                        self.later(delay, events.AddressTaken(generation, ("80",)))
                         if self.chance.random() < 0.7:
                             self.end_in(generation, max(0.0, delay + self.chance.uniform(-0.1, 0.2)))
-                    self.later(0.0, WorkerStarted(generation, 100 + generation))
+                    self.later(0.0, events.WorkerStarted(generation, 100 + generation))
                     if self.chance.random() < 0.8:
-                        self.later(self.chance.uniform(0, 3), WorkerReady(generation))
+                        self.later(self.chance.uniform(0, 3), events.WorkerReady(generation))
                     if self.chance.random() < 0.2:
                         self.end_in(generation, self.chance.uniform(0, 5))
                     if self.chance.random() < 0.05:
-                        self.later(self.chance.uniform(0, 5), GuardLost(generation))
-                case Tell(AddressInUse(_, generation)):
+                        self.later(self.chance.uniform(0, 5), events.GuardLost(generation))
+                case effects.Tell(notices.AddressInUse(_, generation)):
                     assert generation in self.taken
                     assert not self.gives_way, "told twice"
                     self.gives_way = True
-                case StopWorker(generation):
+                case effects.StopWorker(generation):
                     process = self.alive.get(generation)
                     if process is None:
                         continue  # its start has failed, which is not known yet
@@ -153,32 +115,38 @@ class World:
                     self.look_why_it_is_stopped(generation)
                     if self.chance.random() < 0.8:
                         self.end_in(generation, self.chance.uniform(0, 4))
-                case KillWorker(generation):
+                case effects.KillWorker(generation):
                     if generation in self.alive:
                         self.alive[generation].killed = True
                         self.end_in(generation, self.chance.uniform(0, 0.1))
-                case ReapWorker(generation):
+                case effects.ReapWorker(generation):
                     assert self.alive.pop(generation).ended, "reaped alive"
-                case WeighMemory(generation):
+                case effects.WeighMemory(generation):
                     if self.chance.random() < 0.2:
-                        self.later(self.chance.choice([0.0, 0.1]), MemoryShort(generation, 2, 1))
-                case TakeBaseline() | CompareTree():
+                        self.later(self.chance.choice([0.0, 0.1]), events.MemoryShort(generation, 2, 1))
+                case effects.TakeBaseline() | effects.CompareTree():
                     self.survey(effect)
-                case Preflight(number):
+                case effects.Preflight(number):
                     assert not self.checking, "two preflights"
                     self.checking = True
                     # A version that is broken stays so; the last one is always mended.
                     broken = self.version % 7 == 3
-                    answer = PreflightFailed(number, None, ("no",)) if broken else PreflightPassed(number)
+                    answer = (
+                        events.PreflightFailed(number, None, ("no",))
+                        if broken
+                        else events.PreflightPassed(number)
+                    )
                     self.later(self.chance.uniform(0, 1), answer)
-                case CancelPreflight():
+                case effects.CancelPreflight():
                     assert self.checking, "nothing to cancel"
                     self.checking = False
                     self.due = [
-                        d for d in self.due if not isinstance(d[2], PreflightPassed | PreflightFailed)
+                        d
+                        for d in self.due
+                        if not isinstance(d[2], events.PreflightPassed | events.PreflightFailed)
                     ]
-                case FlushOutput():
-                    self.later(self.chance.uniform(0, 0.1), OutputFlushed())
+                case effects.FlushOutput():
+                    self.later(self.chance.uniform(0, 0.1), events.OutputFlushed())
 
     def count_before_start(self) -> None:
         """No more generations than are allowed, and one at most that nobody has asked to end."""
@@ -203,24 +171,26 @@ class World:
 
     def end_in(self, generation: int, delay: float) -> None:
         def is_its_end(event: object) -> bool:
-            return isinstance(event, WorkerExited) and event.generation == generation
+            return isinstance(event, events.WorkerExited) and event.generation == generation
 
         if not any(is_its_end(event) and at <= self.now + delay for at, _, event in self.due):
             self.due = [item for item in self.due if not is_its_end(item[2])]
-            status = ExitStatus(code=self.chance.choice([0, 1]))
-            self.later(delay, WorkerExited(generation, status))
+            status = events.ExitStatus(code=self.chance.choice([0, 1]))
+            self.later(delay, events.WorkerExited(generation, status))
 
-    def answer(self, request: Effect) -> Event:
+    def answer(self, request: effects.Effect) -> events.Event:
         """What the surveyor finds at the moment it looks."""
-        assert isinstance(request, TakeBaseline | CompareTree)
-        coming = request.generation if isinstance(request, TakeBaseline) else None
+        assert isinstance(request, effects.TakeBaseline | effects.CompareTree)
+        coming = request.generation if isinstance(request, effects.TakeBaseline) else None
         if self.chance.random() < 0.1 and not request.at_once:
-            return TreeBusy("git", coming)
+            return events.TreeBusy("git", coming)
         if coming is not None:
             self.baseline = self.version
-            return BaselineTaken(coming)
+            return events.BaselineTaken(coming)
         changed = self.version != self.baseline
-        return TreeCompared((Change(self.file, Kind.CHANGED),) if changed else (), state=self.version)
+        return events.TreeCompared(
+            (events.Change(self.file, events.Kind.CHANGED),) if changed else (), state=self.version
+        )
 
     def advance(self, until: float) -> None:
         """Let time pass, with everything that is due in its order."""
@@ -234,27 +204,27 @@ class World:
             if coming is not None and coming[0] <= self.now and not (deadline and deadline <= self.now):
                 self.due.remove(coming)
                 event = coming[2]
-                if isinstance(event, TakeBaseline | CompareTree):
+                if isinstance(event, effects.TakeBaseline | effects.CompareTree):
                     event = self.answer(event)
-                if isinstance(event, PreflightPassed | PreflightFailed):
+                if isinstance(event, events.PreflightPassed | events.PreflightFailed):
                     self.checking = False
-                if isinstance(event, WorkerExited):
+                if isinstance(event, events.WorkerExited):
                     self.alive[event.generation].ended = True
-                if isinstance(event, MemoryShort) and self.generation + 1 == event.generation:
+                if isinstance(event, events.MemoryShort) and self.generation + 1 == event.generation:
                     # Nobody wants another one any more, or it is past the moment in which it was asked for.
                     self.short = self.supervisor.worker.is_due
-                if isinstance(event, AddressTaken):
+                if isinstance(event, events.AddressTaken):
                     self.taken.add(event.generation)
-                if isinstance(event, GuardLost):
+                if isinstance(event, events.GuardLost):
                     self.orphaned.add(event.generation)
-                if isinstance(event, WorkerReady) and event.generation in self.alive:
+                if isinstance(event, events.WorkerReady) and event.generation in self.alive:
                     self.alive[event.generation].ready = True
                 self.handle(event)
             else:
-                self.handle(DeadlinePassed())
+                self.handle(events.DeadlinePassed())
         self.now = max(self.now, until)
 
-    def handle(self, event: Event) -> None:
+    def handle(self, event: events.Event) -> None:
         self.perform(self.supervisor.handle(event, self.now))
 
     @property
@@ -264,11 +234,11 @@ class World:
 
     def save(self) -> None:
         self.version += 1
-        self.later(self.chance.uniform(0, 0.05), TreeTouched(frozenset({self.file})))
+        self.later(self.chance.uniform(0, 0.05), events.TreeTouched(frozenset({self.file})))
 
     def quit(self, number: int) -> None:
         self.quit_at = self.quit_at or self.now
-        self.handle(SignalReceived(number))
+        self.handle(events.SignalReceived(number))
 
 
 @pytest.mark.parametrize("block", range(6))
@@ -283,7 +253,7 @@ def test_random_sequences(block: int) -> None:
             if world.chance.random() < 0.7:
                 world.save()
             elif world.chance.random() < 0.1:
-                world.handle(KeyPressed(world.chance.choice("rks")))
+                world.handle(events.KeyPressed(world.chance.choice("rks")))
             elif world.chance.random() < 0.05:
                 world.quit(world.chance.choice([signal.SIGINT, signal.SIGTERM, signal.SIGHUP]))
         check_that_it_settles(world, seed)
@@ -297,16 +267,19 @@ def check_that_it_settles(world: World, seed: int) -> None:
             world.save()
         # Nothing lost: once all is quiet, what runs (or crashed) is the last version.
         world.advance(world.now + 120)
-        waits = worker.plan is Plan.WAITING and world.settings.stop_timeout is None
+        waits = worker.state is WorkerState.WAITING and world.settings.stop_timeout is None
         if not supervisor.finished and worker.goal is Goal.UP and not waits:
             assert world.loaded == world.version, f"seed {seed}: a change was lost"
-            assert worker.state in (Life.READY, Life.STARTING, Plan.HELD, Plan.EXITED) or (
-                world.settings.on_exit is OnExit.RESTART
-            )
+            assert worker.shown_state in (
+                GenerationState.READY,
+                GenerationState.STARTING,
+                WorkerState.HELD,
+                WorkerState.EXITED,
+            ) or (world.settings.on_exit is OnExit.RESTART)
             # What serves is the last version, unless that could not.
-            if worker.plan is Plan.RUNNING:
+            if worker.state is WorkerState.RUNNING:
                 assert world.alive[worker.generation].version == world.version
-            if worker.plan is Plan.HELD:
+            if worker.state is WorkerState.HELD:
                 assert worker.alive.at_work is not None
     if not supervisor.finished:
         world.quit(signal.SIGTERM)
@@ -316,6 +289,6 @@ def check_that_it_settles(world: World, seed: int) -> None:
                 world.quit(signal.SIGTERM)
         limit = (world.settings.stop_timeout or 0) + world.settings.kill_timeout + PREPARE_TIMEOUT
         world.advance(world.now + limit + FORCED_FLUSH)
-    assert supervisor.finished, f"seed {seed}: quitting takes too long ({worker.state})"
+    assert supervisor.finished, f"seed {seed}: quitting takes too long ({worker.shown_state})"
     left = [one for one in world.alive.values() if not one.killed]
     assert not left, f"seed {seed}: a worker is left"

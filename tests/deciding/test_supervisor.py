@@ -4,166 +4,140 @@ from __future__ import annotations
 
 import signal
 
-from reloader.deciding.lives import Life
 from reloader.deciding.supervisor import PASSED_ON, Supervisor
-from reloader.effects import (
-    BeginWatching,
-    CompareTree,
-    Effect,
-    FlushOutput,
-    KillWorker,
-    PassInterrupt,
-    ReapOrphans,
-    ReapWorker,
-    StartWorker,
-    StopWorker,
-    Suspend,
-    TakeBaseline,
-    Tell,
-    WatchFolders,
-)
-from reloader.events import (
-    BaselineTaken,
-    Change,
-    DeadlinePassed,
-    ExitStatus,
-    FoldersChanged,
-    Kind,
-    OutputClosed,
-    OutputFlushed,
-    Resumed,
-    SignalReceived,
-    SourceFailed,
-    StartFailed,
-    TreeCompared,
-    TreeKnown,
-    TreeTouched,
-    WorkerExited,
-    WorkerReady,
-    WorkerStarted,
-)
-from reloader.notices import (
-    ChangesMeanwhile,
-    Drained,
-    Draining,
-    InterruptPassed,
-    Killing,
-    NothingChanged,
-    OurFault,
-    Watching,
-)
+from reloader.deciding.transitions import GenerationState
+from reloader.messages import effects, events, notices
 from reloader.settings import OnExit, Settings
 
-OK = ExitStatus(code=0)
-A = Change("/p/a.py", Kind.CHANGED)
-B = Change("/p/b.py", Kind.CHANGED)
+OK = events.ExitStatus(code=0)
+A = events.Change("/p/a.py", events.Kind.CHANGED)
+B = events.Change("/p/b.py", events.Kind.CHANGED)
 
 
 def at_work(**given: object) -> Supervisor:
     """A supervisor whose first worker is ready at 1.0."""
     settings = Settings(command=("w",), name="w", ready="ready", stop_signal=signal.SIGINT, **given)  # type: ignore[arg-type]
     supervisor = Supervisor(settings)
-    assert supervisor.start(0.0) == [StartWorker(1), BeginWatching()]
-    supervisor.handle(WorkerStarted(1, 100), 0.1)
-    supervisor.handle(WorkerReady(1), 1.0)
-    assert supervisor.worker.state is Life.READY
+    assert supervisor.start(0.0) == [effects.StartWorker(1), effects.BeginWatching()]
+    supervisor.handle(events.WorkerStarted(1, 100), 0.1)
+    supervisor.handle(events.WorkerReady(1), 1.0)
+    assert supervisor.worker.shown_state is GenerationState.READY
     return supervisor
 
 
-def draining(*changes: Change, pid: int = 100, quitting: bool = False) -> Tell:
-    return Tell(Draining(pid, changes, signal.SIGINT, 10.0, quitting))
+def draining(*changes: events.Change, pid: int = 100, quitting: bool = False) -> effects.Tell:
+    return effects.Tell(notices.Draining(pid, changes, signal.SIGINT, 10.0, quitting))
 
 
 def test_a_hint_is_compared_after_the_quiet_period_and_a_change_restarts() -> None:
     supervisor = at_work()
-    assert supervisor.handle(TreeTouched(frozenset({"/p/a.py"})), 2.0) == []
+    assert supervisor.handle(events.TreeTouched(frozenset({"/p/a.py"})), 2.0) == []
     assert supervisor.deadline == 2.05
-    assert supervisor.handle(DeadlinePassed(), 2.05) == [CompareTree(frozenset({"/p/a.py"}))]
-    assert supervisor.handle(TreeCompared((A,)), 2.06) == [StopWorker(1), draining(A)]
-    assert supervisor.handle(WorkerExited(1, OK), 2.5) == [ReapWorker(1), TakeBaseline(2, frozenset())]
-    assert supervisor.handle(BaselineTaken(2), 2.51) == [StartWorker(2)]
+    assert supervisor.handle(events.DeadlinePassed(), 2.05) == [effects.CompareTree(frozenset({"/p/a.py"}))]
+    assert supervisor.handle(events.TreeCompared((A,)), 2.06) == [effects.StopWorker(1), draining(A)]
+    assert supervisor.handle(events.WorkerExited(1, OK), 2.5) == [
+        effects.ReapWorker(1),
+        effects.TakeBaseline(2, frozenset()),
+    ]
+    assert supervisor.handle(events.BaselineTaken(2), 2.51) == [effects.StartWorker(2)]
 
 
 def test_hints_that_change_nothing_restart_nothing() -> None:
     supervisor = at_work()
-    supervisor.handle(TreeTouched(None), 2.0)
-    assert supervisor.handle(DeadlinePassed(), 2.05) == [CompareTree(None)]
-    assert supervisor.handle(TreeCompared(()), 2.06) == [Tell(NothingChanged())]
-    assert supervisor.worker.state is Life.READY
+    supervisor.handle(events.TreeTouched(None), 2.0)
+    assert supervisor.handle(events.DeadlinePassed(), 2.05) == [effects.CompareTree(None)]
+    assert supervisor.handle(events.TreeCompared(()), 2.06) == [effects.Tell(notices.NothingChanged())]
+    assert supervisor.worker.shown_state is GenerationState.READY
 
 
 def test_every_hint_prolongs_the_quiet_period_up_to_the_cap() -> None:
     supervisor = at_work()
     for tick in range(50):
-        effects = supervisor.handle(TreeTouched(frozenset({f"/p/{tick}"})), 2.0 + tick * 0.04)
-        assert effects == []
+        result = supervisor.handle(events.TreeTouched(frozenset({f"/p/{tick}"})), 2.0 + tick * 0.04)
+        assert result == []
     assert supervisor.deadline == 4.0
-    (effect,) = supervisor.handle(DeadlinePassed(), 4.0)
-    assert isinstance(effect, CompareTree)
+    (effect,) = supervisor.handle(events.DeadlinePassed(), 4.0)
+    assert isinstance(effect, effects.CompareTree)
     assert effect.paths is not None
     assert len(effect.paths) == 50
 
 
 def test_a_change_during_the_drain_is_told_and_is_no_second_restart() -> None:
     supervisor = at_work()
-    supervisor.handle(TreeCompared((A,)), 2.0)
-    supervisor.handle(TreeTouched(frozenset({"/p/b.py"})), 2.1)
-    assert supervisor.handle(DeadlinePassed(), 2.15) == [CompareTree(frozenset({"/p/b.py"}))]
-    assert supervisor.handle(TreeCompared((A, B)), 2.16) == [Tell(ChangesMeanwhile((B,)))]
-    assert supervisor.handle(TreeCompared((A, B)), 2.17) == []
-    assert supervisor.handle(WorkerExited(1, OK), 3.0) == [ReapWorker(1), TakeBaseline(2, frozenset())]
+    supervisor.handle(events.TreeCompared((A,)), 2.0)
+    supervisor.handle(events.TreeTouched(frozenset({"/p/b.py"})), 2.1)
+    assert supervisor.handle(events.DeadlinePassed(), 2.15) == [effects.CompareTree(frozenset({"/p/b.py"}))]
+    assert supervisor.handle(events.TreeCompared((A, B)), 2.16) == [
+        effects.Tell(notices.ChangesMeanwhile((B,)))
+    ]
+    assert supervisor.handle(events.TreeCompared((A, B)), 2.17) == []
+    assert supervisor.handle(events.WorkerExited(1, OK), 3.0) == [
+        effects.ReapWorker(1),
+        effects.TakeBaseline(2, frozenset()),
+    ]
 
 
 def test_the_snapshot_waits_for_the_quiet_period_of_hints_that_still_come() -> None:
     supervisor = at_work()
-    supervisor.handle(TreeCompared((A,)), 2.0)
-    supervisor.handle(TreeTouched(frozenset({"/p/b.py"})), 2.98)
-    assert supervisor.handle(WorkerExited(1, OK), 3.0) == [ReapWorker(1)]
-    assert supervisor.handle(DeadlinePassed(), 3.04) == [TakeBaseline(2, frozenset({"/p/b.py"}))]
-    assert supervisor.handle(BaselineTaken(2), 3.05) == [StartWorker(2)]
+    supervisor.handle(events.TreeCompared((A,)), 2.0)
+    supervisor.handle(events.TreeTouched(frozenset({"/p/b.py"})), 2.98)
+    assert supervisor.handle(events.WorkerExited(1, OK), 3.0) == [effects.ReapWorker(1)]
+    assert supervisor.handle(events.DeadlinePassed(), 3.04) == [
+        effects.TakeBaseline(2, frozenset({"/p/b.py"}))
+    ]
+    assert supervisor.handle(events.BaselineTaken(2), 3.05) == [effects.StartWorker(2)]
 
 
 def test_hints_after_the_snapshot_was_ordered_are_compared_with_it() -> None:
     supervisor = at_work()
-    supervisor.handle(TreeCompared((A,)), 2.0)
-    supervisor.handle(WorkerExited(1, OK), 3.0)
-    supervisor.handle(TreeTouched(frozenset({"/p/b.py"})), 3.1)
-    assert supervisor.handle(DeadlinePassed(), 3.15) == [CompareTree(frozenset({"/p/b.py"}))]
+    supervisor.handle(events.TreeCompared((A,)), 2.0)
+    supervisor.handle(events.WorkerExited(1, OK), 3.0)
+    supervisor.handle(events.TreeTouched(frozenset({"/p/b.py"})), 3.1)
+    assert supervisor.handle(events.DeadlinePassed(), 3.15) == [effects.CompareTree(frozenset({"/p/b.py"}))]
     assert supervisor.deadline == 8.0
 
 
 def test_a_snapshot_that_never_comes_does_not_keep_the_worker_from_starting() -> None:
     supervisor = at_work()
-    supervisor.handle(TreeCompared((A,)), 2.0)
-    supervisor.handle(WorkerExited(1, OK), 3.0)
+    supervisor.handle(events.TreeCompared((A,)), 2.0)
+    supervisor.handle(events.WorkerExited(1, OK), 3.0)
     assert supervisor.deadline == 8.0
-    assert supervisor.handle(DeadlinePassed(), 8.0) == [StartWorker(2)]
-    assert supervisor.handle(BaselineTaken(2), 9.0) == []
+    assert supervisor.handle(events.DeadlinePassed(), 8.0) == [effects.StartWorker(2)]
+    assert supervisor.handle(events.BaselineTaken(2), 9.0) == []
 
 
 def test_a_change_during_the_start_drains_the_half_started_worker() -> None:
     supervisor = at_work()
-    supervisor.handle(TreeCompared((A,)), 2.0)
-    supervisor.handle(WorkerExited(1, OK), 3.0)
-    supervisor.handle(BaselineTaken(2), 3.0)
-    supervisor.handle(WorkerStarted(2, 200), 3.0)
-    assert supervisor.handle(TreeCompared((B,)), 3.1) == [StopWorker(2), draining(B, pid=200)]
+    supervisor.handle(events.TreeCompared((A,)), 2.0)
+    supervisor.handle(events.WorkerExited(1, OK), 3.0)
+    supervisor.handle(events.BaselineTaken(2), 3.0)
+    supervisor.handle(events.WorkerStarted(2, 200), 3.0)
+    assert supervisor.handle(events.TreeCompared((B,)), 3.1) == [effects.StopWorker(2), draining(B, pid=200)]
 
 
 def test_the_folders_to_watch_are_passed_on_and_the_tree_is_told() -> None:
     supervisor = at_work()
     folders = frozenset({("/p", 1, 2)})
-    assert supervisor.handle(FoldersChanged(folders), 2.0) == [WatchFolders(folders)]
-    assert supervisor.handle(TreeKnown(3, 1), 2.0) == [Tell(Watching(1, 3))]
+    assert supervisor.handle(events.FoldersChanged(folders), 2.0) == [effects.WatchFolders(folders)]
+    assert supervisor.handle(events.TreeKnown(3, 1), 2.0) == [effects.Tell(events.TreeKnown(3, 1))]
 
 
 def test_the_first_interrupt_drains_and_the_second_kills() -> None:
     supervisor = at_work()
-    assert supervisor.handle(SignalReceived(signal.SIGINT), 2.0) == [StopWorker(1), draining(quitting=True)]
-    assert supervisor.handle(SignalReceived(signal.SIGINT), 2.5) == [Tell(Killing(100, None)), KillWorker(1)]
-    killed = ExitStatus(signal=9)
-    assert supervisor.handle(WorkerExited(1, killed), 2.6) == [ReapWorker(1), FlushOutput()]
-    supervisor.handle(OutputFlushed(), 2.7)
+    assert supervisor.handle(events.SignalReceived(signal.SIGINT), 2.0) == [
+        effects.StopWorker(1),
+        draining(quitting=True),
+    ]
+    assert supervisor.handle(events.SignalReceived(signal.SIGINT), 2.5) == [
+        effects.Tell(notices.Killing(100, None)),
+        effects.KillWorker(1),
+    ]
+    killed = events.ExitStatus(signal=9)
+    assert supervisor.handle(events.WorkerExited(1, killed), 2.6) == [
+        effects.ReapWorker(1),
+        effects.FlushOutput(),
+    ]
+    supervisor.handle(events.OutputFlushed(), 2.7)
     assert supervisor.finished
     assert supervisor.died_by == signal.SIGINT
 
@@ -171,91 +145,103 @@ def test_the_first_interrupt_drains_and_the_second_kills() -> None:
 def test_a_drained_end_is_status_0_and_a_killed_one_is_not() -> None:
     for drained in (True, False):
         supervisor = at_work()
-        supervisor.handle(SignalReceived(signal.SIGTERM), 2.0)
+        supervisor.handle(events.SignalReceived(signal.SIGTERM), 2.0)
         if not drained:
-            supervisor.handle(DeadlinePassed(), 12.0)
-        effects = supervisor.handle(WorkerExited(1, OK), 12.5)
-        told: list[Effect] = [Tell(Drained(10.5))] if drained else []
-        assert effects == [ReapWorker(1), *told, FlushOutput()]
-        supervisor.handle(OutputFlushed(), 12.6)
+            supervisor.handle(events.DeadlinePassed(), 12.0)
+        result = supervisor.handle(events.WorkerExited(1, OK), 12.5)
+        told: list[effects.Effect] = [effects.Tell(notices.Drained(10.5))] if drained else []
+        assert result == [effects.ReapWorker(1), *told, effects.FlushOutput()]
+        supervisor.handle(events.OutputFlushed(), 12.6)
         assert supervisor.finished
         assert (supervisor.exit_code, supervisor.died_by) == (0 if drained else 1, None)
 
 
 def test_a_hangup_drains_and_may_come_twice() -> None:
     supervisor = at_work()
-    assert supervisor.handle(SignalReceived(signal.SIGHUP), 2.0) == [StopWorker(1), draining(quitting=True)]
-    assert supervisor.handle(SignalReceived(signal.SIGHUP), 2.1) == []
-    assert supervisor.handle(SignalReceived(signal.SIGTERM), 2.2) == []
-    assert supervisor.handle(SignalReceived(signal.SIGTERM), 2.5) == [Tell(Killing(100, None)), KillWorker(1)]
+    assert supervisor.handle(events.SignalReceived(signal.SIGHUP), 2.0) == [
+        effects.StopWorker(1),
+        draining(quitting=True),
+    ]
+    assert supervisor.handle(events.SignalReceived(signal.SIGHUP), 2.1) == []
+    assert supervisor.handle(events.SignalReceived(signal.SIGTERM), 2.2) == []
+    assert supervisor.handle(events.SignalReceived(signal.SIGTERM), 2.5) == [
+        effects.Tell(notices.Killing(100, None)),
+        effects.KillWorker(1),
+    ]
 
 
 def test_a_manager_that_signals_all_may_be_late_once() -> None:
     supervisor = at_work()
-    first = SignalReceived(signal.SIGINT, repeated_within=3.0)
-    assert StopWorker(1) in supervisor.handle(first, 2.0)
+    first = events.SignalReceived(signal.SIGINT, repeated_within=3.0)
+    assert effects.StopWorker(1) in supervisor.handle(first, 2.0)
     assert supervisor.handle(first, 2.0 + 2 * PASSED_ON) == []
-    assert KillWorker(1) in supervisor.handle(first, 2.0 + 3 * PASSED_ON)
+    assert effects.KillWorker(1) in supervisor.handle(first, 2.0 + 3 * PASSED_ON)
 
 
 def test_the_same_signal_passed_on_by_a_manager_is_the_same_wish() -> None:
     supervisor = at_work()
-    supervisor.handle(SignalReceived(signal.SIGINT), 2.0)
-    assert supervisor.handle(SignalReceived(signal.SIGINT), 2.0 + PASSED_ON - 0.01) == []
-    again = supervisor.handle(SignalReceived(signal.SIGINT), 2.0 + 2 * PASSED_ON)
-    assert again == [Tell(Killing(100, None)), KillWorker(1)]
+    supervisor.handle(events.SignalReceived(signal.SIGINT), 2.0)
+    assert supervisor.handle(events.SignalReceived(signal.SIGINT), 2.0 + PASSED_ON - 0.01) == []
+    again = supervisor.handle(events.SignalReceived(signal.SIGINT), 2.0 + 2 * PASSED_ON)
+    assert again == [effects.Tell(notices.Killing(100, None)), effects.KillWorker(1)]
 
 
 def test_a_managers_term_right_after_the_terminals_interrupt_is_the_same_wish() -> None:
     supervisor = at_work()
-    supervisor.handle(SignalReceived(signal.SIGINT), 2.0)
-    assert supervisor.handle(SignalReceived(signal.SIGTERM), 2.1) == []
-    assert supervisor.handle(SignalReceived(signal.SIGTERM), 5.1) == [Tell(Killing(100, None)), KillWorker(1)]
+    supervisor.handle(events.SignalReceived(signal.SIGINT), 2.0)
+    assert supervisor.handle(events.SignalReceived(signal.SIGTERM), 2.1) == []
+    assert supervisor.handle(events.SignalReceived(signal.SIGTERM), 5.1) == [
+        effects.Tell(notices.Killing(100, None)),
+        effects.KillWorker(1),
+    ]
 
 
 def test_a_reader_that_does_not_read_can_be_left_by_a_second_interrupt() -> None:
     supervisor = at_work()
-    supervisor.handle(SignalReceived(signal.SIGINT), 2.0)
-    supervisor.handle(WorkerExited(1, OK), 2.5)
+    supervisor.handle(events.SignalReceived(signal.SIGINT), 2.0)
+    supervisor.handle(events.WorkerExited(1, OK), 2.5)
     assert not supervisor.finished
-    supervisor.handle(SignalReceived(signal.SIGINT), 9.0)
+    supervisor.handle(events.SignalReceived(signal.SIGINT), 9.0)
     assert supervisor.finished
 
 
 def test_after_a_kill_output_is_not_waited_for_without_limit() -> None:
     supervisor = at_work()
-    supervisor.handle(SignalReceived(signal.SIGINT), 2.0)
-    supervisor.handle(SignalReceived(signal.SIGINT), 2.4)
-    supervisor.handle(WorkerExited(1, OK), 2.5)
+    supervisor.handle(events.SignalReceived(signal.SIGINT), 2.0)
+    supervisor.handle(events.SignalReceived(signal.SIGINT), 2.4)
+    supervisor.handle(events.WorkerExited(1, OK), 2.5)
     assert supervisor.deadline == 3.5
-    supervisor.handle(DeadlinePassed(), 3.5)
+    supervisor.handle(events.DeadlinePassed(), 3.5)
     assert supervisor.finished
 
 
 def test_when_nobody_reads_the_output_the_worker_is_drained_and_all_is_well() -> None:
     supervisor = at_work()
-    assert supervisor.handle(OutputClosed(), 2.0) == [StopWorker(1), draining(quitting=True)]
-    assert supervisor.handle(OutputClosed(), 2.0) == []
-    supervisor.handle(WorkerExited(1, OK), 2.5)
-    supervisor.handle(OutputFlushed(), 2.5)
+    assert supervisor.handle(events.OutputClosed(), 2.0) == [effects.StopWorker(1), draining(quitting=True)]
+    assert supervisor.handle(events.OutputClosed(), 2.0) == []
+    supervisor.handle(events.WorkerExited(1, OK), 2.5)
+    supervisor.handle(events.OutputFlushed(), 2.5)
     assert (supervisor.finished, supervisor.exit_code, supervisor.died_by) == (True, 0, None)
 
 
 def test_a_fault_of_ours_drains_and_is_status_1() -> None:
     supervisor = at_work()
-    assert supervisor.handle(SourceFailed("watcher", "boom"), 2.0) == [
-        Tell(OurFault("watcher", "boom")),
-        StopWorker(1),
+    assert supervisor.handle(events.SourceFailed("watcher", "boom"), 2.0) == [
+        effects.Tell(events.SourceFailed("watcher", "boom")),
+        effects.StopWorker(1),
         draining(quitting=True),
     ]
     assert supervisor.exit_code == 1
 
 
 def test_on_exit_quit_passes_status_and_signal_on() -> None:
-    for status, code, died_by in ((ExitStatus(code=3), 3, None), (ExitStatus(signal=11), 0, 11)):
+    for status, code, died_by in (
+        (events.ExitStatus(code=3), 3, None),
+        (events.ExitStatus(signal=11), 0, 11),
+    ):
         supervisor = at_work(on_exit=OnExit.QUIT)
-        supervisor.handle(WorkerExited(1, status), 2.0)
-        supervisor.handle(OutputFlushed(), 2.0)
+        supervisor.handle(events.WorkerExited(1, status), 2.0)
+        supervisor.handle(events.OutputFlushed(), 2.0)
         assert supervisor.finished
         assert (supervisor.exit_code, supervisor.died_by) == (code, died_by)
 
@@ -263,32 +249,32 @@ def test_on_exit_quit_passes_status_and_signal_on() -> None:
 def test_a_command_that_cannot_be_run_ends_the_run() -> None:
     supervisor = Supervisor(Settings(command=("w",)))
     supervisor.start(0.0)
-    failure = StartFailed(1, "cannot run w", "look", 127)
-    assert supervisor.handle(failure, 0.0) == [FlushOutput()]
-    supervisor.handle(OutputFlushed(), 0.0)
+    failure = events.StartFailed(1, "cannot run w", "look", 127)
+    assert supervisor.handle(failure, 0.0) == [effects.FlushOutput()]
+    supervisor.handle(events.OutputFlushed(), 0.0)
     assert supervisor.finished
     assert supervisor.start_failure == failure
 
 
 def test_ended_children_are_collected() -> None:
-    assert at_work().handle(SignalReceived(signal.SIGCHLD), 2.0) == [ReapOrphans()]
+    assert at_work().handle(events.SignalReceived(signal.SIGCHLD), 2.0) == [effects.ReapOrphans()]
 
 
 def test_hints_after_the_quit_change_nothing() -> None:
     supervisor = at_work()
-    supervisor.handle(SignalReceived(signal.SIGINT), 2.0)
-    assert supervisor.handle(TreeCompared((A,)), 2.1) == []
+    supervisor.handle(events.SignalReceived(signal.SIGINT), 2.0)
+    assert supervisor.handle(events.TreeCompared((A,)), 2.1) == []
 
 
 def test_no_time_passes_while_everything_is_suspended() -> None:
     supervisor = at_work()
-    supervisor.handle(SignalReceived(signal.SIGTERM), 10.0)
+    supervisor.handle(events.SignalReceived(signal.SIGTERM), 10.0)
     assert supervisor.worker.deadline == 11.0
-    assert supervisor.handle(SignalReceived(signal.SIGTSTP), 10.5) == [Suspend()]
+    assert supervisor.handle(events.SignalReceived(signal.SIGTSTP), 10.5) == [effects.Suspend()]
     assert not supervisor.deadline
     # What was in the queue before us comes first.
-    assert supervisor.handle(TreeTouched(frozenset({"/p/a.py"})), 70.5) == []
-    assert supervisor.handle(Resumed(60.0), 70.5) == []
+    assert supervisor.handle(events.TreeTouched(frozenset({"/p/a.py"})), 70.5) == []
+    assert supervisor.handle(events.Resumed(60.0), 70.5) == []
     assert supervisor.worker.deadline == 71.0
 
 
@@ -297,16 +283,16 @@ def test_no_time_passes_while_everything_is_suspended() -> None:
 
 def test_ctrl_c_at_a_prompt_is_the_workers_and_twice_it_is_ours() -> None:
     supervisor = at_work()
-    typed = SignalReceived(signal.SIGINT, at_prompt=True)
-    assert supervisor.handle(typed, 2.0) == [Tell(InterruptPassed()), PassInterrupt()]
+    typed = events.SignalReceived(signal.SIGINT, at_prompt=True)
+    assert supervisor.handle(typed, 2.0) == [effects.Tell(notices.InterruptPassed()), effects.PassInterrupt()]
     # Told once: it would come between every prompt and the next.
-    assert supervisor.handle(typed, 4.0) == [PassInterrupt()]
-    assert supervisor.handle(typed, 6.0) == [PassInterrupt()]
-    assert StopWorker(1) in supervisor.handle(typed, 6.5)
+    assert supervisor.handle(typed, 4.0) == [effects.PassInterrupt()]
+    assert supervisor.handle(typed, 6.0) == [effects.PassInterrupt()]
+    assert effects.StopWorker(1) in supervisor.handle(typed, 6.5)
     # From here on it is as always, wherever the worker reads.
-    assert KillWorker(1) in supervisor.handle(typed, 7.0)
+    assert effects.KillWorker(1) in supervisor.handle(typed, 7.0)
 
 
 def test_other_signals_are_never_the_workers() -> None:
-    assert StopWorker(1) in at_work().handle(SignalReceived(signal.SIGTERM), 2.0)
-    assert StopWorker(1) in at_work().handle(SignalReceived(signal.SIGINT), 2.0)
+    assert effects.StopWorker(1) in at_work().handle(events.SignalReceived(signal.SIGTERM), 2.0)
+    assert effects.StopWorker(1) in at_work().handle(events.SignalReceived(signal.SIGINT), 2.0)

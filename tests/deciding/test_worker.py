@@ -8,38 +8,32 @@ import pytest
 
 from reloader.deciding.drain import REMINDERS
 from reloader.deciding.generation import Generation
-from reloader.deciding.lives import LIVES, Impossible, Life, Turn
-from reloader.deciding.states import TABLE, Goal, Happening, Plan
-from reloader.deciding.worker import Worker
-from reloader.effects import Effect, KillWorker, ReapWorker, StartWorker, StopWorker, Tell
-from reloader.events import Change, ExitStatus, Kind, StartFailed
-from reloader.notices import (
-    AssumedReady,
-    CannotStart,
-    Drained,
-    Draining,
-    DrainOf,
-    EndedItself,
-    Killing,
-    Ready,
-    Started,
-    StillDraining,
-    Unkillable,
+from reloader.deciding.transitions import (
+    GENERATION_TABLE,
+    WORKER_TABLE,
+    GenerationInput,
+    GenerationState,
+    Goal,
+    ImpossibleError,
+    WorkerInput,
+    WorkerState,
 )
+from reloader.deciding.worker import Worker
+from reloader.messages import effects, events, notices
 from reloader.settings import OnExit, Settings
 
-L = Life
-P = Plan
-CHANGES = (Change("/p/tasks.py", Kind.CHANGED),)
-OK = ExitStatus(code=0)
-BROKEN = ExitStatus(code=1)
+L = GenerationState
+P = WorkerState
+CHANGES = (events.Change("/p/tasks.py", events.Kind.CHANGED),)
+OK = events.ExitStatus(code=0)
+BROKEN = events.ExitStatus(code=1)
 
 
 def settings(**given: object) -> Settings:
     return Settings(command=("worker",), stop_signal=signal.SIGINT, **given)  # type: ignore[arg-type]
 
 
-def worker_in(state: Plan | Life, **given: object) -> Worker:
+def worker_in(state: WorkerState | GenerationState, **given: object) -> Worker:
     """A worker that came into the state by the way of the tables."""
     worker = Worker(settings(ready="ready", **given))
     if state is P.STOPPED:
@@ -65,7 +59,7 @@ def worker_in(state: Plan | Life, **given: object) -> Worker:
     return worker
 
 
-def happen(worker: Worker, happening: str, now: float) -> list[Effect]:
+def happen(worker: Worker, happening: str, now: float) -> list[effects.Effect]:
     match happening:
         case "restart":
             return worker.restart(now, CHANGES)
@@ -82,7 +76,7 @@ def happen(worker: Worker, happening: str, now: float) -> list[Effect]:
         case "ready":
             return worker.ready(now, worker.generation)
         case "failed":
-            return worker.start_failed(now, StartFailed(worker.generation, "no", "", 127))
+            return worker.start_failed(now, events.StartFailed(worker.generation, "no", "", 127))
         case "exited":
             return worker.exited(now, worker.generation, OK)
     assert happening == "deadline"
@@ -102,7 +96,7 @@ EXITED      PREPARING  EXITED    EXITED     gone      gone      EXITED    EXITED
 BACKOFF     PREPARING  BACKOFF   BACKOFF    gone      gone      BACKOFF   BACKOFF   !       !          PREPARING
 """
 HEAD, *ROWS = [line.split() for line in EXPECTED.strip().splitlines()]
-STATES: dict[str, Plan | Life] = {one.name: one for one in (*Plan, *Life)}
+STATES: dict[str, WorkerState | GenerationState] = {one.name: one for one in (*WorkerState, *GenerationState)}
 
 
 @pytest.mark.parametrize(
@@ -113,16 +107,18 @@ STATES: dict[str, Plan | Life] = {one.name: one for one in (*Plan, *Life)}
         for happening, word in zip(HEAD, row[1:], strict=True)
     ],
 )
-def test_every_happening_in_every_state(state: Plan | Life, happening: str, expected: str) -> None:
+def test_every_happening_in_every_state(
+    state: WorkerState | GenerationState, happening: str, expected: str
+) -> None:
     worker = worker_in(state)
-    assert worker.state is state
+    assert worker.shown_state is state
     if expected == "!":
-        with pytest.raises(Impossible):
+        with pytest.raises(ImpossibleError):
             happen(worker, happening, 20.0)
-        assert worker.state is state
+        assert worker.shown_state is state
         return
     happen(worker, happening, 20.0)
-    assert ("gone" if worker.finished else worker.state.name) == expected
+    assert ("gone" if worker.finished else worker.shown_state.name) == expected
 
 
 def test_every_state_has_its_row() -> None:
@@ -131,38 +127,38 @@ def test_every_state_has_its_row() -> None:
 
 
 def test_the_tables_answer_everything_with_a_step_that_exists() -> None:
-    assert TABLE.keys() == set(Plan)
-    assert LIVES.keys() == set(Life)
-    for plans in TABLE.values():
-        assert plans.keys() == set(Happening)
+    assert WORKER_TABLE.keys() == set(WorkerState)
+    assert GENERATION_TABLE.keys() == set(GenerationState)
+    for plans in WORKER_TABLE.values():
+        assert plans.keys() == set(WorkerInput)
         assert all(step == "impossible" or hasattr(Worker, f"_{step}") for step in plans.values())
-    for turns in LIVES.values():
-        assert turns.keys() == set(Turn)
+    for turns in GENERATION_TABLE.values():
+        assert turns.keys() == set(GenerationInput)
         assert all(step == "impossible" or hasattr(Generation, f"_{step}") for step in turns.values())
 
 
 def test_a_restart_drains_takes_the_snapshot_and_starts() -> None:
     worker = worker_in(L.READY)
-    told = Draining(100, CHANGES, signal.SIGINT, 10.0, quitting=False)
-    assert worker.restart(5.0, CHANGES) == [StopWorker(1), Tell(told)]
-    assert worker.exited(5.5, 1, OK) == [ReapWorker(1)]
-    assert worker.prepared(5.75, 2) == [StartWorker(2)]
+    told = notices.Draining(100, CHANGES, signal.SIGINT, 10.0, quitting=False)
+    assert worker.restart(5.0, CHANGES) == [effects.StopWorker(1), effects.Tell(told)]
+    assert worker.exited(5.5, 1, OK) == [effects.ReapWorker(1)]
+    assert worker.prepared(5.75, 2) == [effects.StartWorker(2)]
     assert worker.started(5.75, 2, 200) == []
-    assert worker.ready(6.0, 2) == [Tell(Ready(200, 1.0, 0.0, 0.25, 0.5))]
+    assert worker.ready(6.0, 2) == [effects.Tell(notices.Ready(200, 1.0, 0.0, 0.25, 0.5))]
 
 
 def test_a_worker_without_a_ready_line_is_told_when_it_starts_and_ready_after_a_second() -> None:
     worker = Worker(settings())
     worker.start(0.0)
-    assert worker.started(0.1, 1, 100) == [Tell(Started(100, 0.1, 0.0, None))]
+    assert worker.started(0.1, 1, 100) == [effects.Tell(notices.Started(100, 0.1, 0.0, None))]
     assert worker.deadline == 1.0
     assert worker.deadline_passed(1.0) == []
-    assert worker.state is L.READY
+    assert worker.shown_state is L.READY
 
 
 def test_a_ready_line_that_never_comes_is_told() -> None:
     worker = worker_in(L.STARTING)
-    assert worker.deadline_passed(30.0) == [Tell(AssumedReady(30.0))]
+    assert worker.deadline_passed(30.0) == [effects.Tell(notices.AssumedReady(30.0))]
 
 
 def test_a_drain_is_told_of_now_and_then_and_ends_in_a_kill() -> None:
@@ -171,10 +167,10 @@ def test_a_drain_is_told_of_now_and_then_and_ends_in_a_kill() -> None:
     for second in range(1, 10):
         now = float(second)
         assert worker.deadline == now
-        told = StillDraining((DrainOf(100, now, 10.0 - now),), now in REMINDERS)
-        assert worker.deadline_passed(now) == [Tell(told)]
+        told = notices.StillDraining((notices.DrainOf(100, now, 10.0 - now),), now in REMINDERS)
+        assert worker.deadline_passed(now) == [effects.Tell(told)]
     assert worker.deadline == 10.0
-    assert worker.deadline_passed(10.0) == [Tell(Killing(100, 10.0)), KillWorker(1)]
+    assert worker.deadline_passed(10.0) == [effects.Tell(notices.Killing(100, 10.0)), effects.KillWorker(1)]
     assert worker.killed
 
 
@@ -184,25 +180,29 @@ def test_a_drain_without_a_limit_goes_on_for_ever() -> None:
     for second in range(1, 45):
         now = float(second)
         assert worker.deadline == pytest.approx(now)
-        told = StillDraining((DrainOf(100, now, None),), now in (*REMINDERS, 20.0, 30.0, 40.0))
-        assert worker.deadline_passed(now) == [Tell(told)]
-    assert worker.state is L.DRAINING
+        told = notices.StillDraining(
+            (notices.DrainOf(100, now, None),), now in (*REMINDERS, 20.0, 30.0, 40.0)
+        )
+        assert worker.deadline_passed(now) == [effects.Tell(told)]
+    assert worker.shown_state is L.DRAINING
 
 
 def test_quitting_during_a_drain_sends_no_second_signal() -> None:
     worker = worker_in(L.DRAINING)
     # Only that the wish was heard is told, once.
-    assert worker.stop(2.5, Goal.GONE) == [Tell(Draining(100, (), signal.SIGINT, 9.5, quitting=True))]
+    assert worker.stop(2.5, Goal.GONE) == [
+        effects.Tell(notices.Draining(100, (), signal.SIGINT, 9.5, quitting=True))
+    ]
     assert worker.stop(2.6, Goal.GONE) == []
-    assert worker.exited(3.0, 1, OK) == [ReapWorker(1), Tell(Drained(1.0))]
+    assert worker.exited(3.0, 1, OK) == [effects.ReapWorker(1), effects.Tell(notices.Drained(1.0))]
     assert worker.finished
 
 
 def test_a_second_quit_kills_at_once() -> None:
     worker = worker_in(L.READY)
     worker.stop(2.0, Goal.GONE)
-    assert worker.force(2.1) == [Tell(Killing(100, None)), KillWorker(1)]
-    assert worker.exited(2.2, 1, ExitStatus(signal=9)) == [ReapWorker(1)]
+    assert worker.force(2.1) == [effects.Tell(notices.Killing(100, None)), effects.KillWorker(1)]
+    assert worker.exited(2.2, 1, events.ExitStatus(signal=9)) == [effects.ReapWorker(1)]
     assert worker.finished
 
 
@@ -210,16 +210,16 @@ def test_a_change_does_not_wake_a_worker_that_shall_be_gone() -> None:
     worker = worker_in(L.READY)
     worker.stop(2.0, Goal.GONE)
     assert worker.restart(2.1, CHANGES) == []
-    assert worker.exited(3.0, 1, OK) == [ReapWorker(1), Tell(Drained(1.0))]
-    assert worker.state is P.STOPPED
+    assert worker.exited(3.0, 1, OK) == [effects.ReapWorker(1), effects.Tell(notices.Drained(1.0))]
+    assert worker.shown_state is P.STOPPED
 
 
 def test_what_survives_sigkill_is_told_and_killed_again() -> None:
     worker = worker_in(L.KILLING)
-    assert worker.deadline_passed(17.0) == [KillWorker(1), Tell(Unkillable(5.0))]
-    assert worker.state is L.KILLING
+    assert worker.deadline_passed(17.0) == [effects.KillWorker(1), effects.Tell(notices.Unkillable(5.0))]
+    assert worker.shown_state is L.KILLING
     worker.stop(18.0, Goal.GONE)
-    assert worker.deadline_passed(22.0) == [KillWorker(1), Tell(Unkillable(10.0))]
+    assert worker.deadline_passed(22.0) == [effects.KillWorker(1), effects.Tell(notices.Unkillable(10.0))]
     assert worker.finished
 
 
@@ -227,17 +227,17 @@ def test_a_worker_that_was_given_up_may_end_after_all() -> None:
     worker = worker_in(L.KILLING)
     assert worker.force(13.0) == []
     assert worker.finished
-    assert worker.exited(13.1, 1, ExitStatus(signal=9)) == [ReapWorker(1)]
+    assert worker.exited(13.1, 1, events.ExitStatus(signal=9)) == [effects.ReapWorker(1)]
 
 
 def test_a_crash_at_the_start_waits_for_a_change() -> None:
     worker = worker_in(L.STARTING)
-    told = EndedItself(BROKEN, 1.0, crashed_at_start=True, retry_in=None, quitting=False)
-    assert worker.exited(1.0, 1, BROKEN) == [ReapWorker(1), Tell(told)]
+    told = notices.EndedItself(BROKEN, 1.0, crashed_at_start=True, retry_in=None, quitting=False)
+    assert worker.exited(1.0, 1, BROKEN) == [effects.ReapWorker(1), effects.Tell(told)]
     assert worker.deadline is None
     worker.restart(9.0, CHANGES)
-    assert worker.prepared(9.25, 2) == [StartWorker(2)]
-    assert worker.ready(9.5, 2) == [Tell(Ready(None, 0.5, 0.0, 0.25, None))]
+    assert worker.prepared(9.25, 2) == [effects.StartWorker(2)]
+    assert worker.ready(9.5, 2) == [effects.Tell(notices.Ready(None, 0.5, 0.0, 0.25, None))]
 
 
 def test_backoff_doubles_until_a_change_resets_it() -> None:
@@ -268,20 +268,20 @@ def test_a_worker_that_ran_for_long_begins_its_backoff_anew() -> None:
 
 def test_on_exit_quit_ends_the_run_with_the_workers_status() -> None:
     worker = worker_in(L.READY, on_exit=OnExit.QUIT)
-    worker.exited(3.0, 1, ExitStatus(code=7))
+    worker.exited(3.0, 1, events.ExitStatus(code=7))
     assert worker.finished
     assert worker.status.code == 7
 
 
 def test_a_command_that_never_ran_ends_the_run_and_later_ones_wait() -> None:
     worker = worker_in(L.STARTING)
-    assert worker.start_failed(0.1, StartFailed(1, "no", "do", 127)) == []
+    assert worker.start_failed(0.1, events.StartFailed(1, "no", "do", 127)) == []
     assert worker.finished
 
     later = worker_in(P.PREPARING)
     later.prepared(4.0, 2)
-    told = later.start_failed(4.0, StartFailed(2, "no", "do", 127))
-    assert told == [Tell(CannotStart("no", "do", None))]
+    told = later.start_failed(4.0, events.StartFailed(2, "no", "do", 127))
+    assert told == [effects.Tell(notices.CannotStart("no", "do", None))]
     assert later.state is P.EXITED
     assert not later.finished
 
@@ -290,8 +290,10 @@ def test_a_failed_start_that_was_to_be_drained_is_tried_again() -> None:
     worker = worker_in(P.PREPARING)
     worker.prepared(4.0, 2)
     worker.restart(4.0, CHANGES)
-    assert worker.start_failed(4.0, StartFailed(2, "no", "do", 127)) == [Tell(CannotStart("no", "do", None))]
-    assert worker.state is P.PREPARING
+    assert worker.start_failed(4.0, events.StartFailed(2, "no", "do", 127)) == [
+        effects.Tell(notices.CannotStart("no", "do", None))
+    ]
+    assert worker.shown_state is P.PREPARING
 
 
 def test_late_news_of_an_older_generation_is_ignored_or_impossible() -> None:
@@ -299,15 +301,15 @@ def test_late_news_of_an_older_generation_is_ignored_or_impossible() -> None:
     assert worker.ready(2.0, 0) == []
     assert worker.started(2.0, 0, 99) == []
     assert worker.prepared(2.0, 1) == []
-    with pytest.raises(Impossible):
+    with pytest.raises(ImpossibleError):
         worker.exited(2.0, 0, OK)
-    with pytest.raises(Impossible):
-        worker.start_failed(2.0, StartFailed(0, "", "", 127))
+    with pytest.raises(ImpossibleError):
+        worker.start_failed(2.0, events.StartFailed(0, "", "", 127))
 
 
 def test_a_start_that_took_long_is_told_though_it_is_taken_as_ready_by_then() -> None:
     worker = Worker(settings())
     worker.start(0.0)
     assert worker.deadline_passed(1.0) == []
-    assert worker.state is L.READY
-    assert worker.started(1.2, 1, 100) == [Tell(Started(100, 1.2, 0.0, None))]
+    assert worker.shown_state is L.READY
+    assert worker.started(1.2, 1, 100) == [effects.Tell(notices.Started(100, 1.2, 0.0, None))]

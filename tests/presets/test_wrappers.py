@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from reloader.errors import ExitCode, ReloaderError
-from reloader.presets.fronts import startable
-from reloader.presets.recognise import recognise
-from reloader.presets.shells import simple_commands
+from reloader.presets.detect import recognise
+from reloader.presets.shell_syntax import simple_commands
 from reloader.presets.unwrap import unwrap
+from reloader.presets.whole_command import startable
 from reloader.presets.wrappers import SHELLS, WRAPPERS, front_names, shell_names
 
 W = "python manage.py qcluster"

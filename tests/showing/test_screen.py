@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from reloader.showing.modes import Modes
-from reloader.showing.screen import OnScreen
+from reloader.showing.screen import Screen
 
 PREFIX = b"w | "
 COLOURED = b"\x1b[0;32mw |\x1b[0m "
@@ -21,7 +21,7 @@ ROWS, COLUMNS = 6, 160
 
 def rendered(chunks: list[bytes], prefix: bytes = PREFIX) -> bytes:
     """What is shown of a stream that comes in these chunks."""
-    screen = OnScreen(lambda: prefix, WIDTH)
+    screen = Screen(lambda: prefix, WIDTH)
     return b"".join(screen.feed(chunk) for chunk in chunks)
 
 
@@ -130,12 +130,12 @@ def test_a_control_string_passes_in_one_piece(before: bytes, string: bytes, afte
     ],
 )
 def test_by_example(chunks: list[bytes], expected: bytes) -> None:
-    screen = OnScreen(lambda: b"> ", 2)
+    screen = Screen(lambda: b"> ", 2)
     assert b"".join(screen.feed(chunk) for chunk in chunks) == expected
 
 
 def test_what_is_drawn_is_waited_for_and_what_is_printed_is_not() -> None:
-    screen = OnScreen(lambda: PREFIX, WIDTH)
+    screen = Screen(lambda: PREFIX, WIDTH)
     for chunk, waits in (
         (b"line\n10 %\r20 %\n", False),
         (b"\x1b[?25lone\ntwo", True),
@@ -155,7 +155,7 @@ def test_what_is_drawn_is_waited_for_and_what_is_printed_is_not() -> None:
 
 
 def test_a_control_string_that_another_line_must_break_is_ended() -> None:
-    screen = OnScreen(lambda: PREFIX, WIDTH)
+    screen = Screen(lambda: PREFIX, WIDTH)
     screen.feed(b"\x1b]0;never")
     assert screen.break_line() == b"\x1b\\\n"
     assert screen.feed(b"text\n") == PREFIX + b"text\n"
@@ -164,7 +164,7 @@ def test_a_control_string_that_another_line_must_break_is_ended() -> None:
 @pytest.mark.parametrize("prefix", [PREFIX, b"x" * 4000])
 def test_what_is_rendered_at_once_is_never_large(prefix: bytes) -> None:
     for line in (b"\n", b"\r", b"x\r", b"\x1b[2Kx", b"x\x1b[2K"):
-        screen = OnScreen(lambda: prefix, len(prefix))
+        screen = Screen(lambda: prefix, len(prefix))
         chunk = (line * (1 << 17))[: 1 << 17]
         most = screen.most(chunk)
         assert most > 0
@@ -212,7 +212,7 @@ def test_another_writers_lines_stand_above_what_is_drawn(
     frame: Callable[[int, int], bytes], before: int, lines: int, place: int, ours: int
 ) -> None:
     """Wherever the drawing is cut, on a screen that is nearly empty or scrolls."""
-    screen = OnScreen(lambda: PREFIX, WIDTH)
+    screen = Screen(lambda: PREFIX, WIDTH)
     out = [screen.feed(b"before\n" * before)]
     drawn = b"".join(frame(step, lines) for step in range(2, 5))
     at = place % len(drawn)
@@ -235,7 +235,7 @@ def test_another_writers_lines_stand_above_what_is_drawn(
     "data", [b"\x1b[2;5Hx\x1b[A", b"a\nb\x1b7\x1b[A\x1b8", b"\x1b[A\x1b]0;", b"x\n\x1b[20A"]
 )
 def test_where_the_lines_that_are_drawn_begin_is_not_always_known(data: bytes) -> None:
-    screen = OnScreen(lambda: PREFIX, WIDTH)
+    screen = Screen(lambda: PREFIX, WIDTH)
     screen.feed(b"\x1b[A" + data)
     assert screen.above(1, 10) is None
 
@@ -280,7 +280,7 @@ def test_what_is_left_on_is_undone_and_nothing_else(
         left.pop(name, None)
         if undone is not None:
             left[name] = undone
-    screen = OnScreen(lambda: prefix, WIDTH)
+    screen = Screen(lambda: prefix, WIDTH)
     for chunk in cuts_of(b"".join(sequence for _, sequence, _ in switched), places):
         screen.feed(chunk)
     undo = screen.leave(())
@@ -293,7 +293,7 @@ def test_what_is_left_on_is_undone_and_nothing_else(
 
 @pytest.mark.parametrize("mode", [b"47", b"1047", b"1049"])
 def test_the_alternate_screen_is_left_before_all_else(mode: bytes) -> None:
-    screen = OnScreen(lambda: PREFIX, WIDTH)
+    screen = Screen(lambda: PREFIX, WIDTH)
     screen.feed(b"\x1b[?25;1000h\x1b[?%bh\x1b[?25l\x1b[>1u\x1b[1;20r" % mode)
     undo = screen.leave(())
     assert undo == b"\x1b[<1u\x1b[?%bl\x1b7\x1b[r\x1b8\x1b[?1000l\x1b[?25h" % mode
@@ -301,13 +301,13 @@ def test_the_alternate_screen_is_left_before_all_else(mode: bytes) -> None:
 
 def test_attributes_that_are_left_open_end() -> None:
     for prefix in (PREFIX, b""):
-        screen = OnScreen(lambda prefix=prefix: prefix, WIDTH)  # type: ignore[misc]
+        screen = Screen(lambda prefix=prefix: prefix, WIDTH)  # type: ignore[misc]
         screen.feed(b"\x1b[1;31mred")
         assert screen.leave(()) == b"\x1b[0m"
 
 
 def test_a_reset_by_the_worker_leaves_nothing_to_undo() -> None:
-    screen = OnScreen(lambda: PREFIX, WIDTH)
+    screen = Screen(lambda: PREFIX, WIDTH)
     screen.feed(b"\x1b[?1049h\x1b[?25l\x1b[?2004h\x1b[31m\x1b[5;6r\x1bc")
     assert screen.leave(()) == b""
     screen.feed(b"\x1b[?25l\x1b[?1h\x1b[?2004h\x1b[!p")
@@ -315,7 +315,7 @@ def test_a_reset_by_the_worker_leaves_nothing_to_undo() -> None:
 
 
 def test_what_others_have_on_stays() -> None:
-    screen = OnScreen(lambda: PREFIX, WIDTH)
+    screen = Screen(lambda: PREFIX, WIDTH)
     screen.feed(b"\x1b[?25l\x1b[?2004h")
     assert screen.leave({b"?25"}) == b"\x1b[?2004l"
 
@@ -333,7 +333,7 @@ def test_keys_are_taken_from_the_stack_that_they_were_put_on() -> None:
 @given(switched=_switched)
 def test_what_is_switched_on_again_is_what_was_on(switched: list[tuple[str, bytes, bytes | None]]) -> None:
     """As after Ctrl-Z and `fg`."""
-    screen, again = OnScreen(lambda: b"", 0), OnScreen(lambda: b"", 0)
+    screen, again = Screen(lambda: b"", 0), Screen(lambda: b"", 0)
     screen.feed(b"".join(sequence for _, sequence, _ in switched))
     again.feed(screen.modes.redo())
     assert again.modes.undo() == screen.modes.undo()
@@ -342,7 +342,7 @@ def test_what_is_switched_on_again_is_what_was_on(switched: list[tuple[str, byte
 @settings(max_examples=300, deadline=None)
 @given(data=_anything)
 def test_nothing_that_a_worker_prints_is_too_odd(data: bytes) -> None:
-    screen = OnScreen(lambda: PREFIX, WIDTH)
+    screen = Screen(lambda: PREFIX, WIDTH)
     screen.feed(data)
     screen.break_line()
     screen.leave(())

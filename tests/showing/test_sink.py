@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator
 import pytest
 from harness import LIMIT
 
-from reloader.showing.sink import Sink, SinkClosed, Writer
+from reloader.showing.sink import Sink, SinkClosedError, Writer
 
 # For a line of ours that does not wait for what is drawn.
 NOW = float("-inf")
@@ -116,5 +116,5 @@ def test_a_line_of_ours_waits_for_what_is_drawn_but_not_for_ever(place: Place, c
 
 def test_a_reader_that_is_gone_is_told(place: Place) -> None:
     os.close(place.reading)
-    with pytest.raises(SinkClosed):
+    with pytest.raises(SinkClosedError):
         place.sink.write(Lines(), b"line\n")

@@ -13,74 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reloader.events import Change, ExitStatus, Kind, ProcessInfo, Sameness, Unchanged
-from reloader.message import Message
-from reloader.notices import (
-    AddressInUse,
-    AnotherUsers,
-    AssumedReady,
-    AwaitingPrompt,
-    AwaitingRoom,
-    CacheNotUsed,
-    CannotListen,
-    CannotPreload,
-    CannotRead,
-    CannotStart,
-    Caution,
-    ChangesMeanwhile,
-    Checking,
-    Drained,
-    Draining,
-    DrainOf,
-    EndedItself,
-    EndingLeftovers,
-    GuardWasLost,
-    Held,
-    Ignoring,
-    InterruptIgnored,
-    InterruptPassed,
-    KeysAre,
-    Killing,
-    MatchesNothing,
-    MemoryIsShort,
-    NoLineCame,
-    NothingChanged,
-    NothingNew,
-    Notice,
-    NotPassedOn,
-    NotReady,
-    OurFault,
-    OutputIsBack,
-    OutputIsLost,
-    Paused,
-    Pending,
-    Preloaded,
-    ProcessUse,
-    PromptStays,
-    Ready,
-    Recognised,
-    Released,
-    Remembered,
-    RulesNotFollowed,
-    SetAside,
-    Started,
-    StartingAgain,
-    StartingBeside,
-    Status,
-    StatusOf,
-    StillDraining,
-    TaskKilled,
-    Unkillable,
-    Unpaused,
-    Wait,
-    WaitingForGit,
-    WarmInVain,
-    WasUnchanged,
-    Watching,
-    WatchingBeside,
-    WatchingByComparing,
-    WhichIsTheWorker,
-)
+from reloader.messages import events, notices
+from reloader.messages.base import Message
 from reloader.settings import Settings
 from reloader.showing.console import Weight, printable
 from reloader.showing.links import rendered
@@ -97,39 +31,42 @@ SETTINGS = Settings(
     killed="it is lost",
     apart="it is set so",
 )
-EDIT = (Change("tasks.py", Kind.CHANGED),)
-CRASH = ExitStatus(code=1)
+EDIT = (events.Change("tasks.py", events.Kind.CHANGED),)
+CRASH = events.ExitStatus(code=1)
 
 # Every notice, in every form that it comes in, and its words.
-WORDS: list[tuple[Notice, str]] = [
-    (Recognised(), "django-q2: SIGINT, at most 60 s, ready at 'running', no overlap: it is set so"),
-    (Caution("celery: beware", "do this"), "celery: beware\nhint: do this"),
-    (TaskKilled(), "if a task was in flight: django-q2: it is lost"),
-    (Watching(1, 1), "watching . (1 file in 1 folder)"),
-    (Watching(12, 2345), "watching . (2,345 files in 12 folders)"),
-    (Ignoring(("a.log",), "*.log", "built-in", 3), "ignored: a.log (*.log, built-in)"),
-    (Ignoring(("a.txt",), "it is no code", "", 0), "ignored: a.txt (it is no code)"),
-    (Ignoring(("a", "b"), "/*", os.path.abspath(".gitignore"), 3), "ignored: a and b (/*, .gitignore:3)"),
+WORDS: list[tuple[notices.Notice, str]] = [
+    (notices.Recognised(), "django-q2: SIGINT, at most 60 s, ready at 'running', no overlap: it is set so"),
+    (notices.Caution("celery: beware", "do this"), "celery: beware\nhint: do this"),
+    (notices.TaskKilled(), "if a task was in flight: django-q2: it is lost"),
+    (events.TreeKnown(1, 1), "watching . (1 file in 1 folder)"),
+    (events.TreeKnown(2345, 12), "watching . (2,345 files in 12 folders)"),
+    (events.PathsIgnored(("a.log",), "*.log", "built-in", 3), "ignored: a.log (*.log, built-in)"),
+    (events.PathsIgnored(("a.txt",), "it is no code", "", 0), "ignored: a.txt (it is no code)"),
     (
-        AwaitingPrompt(60.0),
+        events.PathsIgnored(("a", "b"), "/*", os.path.abspath(".gitignore"), 3),
+        "ignored: a and b (/*, .gitignore:3)",
+    ),
+    (
+        notices.AwaitingPrompt(60.0),
         "qcluster waits for input → it restarts once it goes on\n"
         "hint: a change after 60 s restarts it all the same; "
         "--no-hold never waits, not even for code that compiles",
     ),
     (
-        PromptStays(60.0),
+        notices.PromptStays(60.0),
         "qcluster has waited for input for 60 s → shall it restart all the same? Save once more",
     ),
     (
-        InterruptIgnored(4711),
+        notices.InterruptIgnored(4711),
         "Ctrl-C is ignored here, as whatever a script starts with & ignores it\nhint: kill 4711 ends the run",
     ),
     (
-        InterruptPassed(),
+        notices.InterruptPassed(),
         "Ctrl-C went to qcluster, which waits for input; twice within a second it is ours",
     ),
     (
-        KeysAre(),
+        notices.KeysAre(),
         "r  restart          k  kill now, during a drain\n"
         "p  pause, resume    s  status\n"
         "c  clear            q  quit\n"
@@ -137,209 +74,241 @@ WORDS: list[tuple[Notice, str]] = [
         "Ctrl-C drains and ends; at a prompt of the worker's, twice",
     ),
     (
-        Status("ready", 3, (StatusOf("ready", 4711, 3, 61.0, "warm"),), False),
+        notices.Status("ready", 3, (notices.StatusOf("ready", 4711, 3, 61.0, "warm"),), False),
         "qcluster is ready, pid 4711, up for 1 min 1 s, warm, generation 3",
     ),
     (
-        Status("ready", 1, (StatusOf("ready", 4711, 1, 61.0, "no template yet"),), False),
+        notices.Status("ready", 1, (notices.StatusOf("ready", 4711, 1, 61.0, "no template yet"),), False),
         "qcluster is ready, pid 4711, up for 1 min 1 s, cold (no template yet), generation 1",
     ),
     (
-        Status("starting", 4, (StatusOf("starting", 4712, 4, 1.0), StatusOf("ready", 4711, 3, 61.0)), False),
+        notices.Status(
+            "starting",
+            4,
+            (notices.StatusOf("starting", 4712, 4, 1.0), notices.StatusOf("ready", 4711, 3, 61.0)),
+            False,
+        ),
         "qcluster is starting, pid 4712, up for 1.0 s, generation 4, "
         "qcluster.3 is ready, pid 4711, up for 1 min 1 s",
     ),
     (
-        Status("held", 4, (StatusOf("ready", 4711, 3, 61.0),), False),
+        notices.Status("held", 4, (notices.StatusOf("ready", 4711, 3, 61.0),), False),
         "qcluster is held, generation 4, qcluster.3 is ready, pid 4711, up for 1 min 1 s",
     ),
     (
-        Status("exited", 3, (), True),
+        notices.Status("exited", 3, (), True),
         "qcluster is exited, generation 3, watching is paused (p resumes it)",
     ),
     (
-        Status("ready", 3, (StatusOf("ready", 4711, 3, 1.0),), False, (Pending(Wait.MEND, EDIT),)),
+        notices.Status(
+            "ready",
+            3,
+            (notices.StatusOf("ready", 4711, 3, 1.0),),
+            False,
+            (notices.Pending(notices.Wait.MEND, EDIT),),
+        ),
         "qcluster is ready, pid 4711, up for 1.0 s, generation 3, "
         "tasks.py changed and held back: the code is broken",
     ),
     (
-        StartingBeside((Change(os.path.abspath("tasks.py"), Kind.CHANGED),), 2),
+        notices.StartingBeside((events.Change(os.path.abspath("tasks.py"), events.Kind.CHANGED),), 2),
         "tasks.py changed → starting qcluster.2",
     ),
-    (StartingBeside((), 2), "restart asked → starting qcluster.2"),
+    (notices.StartingBeside((), 2), "restart asked → starting qcluster.2"),
     (
-        AwaitingRoom((1, 2), 2),
+        notices.AwaitingRoom((1, 2), 2),
         "2 generations may drain at once → waiting for qcluster.1 or qcluster.2 to end\n"
         "hint: k kills what drains; --max-draining allows more",
     ),
     (
-        MemoryIsShort(123_456_789, 50_000_000),
+        events.MemoryShort(2, 123_456_789, 50_000_000),
         "50 MB are free, and qcluster uses 123 MB → the old one drains first",
     ),
     (
-        WhichIsTheWorker((ProcessInfo(7, "./a"), ProcessInfo(8, "./b"))),
+        events.TargetDoubtful(1, (events.ProcessInfo(7, "./a"), events.ProcessInfo(8, "./b"))),
         "the stop signal goes to ./a (pid 7), ./b (pid 8): which of them is the worker cannot be seen\n"
         "hint: --stop-target leader signals the first process alone, tree all",
     ),
     (
-        NotPassedOn((ProcessInfo(7, "runner work"),)),
+        events.TargetUnmoved(1, (events.ProcessInfo(7, "runner work"),)),
         "runner work (pid 7) got SIGINT a second ago, and nothing below has ended: perhaps it is not passed on\n"
         "hint: --stop-target tree signals every process",
     ),
     (
-        AnotherUsers((ProcessInfo(7, "python work.py"),)),
+        events.SignalRefused(1, (events.ProcessInfo(7, "python work.py"),)),
         "not allowed to signal python work.py (pid 7): another user's\n"
         "hint: --sudo-kill lets sudo do it; by hand: sudo kill -SIGINT 7",
     ),
     (
-        AddressInUse(("5678",), 2),
+        notices.AddressInUse(("5678",), 2),
         "qcluster.2 found port 5678 in use by the old one → the old one drains first from now on\n"
         "hint: --no-overlap makes that permanent",
     ),
     (
-        AddressInUse(("5678", "/run/a.sock"), 2),
+        notices.AddressInUse(("5678", "/run/a.sock"), 2),
         "qcluster.2 found 5678 or /run/a.sock in use by the old one → the old one drains first from now on\n"
         "hint: --no-overlap makes that permanent",
     ),
     (
-        NoLineCame(),
+        notices.NoLineCame(),
         "no line has matched 'running' so far → the old one drains first\n"
         "hint: --ready tells what its line is like",
     ),
-    (Started(4711, 0.1, 0.0, None, "warm", 1), "qcluster.1 started (pid 4711)"),
+    (notices.Started(4711, 0.1, 0.0, None, "warm", 1), "qcluster.1 started (pid 4711)"),
     (
-        Started(4711, 0.1, 0.06, None, "warm", 2),
+        notices.Started(4711, 0.1, 0.06, None, "warm", 2),
         "qcluster.2 started in 0.10 s (detect 0.06, pid 4711, warm)",
     ),
-    (Ready(4711, 0.2, 0.06, 0.14, None, "warm", 1), "ready in 0.20 s"),
+    (notices.Ready(4711, 0.2, 0.06, 0.14, None, "warm", 1), "ready in 0.20 s"),
     (
-        Ready(4711, 0.2, 0.06, 0.14, None, "warm", 2),
+        notices.Ready(4711, 0.2, 0.06, 0.14, None, "warm", 2),
         "qcluster.2 ready in 0.20 s (detect 0.06, start 0.14, warm)",
     ),
     (
-        NotReady(30.0, 2, 1),
+        notices.NotReady(30.0, 2, 1),
         "qcluster.2 was not ready within 30 s → draining it; "
         "qcluster.1 goes on with the last good code\nhint: --start-timeout sets the limit",
     ),
     (
-        Draining(4711, (), signal.SIGINT, 10.0, False, 1, 2),
+        notices.Draining(4711, (), signal.SIGINT, 10.0, False, 1, 2),
         "qcluster.2 is at work → draining qcluster.1 (pid 4711)",
     ),
     (
-        StillDraining((DrainOf(4711, 5.0, 5.0, 1), DrainOf(4712, 2.0, None, 2)), True),
+        notices.StillDraining(
+            (notices.DrainOf(4711, 5.0, 5.0, 1), notices.DrainOf(4712, 2.0, None, 2)), True
+        ),
         "still draining qcluster.1 after 5 s (SIGKILL in 5 s) and qcluster.2 after 2 s (no limit)",
     ),
-    (Drained(0.5, 1), "qcluster.1 ended after 0.50 s"),
-    (Killing(4711, None, generation=1), "killing qcluster.1"),
+    (notices.Drained(0.5, 1), "qcluster.1 ended after 0.50 s"),
+    (notices.Killing(4711, None, generation=1), "killing qcluster.1"),
     (
-        EndedItself(ExitStatus(code=1), 0.3, True, None, False, 2, 1),
+        notices.EndedItself(events.ExitStatus(code=1), 0.3, True, None, False, 2, 1),
         "qcluster.2 crashed at its start (exit status 1) → qcluster.1 goes on with the last good code",
     ),
     (
-        EndedItself(ExitStatus(code=0), 3.0, False, None, False, 1, 2),
+        notices.EndedItself(events.ExitStatus(code=0), 3.0, False, None, False, 1, 2),
         "qcluster.1 ended by itself after 3.0 s (exit status 0) → qcluster.2 takes its place",
     ),
-    (CannotStart("cannot run x: no", "", None, 1), "cannot run x: no → qcluster.1 goes on"),
-    (Paused(), "watching is paused; p resumes it"),
-    (Unpaused(), "watching goes on"),
-    (GuardWasLost(), "the guard was killed; the next start makes another"),
-    (Started(4711, 0.1, 0.0, None), "qcluster started (pid 4711)"),
-    (Started(4711, 1.25, 0.06, 0.5), "qcluster started in 1.25 s (detect 0.06, drain 0.50, pid 4711)"),
+    (notices.CannotStart("cannot run x: no", "", None, 1), "cannot run x: no → qcluster.1 goes on"),
+    (notices.Paused(), "watching is paused; p resumes it"),
+    (notices.Unpaused(), "watching goes on"),
+    (events.GuardLost(1), "the guard was killed; the next start makes another"),
+    (notices.Started(4711, 0.1, 0.0, None), "qcluster started (pid 4711)"),
     (
-        Started(4711, 1.25, 0.06, 0.5, "no template yet"),
+        notices.Started(4711, 1.25, 0.06, 0.5),
+        "qcluster started in 1.25 s (detect 0.06, drain 0.50, pid 4711)",
+    ),
+    (
+        notices.Started(4711, 1.25, 0.06, 0.5, "no template yet"),
         "qcluster started in 1.25 s (detect 0.06, drain 0.50, pid 4711, cold: no template yet)",
     ),
-    (Ready(4711, 1.25, 0.0, 1.25, None), "ready in 1.25 s"),
-    (Ready(None, 0.7, 0.06, 0.1, 0.5, "warm"), "ready in 0.70 s (detect 0.06, drain 0.50, start 0.10, warm)"),
-    (Preloaded(1234, 2.54), "1,234 modules preloaded in 2.5 s; the next start is warm"),
-    (CannotPreload("gevent"), "starts stay cold: gevent"),
-    (WarmInVain("gevent patches it"), "gevent patches it → restarting qcluster, cold"),
+    (notices.Ready(4711, 1.25, 0.0, 1.25, None), "ready in 1.25 s"),
     (
-        CannotListen("/run/reloader: others can enter it"),
+        notices.Ready(None, 0.7, 0.06, 0.1, 0.5, "warm"),
+        "ready in 0.70 s (detect 0.06, drain 0.50, start 0.10, warm)",
+    ),
+    (events.TemplateBuilt(1234, 2.54), "1,234 modules preloaded in 2.5 s; the next start is warm"),
+    (events.TemplateFailed("gevent"), "starts stay cold: gevent"),
+    (notices.WarmInVain("gevent patches it"), "gevent patches it → restarting qcluster, cold"),
+    (
+        events.ListeningFailed("/run/reloader: others can enter it"),
         "reloader status will not find this run: /run/reloader: others can enter it",
     ),
-    (Ready(None, 1.81, 0.06, 1.25, 0.5), "ready in 1.81 s (detect 0.06, drain 0.50, start 1.25)"),
-    (AssumedReady(30.0), "no line matched 'running' within 30 s; taken as ready"),
-    (Draining(4711, EDIT, signal.SIGINT, 10.0, False), "tasks.py changed → draining qcluster (pid 4711)"),
-    (Draining(None, EDIT, signal.SIGINT, 10.0, False), "tasks.py changed → draining qcluster"),
-    (Draining(4711, (), signal.SIGINT, 10.0, False), "restart asked → draining qcluster (pid 4711)"),
+    (notices.Ready(None, 1.81, 0.06, 1.25, 0.5), "ready in 1.81 s (detect 0.06, drain 0.50, start 1.25)"),
+    (notices.AssumedReady(30.0), "no line matched 'running' within 30 s; taken as ready"),
     (
-        Draining(4711, (), signal.SIGINT, 10.0, True),
+        notices.Draining(4711, EDIT, signal.SIGINT, 10.0, False),
+        "tasks.py changed → draining qcluster (pid 4711)",
+    ),
+    (notices.Draining(None, EDIT, signal.SIGINT, 10.0, False), "tasks.py changed → draining qcluster"),
+    (notices.Draining(4711, (), signal.SIGINT, 10.0, False), "restart asked → draining qcluster (pid 4711)"),
+    (
+        notices.Draining(4711, (), signal.SIGINT, 10.0, True),
         "draining qcluster (pid 4711) for at most 10 s; Ctrl-C again kills it",
     ),
     (
-        Draining(4711, (), signal.SIGINT, None, True),
+        notices.Draining(4711, (), signal.SIGINT, None, True),
         "draining qcluster (pid 4711) for as long as it takes; Ctrl-C again kills it",
     ),
-    (StillDraining((DrainOf(4711, 5.0, 5.0),), True), "still draining qcluster after 5 s (SIGKILL in 5 s)"),
     (
-        StillDraining(
-            (DrainOf(4711, 60.0, None),),
+        notices.StillDraining((notices.DrainOf(4711, 5.0, 5.0),), True),
+        "still draining qcluster after 5 s (SIGKILL in 5 s)",
+    ),
+    (
+        notices.StillDraining(
+            (notices.DrainOf(4711, 60.0, None),),
             True,
-            (ProcessUse(4711, "python", 97.6), ProcessUse(4712, "sh", 0.0)),
+            (notices.ProcessUse(4711, "python", 97.6), notices.ProcessUse(4712, "sh", 0.0)),
         ),
         "still draining qcluster after 60 s (no limit): CPU of python (pid 4711) 98 %, sh (pid 4712) 0 %",
     ),
-    (Drained(0.5), "qcluster ended after 0.50 s"),
-    (Killing(4711, None), "killing qcluster"),
+    (notices.Drained(0.5), "qcluster ended after 0.50 s"),
+    (notices.Killing(4711, None), "killing qcluster"),
     (
-        Killing(4711, None, (ProcessUse(4711, "python", 97.6, 64.0),)),
+        notices.Killing(4711, None, (notices.ProcessUse(4711, "python", 97.6, 64.0),)),
         "killing qcluster; still there: python (pid 4711) for 1 min 4 s, CPU 98 %",
     ),
     (
-        Killing(4711, 10.0, (ProcessUse(4711, "python", 97.6, 64.0), ProcessUse(4712, "sh", 0.0, 1.5))),
+        notices.Killing(
+            4711,
+            10.0,
+            (notices.ProcessUse(4711, "python", 97.6, 64.0), notices.ProcessUse(4712, "sh", 0.0, 1.5)),
+        ),
         "qcluster did not end within 10 s → SIGKILL to its whole process tree; still there: python (pid 4711) "
         "for 1 min 4 s, CPU 98 %, sh (pid 4712) for 1.5 s, CPU 0 %\n"
         "hint: --stop-timeout sets the limit, none waits for ever",
     ),
     (
-        Killing(4711, 10.0),
+        notices.Killing(4711, 10.0),
         "qcluster did not end within 10 s → SIGKILL to its whole process tree\n"
         "hint: --stop-timeout sets the limit, none waits for ever",
     ),
     (
-        Unkillable(5.0),
+        notices.Unkillable(5.0),
         "something of qcluster survives SIGKILL since 5 s\n"
         "hint: a process in state D in `ps -eo pid,stat,cmd` hangs in the kernel",
     ),
     (
-        EndedItself(CRASH, 0.2, True, None, False),
+        notices.EndedItself(CRASH, 0.2, True, None, False),
         "qcluster crashed at its start (exit status 1) → waiting for a change",
     ),
     (
-        EndedItself(ExitStatus(signal=signal.SIGSEGV), 90.0, False, 0.5, False),
+        notices.EndedItself(events.ExitStatus(signal=signal.SIGSEGV), 90.0, False, 0.5, False),
         "qcluster crashed after 1 min 30 s (SIGSEGV) → starting again in 0.5 s, or on the next change",
     ),
     (
-        EndedItself(ExitStatus(code=0), 7260.0, False, None, True),
+        notices.EndedItself(events.ExitStatus(code=0), 7260.0, False, None, True),
         "qcluster ended by itself after 2 h 1 min (exit status 0)",
     ),
     (
-        CannotStart("cannot run x: not found", "install it", None),
+        notices.CannotStart("cannot run x: not found", "install it", None),
         "cannot run x: not found → waiting for a change\nhint: install it",
     ),
     (
-        CannotStart("cannot run x: not found", "", 2.0),
+        notices.CannotStart("cannot run x: not found", "", 2.0),
         "cannot run x: not found → starting again in 2 s, or on the next change",
     ),
-    (StartingAgain(EDIT), "tasks.py changed → starting qcluster"),
-    (StartingAgain(()), "starting qcluster"),
-    (ChangesMeanwhile(EDIT), "tasks.py changed as well; the restart under way takes it along"),
+    (notices.StartingAgain(EDIT), "tasks.py changed → starting qcluster"),
+    (notices.StartingAgain(()), "starting qcluster"),
+    (notices.ChangesMeanwhile(EDIT), "tasks.py changed as well; the restart under way takes it along"),
     (
-        WasUnchanged((Unchanged("tasks.py", Sameness.BYTES),)),
+        notices.WasUnchanged((events.Unchanged("tasks.py", events.Sameness.BYTES),)),
         "tasks.py saved with the same content → no restart",
     ),
     (
-        WasUnchanged(
-            (*(Unchanged(f"{n}.py", Sameness.SYNTAX) for n in "abc"), Unchanged("f", Sameness.BYTES))
+        notices.WasUnchanged(
+            (
+                *(events.Unchanged(f"{n}.py", events.Sameness.SYNTAX) for n in "abc"),
+                events.Unchanged("f", events.Sameness.BYTES),
+            )
         ),
         "f saved with the same content, "
         "a.py, b.py and c.py saved with other comments or formatting only → no restart",
     ),
-    (WaitingForGit("rebase"), "waiting for rebase to end"),
-    (Checking(EDIT, "manage.py check"), "tasks.py changed → manage.py check"),
+    (notices.WaitingForGit("rebase"), "waiting for rebase to end"),
+    (notices.Checking(EDIT, "manage.py check"), "tasks.py changed → manage.py check"),
     (
-        Held(
+        notices.Held(
             EDIT, None, ('  File "tasks.py", line 1', "    def (", "        ^", "SyntaxError: invalid syntax")
         ),
         "tasks.py changed, but tasks.py:1 cannot be compiled → qcluster goes on with the last good code\n"
@@ -347,61 +316,61 @@ WORDS: list[tuple[Notice, str]] = [
         "hint: a save that mends it restarts; --no-hold restarts regardless",
     ),
     (
-        Held(EDIT, "manage.py check", ("oh", "(exit status 1)")),
+        notices.Held(EDIT, "manage.py check", ("oh", "(exit status 1)")),
         "tasks.py changed, but manage.py check failed → qcluster goes on with the last good code\n"
         "oh\n(exit status 1)\nhint: a save that mends it restarts; --no-hold restarts regardless",
     ),
-    (Released(), "the code is again what qcluster runs"),
+    (notices.Released(), "the code is again what qcluster runs"),
     (
-        SetAside("out.csv", 9, 2.0),
+        notices.SetAside("out.csv", 9, 2.0),
         "out.csv caused 9 restarts within a minute → waiting for 2 s of calm",
     ),
     (
-        SetAside(os.path.abspath("my data/out.csv"), 9, 120.0),
+        notices.SetAside(os.path.abspath("my data/out.csv"), 9, 120.0),
         "my data/out.csv changes after every start → for 2 min it restarts nothing\n"
         "hint: if qcluster writes it: --ignore '/my data/out.csv'",
     ),
     (
-        MatchesNothing("--ignore", "*.pyy"),
+        events.PatternIdle("--ignore", "*.pyy"),
         "--ignore '*.pyy' matches nothing; reloader why PATH tells which rules hold for a path",
     ),
-    (WatchingBeside(("../a.py",)), f"watching {Path('../a.py')} as well, since qcluster imports it"),
-    (Remembered(2345, 1_250_000), "the content of 2,345 files is known (1.2 MB kept)"),
-    (NothingNew(), "looked at the files: nothing new"),
-    (NothingChanged(), "looked at the files: none that counts differs"),
+    (events.WatchedBeside(("../a.py",)), f"watching {Path('../a.py')} as well, since qcluster imports it"),
+    (events.ContentsKnown(2345, 1_250_000), "the content of 2,345 files is known (1.2 MB kept)"),
+    (notices.NothingNew(), "looked at the files: nothing new"),
+    (notices.NothingChanged(), "looked at the files: none that counts differs"),
     (
-        EndingLeftovers((ProcessInfo(1, "sh"), ProcessInfo(22, "sleep"))),
+        events.LeftoversFound(1, (events.ProcessInfo(1, "sh"), events.ProcessInfo(22, "sleep"))),
         "ending what qcluster left behind: sh (pid 1), sleep (pid 22)",
     ),
     (
-        CannotRead("secret", "Permission denied"),
+        events.PathUnreadable("secret", "Permission denied"),
         "cannot watch secret: permission denied; changes in it go unnoticed\n"
         "hint: make it readable, or --ignore it",
     ),
     (
-        CacheNotUsed("/home/me/.cache/reloader/own-1.json", "it is a link"),
+        events.CacheIgnored("/home/me/.cache/reloader/own-1.json", "it is a link"),
         "does not use /home/me/.cache/reloader/own-1.json: it is a link",
     ),
     (
-        RulesNotFollowed("/srv/a b/.gitignore", "eve (uid 7)"),
+        events.RulesRefused("/srv/a b/.gitignore", "eve (uid 7)"),
         "does not follow /srv/a b/.gitignore: it belongs to eve (uid 7)\n"
         "hint: RELOADER_TRUST='/srv/a b' follows what lies there; RELOADER_TRUST='*' follows the files of all users",
     ),
     (
-        WatchingByComparing("limit reached", 1.0),
+        events.WatchingFailed("limit reached", 1.0),
         "the system brings no change events: limit reached\nthe files are looked at every 1 s instead",
     ),
     (
-        OutputIsLost("standard error", "No space left on device"),
+        events.OutputFailed("standard error", "No space left on device"),
         "cannot write to standard error: no space left on device; qcluster goes on, "
         "and what is printed there is lost",
     ),
     (
-        OutputIsBack("standard error", 1234),
+        events.OutputRecovered("standard error", 1234),
         "standard error can be written to again; 1,234 bytes were lost",
     ),
     (
-        OurFault("pump", "ValueError: x"),
+        events.SourceFailed("pump", "ValueError: x"),
         "a fault of reloader itself, in pump: ValueError: x\n"
         "hint: please report it; the worker is drained now",
     ),
@@ -409,7 +378,7 @@ WORDS: list[tuple[Notice, str]] = [
 
 
 def test_every_notice_has_an_example() -> None:
-    assert {type(notice) for notice, _ in WORDS} == set(get_args(Notice))
+    assert {type(notice) for notice, _ in WORDS} == set(get_args(notices.Notice))
 
 
 @pytest.mark.parametrize(
@@ -417,12 +386,12 @@ def test_every_notice_has_an_example() -> None:
     [(True, "", "overlap"), (False, "", "no overlap"), (False, "two\nlines", r"no overlap: two\nlines")],
 )
 def test_the_first_line_tells_whether_generations_overlap(overlap: bool, apart: str, words: str) -> None:
-    told, _ = word(Recognised(), dataclasses.replace(SETTINGS, overlap=overlap, apart=apart))
+    told, _ = word(notices.Recognised(), dataclasses.replace(SETTINGS, overlap=overlap, apart=apart))
     assert told.endswith(f", {words}")
 
 
 @pytest.mark.parametrize(("notice", "words"), WORDS, ids=lambda value: type(value).__name__)
-def test_a_notice_is_told_in_these_words(notice: Notice, words: str) -> None:
+def test_a_notice_is_told_in_these_words(notice: notices.Notice, words: str) -> None:
     assert word(notice, SETTINGS)[0] == words
 
 
@@ -445,7 +414,7 @@ def test_what_would_disturb_a_terminal_is_escaped(raw: str, escaped: str) -> Non
     assert printable(raw) == escaped
     assert path_shown(raw) == escaped
     assert path_shown(os.path.join("/nowhere/at/all", raw)) == f"/nowhere/at/all/{escaped}"
-    assert rendered(changed([Change(raw, Kind.ADDED)])) == f"{escaped} added"
+    assert rendered(changed([events.Change(raw, events.Kind.ADDED)])) == f"{escaped} added"
 
 
 @pytest.mark.parametrize("text", ["tasks.py", "café", "日本", "a b", "→", "\\", ""])
@@ -468,7 +437,7 @@ def _with_text(value: Any, text: str) -> Iterator[Any]:
         for position, item in enumerate(value):
             for other in _with_text(item, text):
                 yield (*value[:position], other, *value[position + 1 :])
-    elif isinstance(value, Message | Change):
+    elif isinstance(value, Message | events.Change):
         for name in value.__match_args__:
             for other in _with_text(getattr(value, name), text):
                 yield type(value)(**{**vars(value), name: other})
@@ -486,46 +455,46 @@ _TEXTS = [
 
 def test_notices_with_text_of_others_are_known() -> None:
     assert {type(param.values[0]) for param in _TEXTS} == {
-        AddressInUse,
-        *(AnotherUsers, NotPassedOn, WhichIsTheWorker),
+        notices.AddressInUse,
+        *(events.SignalRefused, events.TargetUnmoved, events.TargetDoubtful),
         *(
-            Draining,
-            StartingAgain,
-            ChangesMeanwhile,
-            CannotRead,
-            RulesNotFollowed,
-            CacheNotUsed,
-            EndingLeftovers,
-            CannotStart,
+            notices.Draining,
+            notices.StartingAgain,
+            notices.ChangesMeanwhile,
+            events.PathUnreadable,
+            events.RulesRefused,
+            events.CacheIgnored,
+            events.LeftoversFound,
+            notices.CannotStart,
         ),
         *(
-            WatchingByComparing,
-            OutputIsLost,
-            OutputIsBack,
-            OurFault,
-            WasUnchanged,
-            WaitingForGit,
-            Checking,
-            Held,
-            SetAside,
-            MatchesNothing,
-            Ignoring,
-            StillDraining,
-            StartingBeside,
-            Killing,
-            Caution,
-            Status,
-            Started,
-            CannotListen,
-            CannotPreload,
-            WarmInVain,
-            WatchingBeside,
+            events.WatchingFailed,
+            events.OutputFailed,
+            events.OutputRecovered,
+            events.SourceFailed,
+            notices.WasUnchanged,
+            notices.WaitingForGit,
+            notices.Checking,
+            notices.Held,
+            notices.SetAside,
+            events.PatternIdle,
+            events.PathsIgnored,
+            notices.StillDraining,
+            notices.StartingBeside,
+            notices.Killing,
+            notices.Caution,
+            notices.Status,
+            notices.Started,
+            events.ListeningFailed,
+            events.TemplateFailed,
+            notices.WarmInVain,
+            events.WatchedBeside,
         ),
     }
 
 
 @pytest.mark.parametrize(("notice", "position"), _TEXTS)
-def test_no_text_of_others_reaches_the_terminal_unescaped(notice: Notice, position: int) -> None:
+def test_no_text_of_others_reaches_the_terminal_unescaped(notice: notices.Notice, position: int) -> None:
     lines = word(list(_with_text(notice, "text"))[position], SETTINGS)[0].count("\n")
     for raw, escaped in NASTY.values():
         told = word(list(_with_text(notice, raw))[position], SETTINGS)[0]
@@ -537,7 +506,7 @@ def test_no_text_of_others_reaches_the_terminal_unescaped(notice: Notice, positi
 @_BY_NASTINESS
 @pytest.mark.parametrize("notice", [notice for notice, _ in WORDS], ids=lambda value: type(value).__name__)
 def test_neither_the_name_nor_a_watched_path_reaches_the_terminal_unescaped(
-    notice: Notice, raw: str, escaped: str
+    notice: notices.Notice, raw: str, escaped: str
 ) -> None:
     nasty = dataclasses.replace(SETTINGS, name=raw, watch=(raw, "src"), ready=raw)
     told = word(notice, nasty)[0]
@@ -581,29 +550,29 @@ def test_a_path_is_shown_even_when_the_current_folder_is_gone(
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ([("a", Kind.ADDED)], "a added"),
-        ([("a", Kind.DELETED)], "a deleted"),
-        ([("a", Kind.CHANGED), ("b", Kind.CHANGED)], "a and b changed"),
-        ([("a", Kind.ADDED), ("b", Kind.DELETED)], "a and b changed"),
-        ([("a", Kind.ADDED), ("b", Kind.ADDED), ("c", Kind.ADDED)], "a, b and c added"),
-        ([(name, Kind.CHANGED) for name in "abcd"], "a, b, c and 1 more changed"),
-        ([(str(number), Kind.DELETED) for number in range(1000)], "0, 1, 2 and 997 more deleted"),
+        ([("a", events.Kind.ADDED)], "a added"),
+        ([("a", events.Kind.DELETED)], "a deleted"),
+        ([("a", events.Kind.CHANGED), ("b", events.Kind.CHANGED)], "a and b changed"),
+        ([("a", events.Kind.ADDED), ("b", events.Kind.DELETED)], "a and b changed"),
+        ([("a", events.Kind.ADDED), ("b", events.Kind.ADDED), ("c", events.Kind.ADDED)], "a, b and c added"),
+        ([(name, events.Kind.CHANGED) for name in "abcd"], "a, b, c and 1 more changed"),
+        ([(str(number), events.Kind.DELETED) for number in range(1000)], "0, 1, 2 and 997 more deleted"),
     ],
 )
-def test_changes_are_named_in_a_few_words(changes: list[tuple[str, Kind]], words: str) -> None:
-    assert rendered(changed([Change(path, kind) for path, kind in changes])) == words
+def test_changes_are_named_in_a_few_words(changes: list[tuple[str, events.Kind]], words: str) -> None:
+    assert rendered(changed([events.Change(path, kind) for path, kind in changes])) == words
 
 
 @pytest.mark.parametrize(
     ("status", "words"),
     [
-        (ExitStatus(code=0), "exit status 0"),
-        (ExitStatus(code=3), "exit status 3"),
-        (ExitStatus(signal=signal.SIGKILL), "SIGKILL"),
-        (ExitStatus(signal=40), "signal 40"),
+        (events.ExitStatus(code=0), "exit status 0"),
+        (events.ExitStatus(code=3), "exit status 3"),
+        (events.ExitStatus(signal=signal.SIGKILL), "SIGKILL"),
+        (events.ExitStatus(signal=40), "signal 40"),
     ],
 )
-def test_an_end_is_told_by_its_status_or_its_signal(status: ExitStatus, words: str) -> None:
+def test_an_end_is_told_by_its_status_or_its_signal(status: events.ExitStatus, words: str) -> None:
     assert exit_shown(status) == words
 
 
@@ -621,26 +590,53 @@ def test_what_is_told_depends_on_its_weight_and_the_verbosity(weight: Weight) ->
     [
         *(
             (kind, Weight.STRONG)
-            for kind in (Draining, Killing, Unkillable, EndedItself, CannotStart, OurFault)
+            for kind in (
+                notices.Draining,
+                notices.Killing,
+                notices.Unkillable,
+                notices.EndedItself,
+                notices.CannotStart,
+                events.SourceFailed,
+            )
         ),
         *(
             (kind, Weight.STRONG)
-            for kind in (StartingAgain, StartingBeside, NotReady, CannotRead, WatchingByComparing)
+            for kind in (
+                notices.StartingAgain,
+                notices.StartingBeside,
+                notices.NotReady,
+                events.PathUnreadable,
+                events.WatchingFailed,
+            )
         ),
-        *((kind, Weight.PLAIN) for kind in (Started, Ready, AssumedReady, StillDraining, EndingLeftovers)),
-        *((kind, Weight.ROUTINE) for kind in (Watching, Drained, ChangesMeanwhile)),
-        *((kind, Weight.ROUTINE) for kind in (WasUnchanged, WaitingForGit, Checking)),
-        *((kind, Weight.STRONG) for kind in (Held, SetAside)),
-        *((kind, Weight.DETAIL) for kind in (Remembered, NothingNew, NothingChanged)),
+        *(
+            (kind, Weight.PLAIN)
+            for kind in (
+                notices.Started,
+                notices.Ready,
+                notices.AssumedReady,
+                notices.StillDraining,
+                events.LeftoversFound,
+            )
+        ),
+        *((kind, Weight.ROUTINE) for kind in (events.TreeKnown, notices.Drained, notices.ChangesMeanwhile)),
+        *((kind, Weight.ROUTINE) for kind in (notices.WasUnchanged, notices.WaitingForGit, notices.Checking)),
+        *((kind, Weight.STRONG) for kind in (notices.Held, notices.SetAside)),
+        *(
+            (kind, Weight.DETAIL)
+            for kind in (events.ContentsKnown, notices.NothingNew, notices.NothingChanged)
+        ),
     ],
 )
-def test_restarts_and_trouble_are_told_even_when_little_is_wanted(kind: type[Notice], weight: Weight) -> None:
+def test_restarts_and_trouble_are_told_even_when_little_is_wanted(
+    kind: type[notices.Notice], weight: Weight
+) -> None:
     found = {word(notice, SETTINGS)[1] for notice, _ in WORDS if isinstance(notice, kind)}
     assert found == {weight}
 
 
 def test_of_many_processes_that_are_killed_the_first_are_named_and_the_rest_counted() -> None:
-    alive = tuple(ProcessUse(pid, "python", 0.0, 12.0) for pid in range(1, 10))
-    text, _ = word(Killing(1, 10.0, alive), SETTINGS)
+    alive = tuple(notices.ProcessUse(pid, "python", 0.0, 12.0) for pid in range(1, 10))
+    text, _ = word(notices.Killing(1, 10.0, alive), SETTINGS)
     assert "python (pid 6) for 12.0 s, CPU 0 %, 3 more\n" in text
     assert "(pid 7)" not in text

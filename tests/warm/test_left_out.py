@@ -95,7 +95,7 @@ def template_of(run: Run) -> int:
             leads = os.getpgid(pid) == pid and os.getsid(pid) != pid
         except (OSError, ProcessLookupError):
             continue
-        if parent == run.process.pid and leads and pid != run.nursery():
+        if parent == run.process.pid and leads and pid != run.forkserver():
             found.append(pid)
     (only,) = found
     return only

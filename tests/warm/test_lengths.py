@@ -11,9 +11,9 @@ import pytest
 from generations import PYTHON, comes, next_start
 from harness import Run
 
-from reloader.running.warm.order import HOOK, Hook, make_unnamed
-from reloader.running.warm.seed import place_in, read
+from reloader.in_worker.bootstrap import place_in, read
 from reloader.settings import Settings
+from reloader.warm.hook import HOOK, Hook, make_unnamed
 
 Start = Callable[..., Run]
 WORKER = """

@@ -8,7 +8,7 @@ from itertools import product
 
 import pytest
 
-from reloader.watching.patterns import Layer
+from reloader.watching.gitignore_patterns import Layer
 from reloader.watching.rules import BUILT_IN_IGNORES, COUNTED_FOR_PYTHON, Verdict, View, layer
 
 # --- helpers --------------------------------------------------------------------------------------

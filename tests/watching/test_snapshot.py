@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reloader.events import Change, Kind
-from reloader.watching.listing import Files, Stat
+from reloader.messages import events
+from reloader.watching.folder import Files, Stat
 from reloader.watching.snapshot import compare, remove_cached_bytecode
 from reloader.watching.tree import Snapshot
 
@@ -44,7 +44,7 @@ def _flat(snapshot: Snapshot) -> dict[str, Stat]:
     }
 
 
-def _told(changes: tuple[Change, ...]) -> list[tuple[str, Kind]]:
+def _told(changes: tuple[events.Change, ...]) -> list[tuple[str, events.Kind]]:
     return [(change.path, change.kind) for change in changes]
 
 
@@ -55,18 +55,22 @@ def test_the_changes_are_those_that_a_look_at_every_path_finds(pair: tuple[Snaps
     expected = []
     for path in sorted(old.keys() | new.keys()):
         if path not in old:
-            expected.append((path, Kind.ADDED))
+            expected.append((path, events.Kind.ADDED))
         elif path not in new:
-            expected.append((path, Kind.DELETED))
+            expected.append((path, events.Kind.DELETED))
         elif old[path] != new[path]:
-            expected.append((path, Kind.CHANGED))
+            expected.append((path, events.Kind.CHANGED))
     assert _told(compare(*pair)) == expected
 
 
 @settings(max_examples=100, deadline=None)
 @given(pair=_pairs())
 def test_the_way_back_has_the_opposite_changes(pair: tuple[Snapshot, Snapshot]) -> None:
-    opposite = {Kind.ADDED: Kind.DELETED, Kind.DELETED: Kind.ADDED, Kind.CHANGED: Kind.CHANGED}
+    opposite = {
+        events.Kind.ADDED: events.Kind.DELETED,
+        events.Kind.DELETED: events.Kind.ADDED,
+        events.Kind.CHANGED: events.Kind.CHANGED,
+    }
     forth, back = _told(compare(pair[0], pair[1])), _told(compare(pair[1], pair[0]))
     assert back == [(path, opposite[kind]) for path, kind in forth]
 
@@ -81,7 +85,9 @@ def test_comparing_changes_no_snapshot(pair: tuple[Snapshot, Snapshot]) -> None:
 
 @pytest.mark.parametrize("differing", [(1, 0, 0), (0, 1, 0), (0, 0, 1)], ids=["time", "size", "inode"])
 def test_time_size_and_inode_each_tell_a_change(differing: Stat) -> None:
-    assert _told(compare({"/p": {"a": (0, 0, 0)}}, {"/p": {"a": differing}})) == [("/p/a", Kind.CHANGED)]
+    assert _told(compare({"/p": {"a": (0, 0, 0)}}, {"/p": {"a": differing}})) == [
+        ("/p/a", events.Kind.CHANGED)
+    ]
 
 
 def test_a_folder_that_comes_or_goes_without_files_is_no_change() -> None:
@@ -113,15 +119,17 @@ def _no_prefix(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PYTHONPYCACHEPREFIX", raising=False)
 
 
-def _changed(*paths: Path) -> list[Change]:
-    return [Change(str(path), Kind.CHANGED) for path in paths]
+def _changed(*paths: Path) -> list[events.Change]:
+    return [events.Change(str(path), events.Kind.CHANGED) for path in paths]
 
 
-@pytest.mark.parametrize("kind", list(Kind))
-def test_the_bytecode_of_a_source_goes_at_every_level_of_optimisation(tmp_path: Path, kind: Kind) -> None:
+@pytest.mark.parametrize("kind", list(events.Kind))
+def test_the_bytecode_of_a_source_goes_at_every_level_of_optimisation(
+    tmp_path: Path, kind: events.Kind
+) -> None:
     source = tmp_path / "tasks.py"
     made = _compile(source)
-    remove_cached_bytecode([Change(str(source), kind)], [str(tmp_path)])
+    remove_cached_bytecode([events.Change(str(source), kind)], [str(tmp_path)])
     assert not any(path.exists() for path in made)
     assert source.exists()
 

@@ -13,22 +13,22 @@ from threading import Thread
 
 import pytest
 
-from reloader.events import Event, TreeTouched
-from reloader.watching.places import Source
-from reloader.watching.portable import Portable
+from reloader.messages import events
+from reloader.watching.sources import Source
 from reloader.watching.watcher import Watcher, make_source
+from reloader.watching.watchfiles_source import WatchfilesSource
 
 LIMIT = 15.0
 linux = pytest.mark.skipif(sys.platform != "linux", reason="inotify is Linux's")
 
 
 @pytest.fixture
-def inbox() -> SimpleQueue[Event]:
+def inbox() -> SimpleQueue[events.Event]:
     return SimpleQueue()
 
 
 @pytest.fixture
-def watched(tmp_path: Path, inbox: SimpleQueue[Event]) -> Iterator[Path]:
+def watched(tmp_path: Path, inbox: SimpleQueue[events.Event]) -> Iterator[Path]:
     stands = threading.Event()
     watcher = Watcher(lambda path: not path.endswith(".log"), inbox.put, lambda _complete: stands.set())
     thread = Thread(target=watcher.run, daemon=True)
@@ -41,13 +41,13 @@ def watched(tmp_path: Path, inbox: SimpleQueue[Event]) -> Iterator[Path]:
     thread.join(LIMIT)
 
 
-def touched(inbox: SimpleQueue[Event]) -> TreeTouched:
+def touched(inbox: SimpleQueue[events.Event]) -> events.TreeTouched:
     event = inbox.get(timeout=LIMIT)
-    assert isinstance(event, TreeTouched)
+    assert isinstance(event, events.TreeTouched)
     return event
 
 
-def test_a_save_is_as_old_as_the_file_says(watched: Path, inbox: SimpleQueue[Event]) -> None:
+def test_a_save_is_as_old_as_the_file_says(watched: Path, inbox: SimpleQueue[events.Event]) -> None:
     before = time.time_ns()
     (watched / "task.py").write_text("VERSION = 2\n")
     event = touched(inbox)
@@ -55,14 +55,14 @@ def test_a_save_is_as_old_as_the_file_says(watched: Path, inbox: SimpleQueue[Eve
     assert 0 <= event.age <= (time.time_ns() - before) / 1e9 + 0.01
 
 
-def test_a_file_that_is_gone_went_just_now(watched: Path, inbox: SimpleQueue[Event]) -> None:
+def test_a_file_that_is_gone_went_just_now(watched: Path, inbox: SimpleQueue[events.Event]) -> None:
     (watched / "task.py").write_text("VERSION = 2\n")
     touched(inbox)
     (watched / "task.py").unlink()
     assert touched(inbox).age == 0.0
 
 
-def test_what_cannot_count_is_not_told(watched: Path, inbox: SimpleQueue[Event]) -> None:
+def test_what_cannot_count_is_not_told(watched: Path, inbox: SimpleQueue[events.Event]) -> None:
     (watched / "a.log").write_text("noise\n")
     (watched / "task.py").write_text("VERSION = 2\n")
     paths = touched(inbox).paths
@@ -71,9 +71,9 @@ def test_what_cannot_count_is_not_told(watched: Path, inbox: SimpleQueue[Event])
 
 @linux
 def test_a_full_queue_is_known(tmp_path: Path) -> None:
-    from reloader.watching.inotify import Inotify
+    from reloader.watching.inotify_source import InotifySource
 
-    source = Inotify()
+    source = InotifySource()
     source.watch(frozenset({place(tmp_path)}))
     queue = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
     for number in range(queue + 10):
@@ -84,7 +84,7 @@ def test_a_full_queue_is_known(tmp_path: Path) -> None:
 
 def sources() -> list[Callable[[], Source]]:
     """Every source of events that works here."""
-    return [make_source, Portable]
+    return [make_source, WatchfilesSource]
 
 
 @pytest.mark.parametrize("make", sources())
@@ -127,12 +127,12 @@ def place(path: Path) -> tuple[str, int, int]:
 
 @linux
 def test_one_folder_at_two_places_is_told_at_both(tmp_path: Path) -> None:
-    from reloader.watching.inotify import Inotify
+    from reloader.watching.inotify_source import InotifySource
 
     folder, link = tmp_path / "folder", tmp_path / "link"
     folder.mkdir()
     link.symlink_to(folder)
-    source = Inotify()
+    source = InotifySource()
     source.watch(frozenset({place(folder), place(link)}))
     (folder / "a").touch()
     heard(source, {str(folder / "a"), str(link / "a")})

@@ -1,0 +1,1 @@
+"""The command line: options, settings files, and every command. Supervisor process, main thread."""

@@ -1,0 +1,182 @@
+"""What can be asked without a worker: what would be watched and why, and which workers are known."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from queue import Empty, SimpleQueue
+from threading import Event, Thread
+
+import click
+
+from reloader.common import trust
+from reloader.common.run_folder import run_folder
+from reloader.messages import events
+from reloader.presets import custom, describe
+from reloader.presets.preset import Preset
+from reloader.settings import Settings, Trigger
+from reloader.showing.console import printable
+from reloader.showing.phrases import path_shown
+from reloader.watching import explain
+from reloader.watching.folder import identity_of
+from reloader.watching.gitignore_patterns import Rule
+from reloader.watching.imported import Imported, imported
+from reloader.watching.mounts import mount_of, mounts, silent_places
+from reloader.watching.tree import Tree
+from reloader.watching.watcher import Watcher
+
+# An event that takes longer than this, in seconds, does not come.
+PATIENCE = 2.0
+# So many of the rules that prune are named; the rest are counted.
+NAMED = 8
+# The machine's limit, and that of the user namespace (a container may have one of its own).
+LIMITS = ("/proc/sys/fs/inotify/max_user_watches", "/proc/sys/user/max_inotify_watches")
+
+
+def why(settings: Settings, paths: Sequence[str]) -> int:
+    """Say of each path whether it counts and by which rule; 0 when all of them do, else 1."""
+    imported = _imported(settings)
+    reasons = [explain.explain(settings, path, imported) for path in paths]
+    for path, reason in zip(paths, reasons, strict=True):
+        counts = "counts" if reason.counts else "does not count"
+        click.echo(f"{path_shown(path)} {counts}: {printable(reason.why)}{_by(reason.rule)}")
+    return 0 if all(reason.counts for reason in reasons) else 1
+
+
+def _imported(settings: Settings) -> Imported | None:
+    """What the worker had imported when it last ran, where that decides."""
+    if settings.trigger is not Trigger.LOADED:
+        return None
+    from reloader.warm import cache
+
+    path = cache.path_for(settings.program, run_folder(), os.environ, "own")
+    record = cache.load_own(
+        path, lambda why: click.echo(f"reloader: does not use {path_shown(path or '')}: {why}", err=True)
+    )
+    return imported(record.places, record.missing, settings.program)
+
+
+def _by(rule: Rule | None) -> str:
+    return f" ({_source(rule.source, rule.line)}: {printable(rule.text)})" if rule is not None else ""
+
+
+def _source(source: str, line: int) -> str:
+    return f"{path_shown(source)}:{line}" if os.path.isabs(source) else source
+
+
+def presets(known: Sequence[Preset], key: str | None) -> int:
+    """List the known workers, or tell all of one. Raises ReloaderError when there is none of that name."""
+    click.echo(describe.listed(known) if key is None else describe.told(custom.named(key, known)))
+    return 0
+
+
+def doctor(settings: Settings) -> int:
+    """Print what would be watched and what would go wrong; 1 if something would."""
+    unreadable: list[str] = []
+    refused: list[str] = []
+    tree = Tree(
+        settings,
+        lambda path, reason: unreadable.append(f"{path_shown(path)}: {reason.lower()}"),
+        lambda path, owner: refused.append(
+            f"{path_shown(path)}: it belongs to {owner} (see {trust.VARIABLE})"
+        ),
+    )
+    began = time.monotonic()
+    tree.survey()
+    took = time.monotonic() - began
+    files = sum(len(folder.files) for folder in tree.folders.values())
+    folders = f"{len(tree.folders):,} folder{'' if len(tree.folders) == 1 else 's'}"
+    click.echo(f"files that count   {files:,} in {folders}, found in {took:.2f} s")
+    for line in _pruned(tree):
+        click.echo(line)
+    wanted = len(tree.to_watch())
+    limit = _limit()
+    fits = limit is None or wanted < limit[0]
+    most = f" of {limit[0]:,} ({limit[1]})" if limit is not None else ""
+    click.echo(f"watches            {wanted:,}{most}")
+    if not fits:
+        click.echo(f"                   too few: sudo sysctl fs.inotify.max_user_watches={2 * wanted}")
+    for text in unreadable:
+        click.echo(f"unreadable         {text}")
+    for text in refused:
+        click.echo(f"not followed       {text}")
+    heard = [_root(root, settings) for root in (*tree.roots, *tree.single)]
+    for place, mount in silent_places(tree.roots, mounts()):
+        if place in tree.folders and place not in tree.roots:
+            click.echo(f"mount              {_polled(place, mount.kind, settings)}")
+    return 0 if fits and not unreadable and all(heard) else 1
+
+
+def _pruned(tree: Tree) -> Iterator[str]:
+    found = explain.pruned(tree)
+    yield f"folders left out   {found.total():,}"
+    for (text, source, line), count in found.most_common(NAMED):
+        where = f" ({_source(source, line)})" if source else ""
+        yield f"  {count:>7,}          {printable(text)}{where}"
+    if len(found) > NAMED:
+        yield f"                   and by {len(found) - NAMED} more rules"
+
+
+def _limit() -> tuple[int, str] | None:
+    """How many watches there may be, and where that is written; None where nothing is."""
+    found: list[tuple[int, str]] = []
+    for path in LIMITS:
+        try:
+            with open(path, encoding="ascii") as file:
+                found.append((int(file.read()), path))
+        except (OSError, ValueError):
+            continue
+    return min(found, key=lambda limit: limit[0], default=None)
+
+
+def _root(root: str, settings: Settings) -> bool:
+    """Tell how one root is watched; whether that works."""
+    mount = mount_of(root, mounts())
+    kind = "unknown file system" if mount is None else mount.kind
+    if settings.poll is not None or (mount is not None and mount.silent):
+        click.echo(f"root               {_polled(root, kind, settings)}")
+        return True
+    head = f"root               {path_shown(root)} ({kind})"
+    seconds, reason = _canary(root)
+    if seconds is not None:
+        click.echo(f"{head}: an event came {seconds:.2f} s after a write")
+        return True
+    click.echo(f"{head}: {reason}")
+    return False
+
+
+def _polled(path: str, kind: str, settings: Settings) -> str:
+    why = "as asked" if settings.poll is not None else "events of other machines do not come here"
+    return f"{path_shown(path)} ({kind}): looked at every {settings.interval:g} s, {why}"
+
+
+def _canary(root: str) -> tuple[float | None, str]:
+    """Write a file that counts nowhere and wait for its event; the seconds that took, or what failed."""
+    inbox: SimpleQueue[events.Event] = SimpleQueue()
+    stands = Event()
+    watcher = Watcher(lambda _path: True, inbox.put, lambda _complete: stands.set())
+    thread = Thread(target=watcher.run, daemon=True)
+    thread.start()
+    try:
+        watcher.watch(frozenset({(root, *(identity_of(root) or (0, 0)))}))
+        stands.wait(PATIENCE)
+        if not inbox.empty():
+            return None, f"cannot be watched: {printable(str(inbox.get()))}"
+        with tempfile.NamedTemporaryFile(dir=root, prefix=".reloader-", suffix=".tmp") as canary:
+            written = time.monotonic()
+            left = PATIENCE
+            while left > 0:
+                event = inbox.get(timeout=left)
+                if isinstance(event, events.TreeTouched) and event.paths and canary.name in event.paths:
+                    return time.monotonic() - written, ""
+                left = written + PATIENCE - time.monotonic()
+    except OSError as error:
+        return None, f"not tried, since nothing can be written: {(error.strerror or str(error)).lower()}"
+    except Empty:
+        pass
+    finally:
+        watcher.close()
+        thread.join(PATIENCE)
+    return None, f"no event came within {PATIENCE:g} s of a write; --poll looks instead"

@@ -1,0 +1,135 @@
+"""What stands between a change and the end of a working worker: a look at whether the code is worth it.
+
+Rule: at most one preflight is under way, and only its own answer counts.
+"""
+
+from __future__ import annotations
+
+import enum
+
+from reloader.messages import effects, events, notices
+from reloader.settings import Settings, Tty
+
+# A prompt that stays longer than this, in seconds, may be forgotten, or none: the next change does not wait.
+PROMPT_LIMIT = 60.0
+
+
+class GateState(enum.Enum):
+    """What is."""
+
+    OPEN = "open"
+    """No change waits."""
+    CHECKING = "checking"
+    """A preflight is under way."""
+    HELD = "held"
+    """The preflight of these changes has failed; the worker runs the last good code."""
+
+
+class PreflightGate:
+    """Asked with every new state of the changes; lets them through once a preflight has passed."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.state = GateState.OPEN
+        self._number = 0
+        self._of: int | None = None
+        self._changes: tuple[events.Change, ...] = ()
+        self._prompt_since: float | None = None
+        """Since when changes wait for a prompt."""
+        self._told_of_limit = False
+
+    @property
+    def deadline(self) -> float | None:
+        """When to tell that the prompt stays."""
+        if self._prompt_since is None or self._told_of_limit:
+            return None
+        return self._prompt_since + PROMPT_LIMIT
+
+    @property
+    def pending(self) -> notices.Pending | None:
+        """The changes that are checked, or wait for a save that mends them."""
+        waits = {GateState.CHECKING: notices.Wait.CHECK, GateState.HELD: notices.Wait.MEND}
+        return notices.Pending(waits[self.state], self._changes) if self.state in waits else None
+
+    def wants_to_look(self, changes: tuple[events.Change, ...]) -> bool:
+        """Whether anything about these changes can speak against a restart."""
+        if not self._settings.hold:
+            return False
+        # At a terminal somebody may be typing.
+        may_be_read = self._settings.tty is not Tty.NEVER
+        # With files that are deleted the whole folder may be gone.
+        deleted = any(change.kind is events.Kind.DELETED for change in changes)
+        return may_be_read or self._settings.check is not None or deleted or bool(self._sources(changes))
+
+    def ask(self, changes: tuple[events.Change, ...], state: int) -> list[effects.Effect]:
+        """Begin a preflight of these changes, unless this very state is looked at or held already."""
+        if self.state is not GateState.OPEN and state == self._of:
+            return []
+        result = self._cancel()
+        self._number += 1
+        self._of = state
+        self._changes = changes
+        self.state = GateState.CHECKING
+        if self._settings.check is not None:
+            result.append(effects.Tell(notices.Checking(changes, self._settings.check)))
+        return [
+            *result,
+            effects.Preflight(self._number, self._sources(changes), even_at_prompt=self._told_of_limit),
+        ]
+
+    def prompt_awaited(self, number: int, now: float) -> list[effects.Effect]:
+        """The restart waits until the worker asks for input no longer."""
+        if self.state is not GateState.CHECKING or number != self._number:
+            return []
+        if self._prompt_since is None:
+            self._prompt_since = now
+        return [effects.Tell(notices.AwaitingPrompt(PROMPT_LIMIT))]
+
+    def deadline_passed(self) -> list[effects.Effect]:
+        """Say that the next change does not wait."""
+        self._told_of_limit = True
+        return [effects.Tell(notices.PromptStays(PROMPT_LIMIT))]
+
+    def passed(self, number: int) -> tuple[events.Change, ...] | None:
+        """The changes that may go on; None when the answer is of an earlier preflight."""
+        if self.state is not GateState.CHECKING or number != self._number:
+            return None
+        self._open()
+        return self._changes
+
+    def failed(self, event: events.PreflightFailed) -> list[effects.Effect]:
+        """Hold the changes."""
+        if self.state is not GateState.CHECKING or event.number != self._number:
+            return []
+        self.state = GateState.HELD
+        self._forget_prompt()
+        return [effects.Tell(notices.Held(self._changes, event.command, event.report, event.missing))]
+
+    def clear(self) -> list[effects.Effect]:
+        """Nothing differs any more."""
+        told: list[effects.Effect] = (
+            [effects.Tell(notices.Released())] if self.state is GateState.HELD else []
+        )
+        return self.forget() + told
+
+    def forget(self) -> list[effects.Effect]:
+        """The worker ends anyway, or ended."""
+        result = self._cancel()
+        self._open()
+        return result
+
+    def _open(self) -> None:
+        self.state = GateState.OPEN
+        self._forget_prompt()
+
+    def _forget_prompt(self) -> None:
+        self._prompt_since = None
+        self._told_of_limit = False
+
+    def _cancel(self) -> list[effects.Effect]:
+        return [effects.CancelPreflight()] if self.state is GateState.CHECKING else []
+
+    def _sources(self, changes: tuple[events.Change, ...]) -> tuple[str, ...]:
+        if not self._settings.python:
+            return ()
+        return tuple(c.path for c in changes if c.kind is not events.Kind.DELETED and c.path.endswith(".py"))

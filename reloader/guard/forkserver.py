@@ -1,0 +1,58 @@
+"""The forkserver's program: it forks a guard for every generation, and does nothing else.
+
+It runs without site-packages and imports little: a guard is its copy, there in a millisecond, and shares
+most of its few megabytes. A guard that it has made does not need it any more.
+"""
+
+from __future__ import annotations
+
+# What lies under socket and signal: these bring enumerations and much else, a megabyte in all.
+import _signal as signal  # type: ignore[import-not-found]
+import _socket
+import os
+import sys
+
+from reloader.common.peers import is_ours
+from reloader.guard import spawn, start, wire
+
+
+def serve(control: _socket.socket, path: list[str]) -> None:
+    """Fork a guard for every request, until the other end of `control` is closed."""
+    while (received := wire.receive(control)) is not None:
+        (_, order), files = received
+        try:
+            pid = os.fork()
+        except OSError as error:
+            answer = _socket.socket(fileno=files[wire.CONTROL])
+            wire.send(answer, (wire.FAILED, error.errno or 0, False))
+            answer.close()
+            del files[wire.CONTROL]
+            pid = -1
+        if not pid:
+            control.close()
+            try:
+                start.guard(order, files, path)
+            finally:
+                os._exit(1)
+        for fd in files:
+            os.close(fd)
+
+
+def main() -> None:
+    """Serve the socket that the first argument names.
+
+    The next is the folder of our package; those behind it are where a guard finds what it seldom needs.
+    """
+    # A group of its own: what is sent to the supervisor's group, by a terminal or a process manager, is
+    # not meant for us, nor for the guards.
+    os.setpgid(0, 0)
+    # Guards that end are collected by the system.
+    spawn.set_all_signals(signal.SIG_IGN)
+    spawn.call_itself("reloader-forks")
+    control = _socket.socket(fileno=int(sys.argv[1]))
+    if not is_ours(control):
+        os._exit(1)
+    os.set_inheritable(control.fileno(), False)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    serve(control, sys.argv[3:])
+    os._exit(0)

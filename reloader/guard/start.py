@@ -1,0 +1,54 @@
+"""How a guard begins: the worker's session where it has a terminal, the worker, and then its service.
+
+For Python 3.8 and newer; it imports little.
+"""
+
+from __future__ import annotations
+
+import _socket
+import os
+
+from reloader.guard import spawn, wire
+from reloader.guard.service import Guard
+
+
+def guard(order: dict, files: list[int], path: list[str]) -> None:  # type: ignore[type-arg]
+    """Start the worker as ordered, and guard it. Comes back never."""
+    above = 0
+    if order["terminal"]:
+        from reloader.guard import session
+
+        above = os.getpid()
+        try:
+            session.fork_member(wire.terminal_of(files))
+        except OSError as error:
+            control = _socket.socket(fileno=files[wire.CONTROL])
+            wire.send(control, (wire.FAILED, error.errno or 0, False))
+            os._exit(0)
+    else:
+        os.setpgid(0, 0)
+    spawn.become_subreaper()
+    spawn.call_itself("reloader-guard")
+    one = Guard(show_at(files), path)
+    one.answer(wire.HERE, os.getpid(), above)
+    try:
+        pid = spawn.spawn(
+            *(order["command"], order["environment"], order["folder"], order["stop_signal"]),
+            *(files[wire.WORKERS : wire.PIPES], order["terminal"]),
+        )
+    except spawn.SpawnError as error:
+        one.answer(wire.FAILED, error.number, error.at_folder)
+        os._exit(0)
+    if above:
+        session.leave()
+    one.take(pid, order, files[wire.PIPES :])
+    one.serve()
+    os._exit(0)
+
+
+def show_at(files: list[int]) -> _socket.socket:
+    """Make the supervisor's standard output and standard error ours; the control socket."""
+    for target, fd in enumerate(files[wire.OURS : wire.WORKERS], 1):
+        os.dup2(fd, target)
+        os.close(fd)
+    return _socket.socket(fileno=files[wire.CONTROL])

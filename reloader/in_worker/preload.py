@@ -1,0 +1,232 @@
+"""Importing modules before the program that needs them, so that it cannot tell. Python 3.8 and newer.
+
+Only what the program itself has imported is loaded, and only from where it was found then. A module is left
+out, and with it every module that was being imported at that moment, when its import
+- raises, or asks for what the program has found elsewhere (a module of the tree), or has not asked for;
+- reads a variable of the environment that the program changes, or loads a native library that names one;
+- prints, since that would be seen once and not at every start;
+- leaves a thread, an open descriptor or a child: threads do not survive a fork, the others would be shared
+  (those of numpy and pyarrow are known to come back in the child);
+- ends the interpreter, or does not end.
+What was left out once is refused the next time, in a fresh process: a failed import may have left traces.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from reloader.in_worker import native_libraries
+from reloader.in_worker.bootstrap import places_of
+from reloader.in_worker.staleness import Staleness, is_installed
+
+# For type checkers alone: what a program finds imported should be its own.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any
+
+# Their threads are made anew in a forked child: OpenBLAS and Arrow do so by pthread_atfork.
+RETHREAD = ("numpy", "scipy", "pyarrow")
+STANDARD = (os.path.dirname(os.__file__),)
+
+
+class Preload:
+    """One pass over what a program has recorded: the names to import in their order, the places of what it
+    has found, what it has not, the variables that it changes; and the names to refuse.
+
+    `folders` are the tree's. `tell` hears of each name before its import; `may_go_on` is called now and then,
+    and may block.
+    """
+
+    def __init__(
+        self,
+        request: tuple,  # type: ignore[type-arg]
+        stamps: Staleness,
+        tell: Callable[[str], None],
+        may_go_on: Callable[[], None],
+    ) -> None:
+        self.names, self.places, missing, changed, refused, self.folders, stamps.folders = request
+        self.wanted = frozenset(self.names)
+        self.missing = frozenset(missing)
+        self.changed = frozenset(changed)
+        self.refused = frozenset(refused)
+        self.left_out: dict[str, str] = {}
+        self._stamps = stamps
+        self._tell = tell
+        self._may_go_on = may_go_on
+        self._printed = -1  # what is printed can be read here
+        self._count = 0
+        self._left: tuple[set[str], set[str], bool, int] = (set(), set(), False, 0)
+        self._libraries: set[str] = set()
+
+    def run(self) -> dict[str, str]:
+        """Import what can be; returns what must be left out, and why."""
+        before = [os.dup(fd) for fd in (1, 2)]
+        # Of the same kind: a module may ask at its import whether it prints to a terminal.
+        self._printed, printing = os.openpty() if os.isatty(1) else os.pipe()
+        os.set_blocking(self._printed, False)
+        read, iterate = os._Environ.__getitem__, os._Environ.__iter__
+        # Which the import statement comes to for every module that is found.
+        bootstrap: Any = sys.modules["_frozen_importlib"]
+        load = bootstrap._load_unlocked
+
+        def note_read(environment: Any, name: Any) -> Any:
+            self._reads((os.fsdecode(name),))
+            return read(environment, name)
+
+        def note_all(environment: Any) -> Any:
+            self._reads(self.changed)
+            return iterate(environment)
+
+        def load_and_look(spec: Any) -> Any:
+            module = load(spec)
+            self._look([spec.name, *_importing_now()])
+            return module
+
+        try:
+            for fd in (1, 2):
+                os.dup2(printing, fd)
+            self._left = self._leaves()
+            self._libraries = native_libraries.loaded()
+            sys.meta_path.insert(0, self)
+            bootstrap._load_unlocked = load_and_look
+            os._Environ.__getitem__, os._Environ.__iter__ = note_read, note_all  # type: ignore[method-assign]
+            for name in self.names:
+                if name not in self.refused and name not in self.left_out and name not in sys.modules:
+                    self._import(name)
+        finally:
+            os._Environ.__getitem__, os._Environ.__iter__ = read, iterate  # type: ignore[method-assign]
+            bootstrap._load_unlocked = load
+            sys.meta_path.remove(self)
+            for fd, saved in zip((1, 2), before):  # noqa: B905 - Python 3.8 knows no strictness
+                os.dup2(saved, fd)
+                os.close(saved)
+            os.close(printing)
+            os.close(self._printed)
+        return self.left_out
+
+    def _import(self, name: str) -> None:
+        self._tell(name + "\n")
+        try:
+            __import__(name)
+        except BaseException as error:
+            self._leave_out([name, *_importing(error)], f"{type(error).__name__}: {error}")
+
+    def _leave_out(self, names: Iterable[str], why: str) -> None:
+        for name in names:
+            if name in self.wanted and name not in self.refused:
+                self.left_out.setdefault(name, why)
+
+    def _reads(self, names: Iterable[str]) -> None:
+        for name in self.changed.intersection(names):
+            self._leave_out(_importing_now(), f"reads {name}, which the program sets")
+
+    # --- what an import leaves behind -------------------------------------------------------------
+
+    def _look(self, importing: list[str]) -> None:
+        """See what came since the last look: by the first of these, which the others were waiting for."""
+        threads, files, child, printed = before = self._left
+        after = self._leaves()
+        if not importing:
+            return
+        if after != before:
+            self._left = after
+            if after[3] > printed:
+                self._leave_out(importing, "prints")
+            if after[0] - threads and importing[0].partition(".")[0] not in RETHREAD:
+                self._leave_out(importing, "leaves a thread running")
+            if after[1] - files:
+                self._leave_out(importing, "leaves a descriptor open")
+            if after[2] and not child:
+                self._leave_out(importing, "leaves a child running")
+        if self.changed and any(".so" in place for place in self.places.get(importing[0], ())):
+            new = native_libraries.loaded() - self._libraries
+            self._libraries |= new
+            for name in {
+                name for path in sorted(new) for name in native_libraries.named_in(path, self.changed)
+            }:
+                self._leave_out(importing, f"loads a library that knows {name}, which the program sets")
+
+    def _leaves(self) -> tuple[set[str], set[str], bool, int]:
+        """Threads, descriptors, whether there is a child, and how much was printed."""
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                stream.flush()
+        try:
+            os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            child = True
+        except ChildProcessError:
+            child = False
+        # But that by which we look.
+        files = {name for name in os.listdir("/proc/self/fd") if os.path.exists("/proc/self/fdinfo/" + name)}
+        return set(os.listdir("/proc/self/task")), files, child, self._count_printed()
+
+    def _count_printed(self) -> int:
+        """How many bytes were printed so far."""
+        try:
+            self._count += len(os.read(self._printed, 1 << 20))
+        except BlockingIOError:
+            pass
+        return self._count
+
+    # --- what an import asks for ------------------------------------------------------------------
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> Any:
+        """As a finder before all others: see what is asked for, and refuse what must not be loaded."""
+        self._may_go_on()
+        self._look(_importing_now())
+        if name in self.refused or name in self.left_out:
+            self._refuse(name)
+        for finder in sys.meta_path:
+            find = getattr(finder, "find_spec", None)
+            if finder is self or find is None:
+                continue
+            spec = find(name, path, target)
+            if spec is not None:
+                self._check(name, spec)
+                return spec
+        if name not in self.missing:
+            self._refuse(name)
+        if "." not in name:
+            # Were it there, whoever asks for it would be another; a folder would do.
+            self._stamps.names[name] = True
+        return None
+
+    def _check(self, name: str, spec: Any) -> None:
+        if spec.origin in ("built-in", "frozen"):
+            return
+        places = places_of(spec)
+        if places != self.places.get(name) or not is_installed(places, self.folders, STANDARD):
+            self._refuse(name)
+        if "." not in name:
+            self._stamps.names[name] = spec.origin is None
+            if self._stamps.shadow_of([name]) is not None:
+                self._refuse(name)
+        for place in places:
+            self._stamps.see(place)
+
+    def _refuse(self, name: str) -> None:
+        self._leave_out([name, *_importing_now()], f"asks for {name}")
+        raise ModuleNotFoundError(f"{name} is not loaded here", name=name)
+
+
+def _importing_now() -> list[str]:
+    """The modules whose code is being run as they are imported."""
+    found = []
+    frame: Any = sys._getframe()
+    while frame is not None:
+        if frame.f_code.co_name == "<module>":
+            found.append(str(frame.f_globals.get("__name__")))
+        frame = frame.f_back
+    return found
+
+
+def _importing(error: BaseException) -> list[str]:
+    found = []
+    traceback = error.__traceback__
+    while traceback is not None:
+        if traceback.tb_frame.f_code.co_name == "<module>":
+            found.append(str(traceback.tb_frame.f_globals.get("__name__")))
+        traceback = traceback.tb_next
+    return found

@@ -1,0 +1,163 @@
+"""Everything that can be ordered. `deciding` returns these; `app.py` performs them."""
+
+from __future__ import annotations
+
+from reloader.messages import notices
+from reloader.messages.base import Message
+
+
+class StartWorker(Message):
+    """Spawn the worker's command as this generation."""
+
+    generation: int
+
+
+class StopWorker(Message):
+    """Send the stop signal, once, to the leader."""
+
+    generation: int
+
+
+class KillWorker(Message):
+    """SIGKILL to the leader and everything that descends from it."""
+
+    generation: int
+
+
+class ReapWorker(Message):
+    """Collect the ended leader; its pid may be reused from here on."""
+
+    generation: int
+
+
+class LearnFromWorker(Message):
+    """The worker is at work: learn what it has imported, for the next start and for what matters to it."""
+
+
+class TakeTemplate(Message):
+    """Fork workers from the template that was built; or know why none was, for the cold starts to come."""
+
+    why: str | None = None
+
+
+class WeighMemory(Message):
+    """Look whether there is memory for the coming generation beside the one at work; if not, MemoryShort."""
+
+    generation: int
+    at_work: int
+
+
+class Reply(Message):
+    """Answer the peer that asked."""
+
+    peer: int
+    status: notices.Status
+
+
+class Suspend(Message):
+    """Stop the worker's tree and ourselves, as Ctrl-Z does; Resumed follows once we go on."""
+
+
+class TakeTerminal(Message):
+    """Read our terminal key by key, if we are in the foreground."""
+
+
+class PassInterrupt(Message):
+    """Let Ctrl-C be typed at the worker's terminal."""
+
+
+class ClearScreen(Message):
+    """Clear our terminal."""
+
+
+class ShowEmptyLine(Message):
+    """Show an empty line, to tell what was from what comes."""
+
+
+class FollowSize(Message):
+    """Make the worker's terminal as large as ours."""
+
+
+class ReapOrphans(Message):
+    """Collect ended processes that the system has made our children."""
+
+
+class BeginWatching(Message):
+    """Take the first snapshot and watch from now on."""
+
+
+class CompareTree(Message):
+    """Compare these paths, or everything (None), with the snapshot of the last start.
+
+    While Git is at work the answer is TreeBusy, unless it is wanted at once.
+    """
+
+    paths: frozenset[str] | None
+    at_once: bool = False
+
+
+class Preflight(Message):
+    """Find out whether these files, and the user's check, speak against a restart."""
+
+    number: int
+    paths: tuple[str, ...]
+    even_at_prompt: bool = False
+    """Do not wait until the worker asks for input no longer."""
+
+
+class CancelPreflight(Message):
+    """Give up the preflight under way; whatever it would find does not matter any more."""
+
+
+class TakeBaseline(Message):
+    """Bring the snapshot up to date at these paths and let the generation start from it.
+
+    While Git is at work the answer is TreeBusy, unless it is wanted at once.
+    """
+
+    generation: int
+    paths: frozenset[str] | None
+    at_once: bool = False
+
+
+class WatchFolders(Message):
+    """Ask the system for events of exactly these folders."""
+
+    folders: frozenset[tuple[str, int, int]]
+
+
+class FlushOutput(Message):
+    """Pass on what the ended worker has printed; OutputFlushed follows."""
+
+
+class Tell(Message):
+    """Say something to the user."""
+
+    notice: notices.Notice
+
+
+Effect = (
+    StartWorker
+    | StopWorker
+    | KillWorker
+    | ReapWorker
+    | LearnFromWorker
+    | TakeTemplate
+    | WeighMemory
+    | Reply
+    | Suspend
+    | TakeTerminal
+    | PassInterrupt
+    | ClearScreen
+    | ShowEmptyLine
+    | FollowSize
+    | ReapOrphans
+    | BeginWatching
+    | CompareTree
+    | Preflight
+    | CancelPreflight
+    | TakeBaseline
+    | WatchFolders
+    | FlushOutput
+    | Tell
+)

@@ -1,0 +1,128 @@
+"""The known workers as text: a table for the terminal, and everything about one."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Iterator, Sequence
+
+from reloader.presets.generation_command import later_command
+from reloader.presets.preset import Case, Preset
+from reloader.settings import ALIVE_IS_READY, NUMBER, StopTarget, signal_name
+
+WIDTH = 100
+
+
+def listed(presets: Sequence[Preset]) -> str:
+    """One line a worker, in columns."""
+    rows = [("NAME", "RECOGNISED BY", "STOP", "AT MOST", "OVERLAP", "READY AT")]
+    rows += [
+        (
+            preset.key,
+            ", ".join(preset.match[:2]) + (", ..." if len(preset.match) > 2 else "") or "--preset",
+            stop_of(preset),
+            timeout_of(preset),
+            overlap_of(preset),
+            preset.ready or f"alive for {ALIVE_IS_READY:g} s",
+        )
+        for preset in presets
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
+    lines = [
+        "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]])
+        for row in rows
+    ]
+    return "\n".join([*lines, "", "reloader presets NAME tells everything about one."])
+
+
+def told(preset: Preset) -> str:
+    """Everything about one."""
+    lines: list[str] = []
+    for name, text in _fields(preset):
+        lines += textwrap.wrap(
+            text, WIDTH, initial_indent=f"{name:<14}", subsequent_indent=" " * 14, break_long_words=False
+        )
+    return "\n".join(lines)
+
+
+def _fields(preset: Preset) -> Iterator[tuple[str, str]]:
+    yield "preset", preset.key
+    yield "recognised by", ", ".join(preset.match) or f"--preset {preset.key} only"
+    yield "name", preset.name or "of the command"
+    counts = {True: "Python's code and configuration", False: "every file", None: "what the command is"}
+    yield "counts", counts[preset.python]
+    yield "stop", stop_of(preset)
+    yield "at most", timeout_of(preset)
+    yield "ready at", preset.ready or f"alive for {ALIVE_IS_READY:g} s"
+    yield "overlap", f"no: {preset.apart}" if preset.apart else "yes: the new one starts beside the old"
+    if preset.named_by:
+        yield "named by", " or ".join(preset.named_by) + _numbers(preset)
+    if preset.later_options:
+        options = " ".join(preset.later_options)
+        yield "later", f"with overlap every generation but the first is started with {options} as well"
+    if preset.killed:
+        yield "if killed", preset.killed
+    for case in preset.cases:
+        yield "but", f"{_condition(case)}: {_consequence(case)}"
+    if preset.notes:
+        yield "notes", preset.notes
+
+
+def overlap_of(preset: Preset) -> str:
+    """Whether generations overlap, or with which option they do."""
+    if preset.overlap:
+        return "yes"
+    options = next((case.has for case in preset.cases if case.apart == ""), ())
+    return f"with {options[-1]}" if options else "no"
+
+
+def _numbers(preset: Preset) -> str:
+    if not preset.own_name:
+        return "; with overlap the name gets the generation's number, as w1.2"
+    _, *words = later_command(("",), ("",), 0, preset._replace(later_options=())) or ()
+    added = " ".join(words).replace(NUMBER, "2")
+    return f"; with overlap the name gets the generation's number, as w1.2, without one {added}"
+
+
+def stop_of(preset: Preset) -> str:
+    """The stop signal and who gets it."""
+    name = "INT or TERM" if preset.stop_signal is None else signal_name(preset.stop_signal)
+    short = name.removeprefix("SIG")
+    return f"{short} to the whole tree" if preset.stop_target is StopTarget.TREE else short
+
+
+def timeout_of(preset: Preset) -> str:
+    """The stop timeout."""
+    return "no limit" if preset.stop_timeout == math.inf else f"{preset.stop_timeout:g} s"
+
+
+def _condition(case: Case) -> str:
+    parts = []
+    if case.has:
+        parts.append(f"with {' or '.join(map(_option, case.has))}")
+    if case.lacks:
+        parts.append(f"without {' or '.join(map(_option, case.lacks))}")
+    if case.env:
+        parts.append(f"with {case.env} set")
+    if case.overlaps is not None:
+        parts.append("with overlap" if case.overlaps else "without overlap")
+    if case.stop_signal is not None:
+        parts.append(f"stopped by {signal_name(case.stop_signal)}")
+    return " and ".join(parts)
+
+
+def _option(option: str) -> str:
+    name, equals, value = option.partition("=")
+    return option if name.startswith("--") or not equals else f"{name} {value}"
+
+
+def _consequence(case: Case) -> str:
+    parts = []
+    if case.ready is not None:
+        parts.append(f"ready at {case.ready}" if case.ready else f"ready when alive for {ALIVE_IS_READY:g} s")
+    if case.apart is not None:
+        parts.append(f"no overlap: {case.apart}" if case.apart else "overlap")
+    if case.caution:
+        when = f"where restarts come within {case.within:g} s of each other, " if case.within else ""
+        parts.append(f"{when}{case.caution}")
+    return "; ".join(parts)

@@ -1,0 +1,94 @@
+"""The user's check as it runs: below a guard of its own, so that nothing of it outlives it, or us."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+
+from reloader.guard import process_tree, system
+from reloader.processes import worker_process
+from reloader.processes.forkserver_client import ForkserverClient, LostError
+from reloader.processes.guard_client import Ended, GuardClient, NotStartedError
+from reloader.processes.launch import launch
+from reloader.settings import signal_name
+
+# What it leaves behind, and all of it where we were killed, has this long to end, in seconds.
+PATIENCE = 2.0
+
+
+class Check:
+    """One run of a command by the shell. `run` blocks; `cancel` comes from another thread."""
+
+    def __init__(self, command: str, environment: Mapping[str, str]) -> None:
+        self._command = command
+        self._environment = environment
+        self._guard: GuardClient | None = None
+        self._cancelled = threading.Event()
+        self.output = b""
+        """What it has printed, once it has run."""
+
+    def cancel(self) -> None:
+        """Kill it and all that it has started; what it says does not matter any more."""
+        self._cancelled.set()
+        guard = self._guard
+        if guard is not None:
+            with suppress(LostError):
+                guard.kill()
+
+    def run(self) -> str:
+        """Run it in the current folder; how it failed, empty where it did not.
+
+        It leads a session of its own, which a terminal's Ctrl-C does not reach. Raises OSError where it
+        cannot be run.
+        """
+        with os.fdopen(system.make_unnamed("check"), "w+b") as output, open(os.devnull, "r+b") as nothing:
+            files = [nothing.fileno()] * 3 + [output.fileno()] * 2
+            ended = self._below_guard(files)
+            output.seek(0)
+            self.output = output.read()
+        if ended is None:
+            return "its guard was killed"
+        code, number = ended
+        return f"exit status {code}" if code else "" if number is None else signal_name(number)
+
+    def _below_guard(self, files: list[int]) -> Ended | None:
+        """What it ended with; None when its guard was killed."""
+        forkserver = ForkserverClient(launch())
+        try:
+            guard = GuardClient(forkserver.guard(self._order(), files))
+        except NotStartedError as failure:
+            raise OSError(failure.number, os.strerror(failure.number)) from failure
+        except LostError:
+            return None
+        finally:
+            forkserver.close()
+        self._guard = guard
+        if self._cancelled.is_set():
+            self.cancel()
+        ended = guard.await_end(lambda _kind, _found: None)
+        guard.forget()
+        guard.await_gone()
+        guard.handle.close()
+        if ended is None:
+            process_tree.end_all(worker_process.spared)
+        return ended
+
+    def _order(self) -> dict[str, object]:
+        return {
+            "command": [b"/bin/sh", b"-c", os.fsencode(self._command)],
+            "environment": {os.fsencode(key): os.fsencode(value) for key, value in self._environment.items()},
+            "folder": os.getcwdb(),
+            "terminal": False,
+            "name": "check",
+            "stop_signal": int(signal.SIGKILL),
+            "stop_timeout": PATIENCE,
+            "target": "tree",
+            "words": [],
+            "known": True,
+            "sudo_kill": False,
+            "fronts": [],
+            "shells": [],
+        }

@@ -1,0 +1,51 @@
+"""How the forkserver comes to be: early, since it takes as long to be there as our own imports."""
+
+from __future__ import annotations
+
+import _socket
+import os
+import signal
+import sys
+from typing import NamedTuple
+
+# Imported, and not run as a script: compiling it each time would cost a megabyte and a tenth of a second.
+_PROGRAM = "import sys; sys.path.append(sys.argv[2]); from reloader.guard.forkserver import main; main()"
+
+
+class Launched(NamedTuple):
+    """A forkserver on its way: our end of its control socket, and its pid."""
+
+    control: _socket.socket
+    pid: int
+
+
+def ensure_standard_files() -> None:
+    """Open /dev/null for each of 0, 1 and 2 that is closed: what we open must not take their numbers."""
+    for fd in range(3):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR if fd else os.O_RDONLY)
+
+
+def launch() -> Launched:
+    """Start a forkserver; the worker inherits through it what we have inherited. Raises OSError."""
+    ours, theirs = _socket.socketpair()
+    try:
+        theirs_fd = theirs.fileno()
+        os.set_inheritable(theirs_fd, True)
+        package = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+        pid = os.posix_spawn(
+            sys.executable,
+            [sys.executable, "-I", "-S", "-c", _PROGRAM, str(theirs_fd), package, *sys.path],
+            os.environ,
+            file_actions=[(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)],
+            # No signal may find it before it has made itself deaf to those that are meant for us.
+            setsigmask=signal.valid_signals(),
+        )
+    except BaseException:
+        ours.close()
+        raise
+    finally:
+        theirs.close()
+    return Launched(ours, pid)

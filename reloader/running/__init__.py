@@ -1,1 +1,0 @@
-"""The worker's processes: starting, signalling, waiting, and leaving none behind."""

@@ -1,0 +1,1 @@
+"""Terminals: ours, read key by key, and the worker's pseudo-terminal. Supervisor process."""

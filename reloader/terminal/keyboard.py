@@ -1,0 +1,113 @@
+"""Our terminal, read key by key: for the worker while that reads, else for us.
+
+Its modes are put back on every ending; where we are killed the guard does it. In the background nothing is
+read and no mode is set: the system would stop us for that. Nobody tells a process that it has come to the
+foreground (`reloader ... &`, then `fg`), so that is looked at now and then.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import termios
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from reloader.messages import events
+from reloader.terminal.keystrokes import Keystrokes, Unit, UnitKind
+
+# In the background it is looked at this often, in seconds, whether we have come to the foreground.
+LOOK = 0.5
+_LOCAL, _CHARACTERS = 3, 6  # of what tcgetattr returns
+
+
+class Keyboard:
+    """Posts KeyPressed for characters that `forward` does not take; `fd` is our terminal.
+
+    `forward` is given what was typed, and whether that is the terminal's answer to a question.
+    `remember` is given the modes that must be put back, before they are changed.
+    """
+
+    def __init__(
+        self,
+        fd: int,
+        post: Callable[[events.Event], None],
+        forward: Callable[[bytes, bool], bool],
+        remember: Callable[[list[Any]], None],
+    ) -> None:
+        self._fd = fd
+        self._post = post
+        self._forward = forward
+        self._remember = remember
+        self._before: list[Any] | None = None
+        self._active = threading.Event()
+
+    # --- from the main thread ---------------------------------------------------------------------
+
+    def take(self) -> None:
+        """Read key by key from now on, if we are in the foreground."""
+        try:
+            if self._before is not None or not self._is_in_foreground():
+                return
+            before = termios.tcgetattr(self._fd)
+            modes = termios.tcgetattr(self._fd)
+            modes[_LOCAL] &= ~(termios.ICANON | termios.ECHO)
+            modes[_CHARACTERS][termios.VMIN], modes[_CHARACTERS][termios.VTIME] = 1, 0
+            self._remember(before)
+            termios.tcsetattr(self._fd, termios.TCSANOW, modes)
+        except (OSError, termios.error):
+            return  # it is no terminal any more
+        self._before = before
+        self._active.set()
+
+    def give_back(self) -> None:
+        """Put the modes back."""
+        self._active.clear()
+        before, self._before = self._before, None
+        if before is not None:
+            try:
+                if self._is_in_foreground():
+                    termios.tcsetattr(self._fd, termios.TCSADRAIN, before)
+            except (OSError, termios.error):
+                pass
+
+    # --- the thread -------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Read until the terminal is closed; posts CameToForeground, after which `take` is expected."""
+        keystrokes = Keystrokes()
+        while True:
+            if not self._active.wait(LOOK):
+                if self._is_in_foreground():
+                    self._post(events.CameToForeground())
+                continue
+            ready, _, _ = select.select([self._fd], [], [], keystrokes.patience)
+            if not self._active.is_set():
+                continue
+            if not ready:
+                self._deliver(keystrokes.expire())
+                continue
+            try:
+                data = os.read(self._fd, 1024)
+            except OSError:
+                return
+            if not data:
+                return
+            self._deliver(keystrokes.feed(data))
+
+    def _is_in_foreground(self) -> bool:
+        try:
+            return os.tcgetpgrp(self._fd) == os.getpgrp()
+        except OSError:
+            return False
+
+    def _deliver(self, units: list[Unit]) -> None:
+        """To the worker where it reads, else to us; sequences never to us, answers to whoever has asked."""
+        if not units or self._forward(b"".join(unit.data for unit in units), False):
+            return
+        for unit in units:
+            if unit.kind is UnitKind.ANSWER:
+                self._forward(unit.data, True)
+            elif unit.kind is UnitKind.CHARACTER:
+                self._post(events.KeyPressed(unit.data.decode("utf-8", "replace")))

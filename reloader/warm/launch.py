@@ -1,0 +1,99 @@
+"""How a template comes to be: the worker's own command, which connects to us on its way to the program.
+
+What stands in front of the worker may close descriptors that it does not know, so that it is not given one;
+it finds us by a name that nobody can guess.
+"""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import signal
+import socket
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+
+from reloader.common.peers import is_ours
+from reloader.guard import system
+from reloader.processes.forkserver_client import ForkserverClient, end_group
+from reloader.processes.launch import Launched
+
+
+class TemplateLaunch:
+    """A template on its way. Raises OSError when the command cannot be run."""
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        name: str,
+        terminal: bool,
+        typing: bool,
+    ) -> None:
+        """`name` is where the environment tells it to connect; its first descriptors are like a worker's."""
+        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._kept: list[int] = []
+        try:
+            self.listener.bind("\0" + name)
+            self.listener.listen(1)
+            files, self._kept = _files(terminal, typing)
+            try:
+                self.pid = os.posix_spawnp(
+                    command[0],
+                    list(command),
+                    environment,
+                    file_actions=[(os.POSIX_SPAWN_DUP2, fd, target) for target, fd in enumerate(files)],
+                    setpgroup=0,
+                    setsigmask=(),
+                    setsigdef=signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP},
+                )
+            finally:
+                for fd in set(files) - {0}:
+                    os.close(fd)
+        except BaseException:
+            self.listener.close()
+            self._close()
+            raise
+
+    def forkserver(self) -> ForkserverClient | None:
+        """Wait until it is there; None when it has ended before, or nobody waits any more."""
+        connected: socket.socket | None = None
+        with suppress(OSError):
+            while connected is None:
+                ready = select.select([self.listener.fileno(), self._kept[0]], [], [])[0]
+                # Whatever is printed in front of it is read, so that nobody waits for that.
+                if self._kept[0] in ready and not os.read(self._kept[0], 1 << 16):
+                    break
+                if self.listener.fileno() in ready:
+                    connected = self.listener.accept()[0]
+                    if not is_ours(connected):
+                        connected.close()
+                        connected = None
+        self.listener.close()
+        if connected is not None:
+            return ForkserverClient(Launched(connected, self.pid), self._kept, leads=True)
+        self._close()
+        end_group(self.pid)
+        return None
+
+    def _close(self) -> None:
+        for fd in self._kept:
+            os.close(fd)
+
+
+def _files(terminal: bool, typing: bool) -> tuple[list[int], list[int]]:
+    """Descriptors like those that a worker gets: what Python makes of them depends on their kind.
+
+    Nobody shows what is written there, but the other ends, which come beside them, are open. What is printed
+    comes from the first of these.
+    """
+    if terminal:
+        ours, theirs = pty.openpty()
+        return [theirs, theirs, theirs], [ours]
+    reading, writing = system.make_pipe()
+    if typing:
+        ours, theirs = pty.openpty()
+        return [theirs, writing, writing], [reading, ours]
+    stdin = os.open(os.devnull, os.O_RDONLY) if os.isatty(0) else 0
+    return [stdin, writing, writing], [reading]

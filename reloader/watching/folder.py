@@ -1,0 +1,194 @@
+"""One folder: its listing, judged by the rules, with the stat of every file in it that counts."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from reloader.watching import gitignore_files
+from reloader.watching.gitignore_patterns import Layer
+from reloader.watching.rules import Verdict, Verdicts, View
+
+Stat = tuple[int, int, int]
+"""Modification time in nanoseconds, size in bytes, inode."""
+Files = dict[str, Stat]
+"""The files of one folder that count, by name."""
+Identity = tuple[int, int]
+"""Device and inode of a folder: a folder made anew at the same path is another one."""
+
+VENV_MARK = "pyvenv.cfg"
+# What no file has: stands for a .gitignore file that must be read again, and for a file that has changed.
+FORGOTTEN: Stat = (0, 0, -1)
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder that is entered, as it was when last listed."""
+
+    view: View
+    identity: Identity
+    files: Files
+    subfolders: dict[str, tuple[int, Verdict]]
+    """Inode (negative for a symbolic link) and verdict of every subfolder that is to be entered."""
+    gitignore: Stat | None = None
+    verdicts: Verdicts = field(default_factory=dict)
+
+
+class Lister:
+    """Lists folders. `named` are the paths that the user named: they count whatever they hold.
+
+    `report_unreadable(path, reason)` is called once for every path that cannot be read, `refuse(path, owner)`
+    for every ignore file that is not followed since it belongs to another user.
+    """
+
+    def __init__(
+        self,
+        named: frozenset[str],
+        single: dict[str, set[str]],
+        follow_git: bool,
+        report_unreadable: Callable[[str, str], None],
+        refuse: Callable[[str, str], None],
+    ) -> None:
+        self._named = named
+        self._single = single
+        self._follow_git = follow_git
+        self._report = report_unreadable
+        self._refuse = refuse
+        self._reported: set[str] = set()
+        self.files = True
+        """Whether files are looked at; else only which folders there are."""
+        self.since_ns = 0
+        self.recent: set[str] = set()
+        """Files not seen before whose status changed at or after `since_ns`."""
+        self.repositories: set[str] = set()
+        """Entered folders that are the top of a work tree of Git."""
+        self.rules_changed = False
+        """A .gitignore file is not what it was."""
+
+    def list(self, path: str, outer: View, known: Folder | None) -> Folder | None:
+        """List one folder; None if it is not there or a virtual environment.
+
+        `outer` holds the rules from above; those of `known` are used again while they hold.
+        """
+        identity = known.identity if known is not None else None
+        try:
+            found = os.stat(path)
+            identity = (found.st_dev, found.st_ino)
+            with os.scandir(path) as entries:
+                listed = {entry.name: entry for entry in entries}
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            self._unreadable(path, error)
+            # What cannot be seen is not taken for deleted.
+            return known or (Folder(outer, identity, {}, {}) if identity is not None else None)
+        if VENV_MARK in listed and path not in self._named:
+            return None
+        if ".git" in listed and gitignore_files.is_top(path):
+            self.repositories.add(path)
+        else:
+            self.repositories.discard(path)
+        ignoring = self._stat(listed.get(gitignore_files.GITIGNORE)) if self._follow_git else None
+        if known is not None and known.gitignore == ignoring:
+            view, verdicts = known.view, known.verdicts
+        else:
+            self.rules_changed = self.rules_changed or (known is not None and known.gitignore != FORGOTTEN)
+            view = self._view_inside(path, outer, listed)
+            verdicts = view.verdicts(path)
+        files: Files = {}
+        subfolders: dict[str, tuple[int, Verdict]] = {}
+        before = known.files if known is not None else {}
+        inside = path if path.endswith("/") else path + "/"
+        for name, entry in listed.items():
+            is_folder = _is_folder(entry)
+            if not is_folder and not self.files:
+                continue
+            verdict = verdicts.get((name, is_folder))
+            if verdict is None:
+                below = inside + name
+                verdict = view.folder(below, name) if is_folder else view.file(below, name)
+                verdicts[name, is_folder] = verdict
+            if verdict is Verdict.SKIP:
+                continue
+            if is_folder:
+                subfolders[name] = (-entry.inode() if entry.is_symlink() else entry.inode(), verdict)
+            else:
+                try:
+                    self._take(files, path, name, before, entry.stat())
+                except OSError as error:
+                    self._untakable(path, name, entry.is_symlink(), error)
+        for name in self._single.get(path, ()) if self.files else ():
+            try:
+                self._take(files, path, name, before, os.stat(inside + name))
+            except OSError as error:
+                self._untakable(path, name, False, error)
+        if files == before:
+            files = before
+        return Folder(view, identity, files, subfolders, ignoring, verdicts)
+
+    def _take(self, files: Files, path: str, name: str, before: Files, found: os.stat_result) -> None:
+        if stat.S_ISREG(found.st_mode):
+            files[name] = (found.st_mtime_ns, found.st_size, found.st_ino)
+            if found.st_ctime_ns >= self.since_ns and name not in before:
+                self.recent.add(os.path.join(path, name))
+
+    def _untakable(self, path: str, name: str, is_link: bool, error: OSError) -> None:
+        """Tell of a file that cannot be read; one that has gone, or a dead link, is just not there."""
+        if isinstance(error, PermissionError):
+            self._unreadable(os.path.join(path, name) if is_link else path, error)
+
+    def _unreadable(self, path: str, error: OSError) -> None:
+        if path not in self._reported:
+            self._reported.add(path)
+            self._report(path, error.strerror or str(error))
+
+    def refuse(self, path: str, owner: str) -> None:
+        """Tell of an ignore file that belongs to another user."""
+        if path not in self._reported:
+            self._reported.add(path)
+            self._refuse(path, owner)
+
+    @staticmethod
+    def _stat(entry: os.DirEntry[str] | None) -> Stat | None:
+        try:
+            found = entry.stat() if entry is not None else None
+        except OSError:
+            return None
+        return (found.st_mtime_ns, found.st_size, found.st_ino) if found is not None else None
+
+    def _view_inside(self, path: str, outer: View, listed: dict[str, os.DirEntry[str]]) -> View:
+        if not self._follow_git:
+            return outer
+        git: tuple[Layer, ...] = outer.git
+        if path in self.repositories and path not in self._named:
+            git = gitignore_files.repository_layers(path, self.refuse)
+        if gitignore_files.GITIGNORE in listed:
+            git += gitignore_files.layer_of(path, self.refuse)
+        return outer if git is outer.git else outer.with_git(git)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def names_in(path: str) -> list[tuple[str, bool]]:
+    """The entries of a folder, and of each whether it is a folder; none if it cannot be read."""
+    try:
+        with os.scandir(path) as entries:
+            return [(entry.name, _is_folder(entry)) for entry in entries]
+    except OSError:
+        return []
+
+
+def identity_of(path: str) -> Identity | None:
+    """Device and inode of a folder; None if there is none."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return (found.st_dev, found.st_ino) if stat.S_ISDIR(found.st_mode) else None

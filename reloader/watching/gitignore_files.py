@@ -1,0 +1,111 @@
+"""Where Git keeps its ignore rules, read as layers: core.excludesFile, info/exclude, .gitignore files.
+
+Those of other users are not followed (see `trust`); `refuse(path, owner)` is called for each.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable
+
+from reloader.common import trust
+from reloader.common.files import read_regular
+from reloader.watching.gitignore_patterns import Layer
+from reloader.watching.rules import layer
+
+GITIGNORE = ".gitignore"
+Refuse = Callable[[str, str], None]
+
+
+def layers_above(root: str, refuse: Refuse) -> tuple[Layer, ...]:
+    """The layers that hold in `root` from outside of it, lowest first; its own .gitignore is not read."""
+    top = repository_of(root)
+    if top is None:
+        return ()
+    layers = list(repository_layers(top, refuse))
+    if top != root:
+        folder = top
+        layers += layer_of(folder, refuse)
+        for part in os.path.relpath(os.path.dirname(root), top).split(os.sep):
+            if part != ".":
+                folder = os.path.join(folder, part)
+                layers += layer_of(folder, refuse)
+    return tuple(layers)
+
+
+def layer_of(folder: str, refuse: Refuse) -> tuple[Layer, ...]:
+    """The rules of the folder's own .gitignore file, if it has one."""
+    return _read(os.path.join(folder, GITIGNORE), folder, refuse, follow=False)
+
+
+def repository_layers(top: str, refuse: Refuse) -> tuple[Layer, ...]:
+    """The rules that hold in the whole repository whose work tree is `top`."""
+    exclude = os.path.join(_common_folder(top), "info", "exclude")
+    return _read(_excludes_file(top), top, refuse) + _read(exclude, top, refuse)
+
+
+def repository_of(path: str) -> str | None:
+    """The top of the work tree of Git that this folder lies in; not one of another user."""
+    while True:
+        if is_top(path):
+            return path
+        parent = os.path.dirname(path)
+        if parent == path:
+            return None
+        path = parent
+
+
+def is_top(folder: str) -> bool:
+    """Whether it is the top of a work tree whose Git folder may be followed."""
+    try:
+        trust.check(os.path.join(folder, ".git"))
+    except OSError:
+        return False
+    return True
+
+
+def git_folder(top: str) -> str:
+    """The Git folder of this work tree; in a worktree or submodule .git is a file that leads there."""
+    git = os.path.join(top, ".git")
+    try:
+        return os.path.join(top, os.fsdecode(read_regular(git)).removeprefix("gitdir:").strip())
+    except OSError:
+        return git  # it is a folder
+
+
+def _common_folder(top: str) -> str:
+    """The Git folder that the worktrees of one repository have in common."""
+    git = git_folder(top)
+    try:
+        return os.path.join(git, os.fsdecode(read_regular(os.path.join(git, "commondir"))).strip())
+    except OSError:
+        return git  # there is one work tree only
+
+
+def _excludes_file(top: str) -> str:
+    """core.excludesFile as Git itself reads its configuration, or Git's default for it."""
+    command = ["git", "-C", top, "config", "--type=path", "--null", "--get", "core.excludesFile"]
+    try:
+        answer = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=5, check=False
+        ).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        answer = b""
+    if answer:
+        return os.fsdecode(answer.rstrip(b"\0"))
+    config = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
+    return os.path.join(config, "git", "ignore")
+
+
+def _read(path: str, base: str, refuse: Refuse, follow: bool = True) -> tuple[Layer, ...]:
+    """The rules of the file; none where Git takes none from it, such as from a .gitignore that is a link."""
+    try:
+        content = os.fsdecode(read_regular(path, follow=follow, check=trust.checker(path)))
+    except trust.UntrustedError as untrusted:
+        refuse(path, untrusted.owner)
+        return ()
+    except OSError:
+        return ()  # not there, or not for us to read: Git ignores it as well
+    found = layer(base, content.removeprefix("\ufeff").split("\n"), path)
+    return (found,) if found else ()

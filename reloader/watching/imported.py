@@ -1,0 +1,56 @@
+"""What the worker has imported, as far as it decides what restarts it (`--trigger loaded`). Pure."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from reloader.common.run_folder import absolute
+from reloader.messages import events
+
+# What Python imports: sources, and extension modules.
+_CODE = (".py", ".so", ".pyd")
+
+
+class Imported(NamedTuple):
+    """What was imported, and what was looked for."""
+
+    files: frozenset[str]
+    """Their real paths."""
+    names: frozenset[str]
+    """The last parts of all module names: a new file of such a name may be found in another's place."""
+
+    def concerns(self, change: events.Change) -> bool:
+        """Whether the worker would be another one with this change. Only code can be of no concern."""
+        path = change.path
+        if not path.endswith(_CODE) or os.path.realpath(path) in self.files:
+            return True
+        return change.kind is events.Kind.ADDED and module_name(path) in self.names
+
+
+def module_name(path: str) -> str:
+    """The last part of the name of the module that the file holds; a package's is that of its folder."""
+    folder, name = os.path.split(path)
+    stem = name.partition(".")[0]
+    return os.path.basename(folder) if stem == "__init__" else stem
+
+
+def imported(
+    places: Mapping[str, tuple[str, ...]], missing: Iterable[str], program: Iterable[str]
+) -> Imported | None:
+    """From where modules were found, what was not found, and the words of the program.
+
+    None where nothing is known: then everything is of concern.
+    """
+    if not places:
+        return None
+    files = {os.path.realpath(absolute(place)) for found in places.values() for place in found}
+    files |= {os.path.realpath(absolute(word)) for word in program if word.endswith(_CODE) or os.sep in word}
+    return Imported(frozenset(files), frozenset(name.rpartition(".")[2] for name in (*places, *missing)))
+
+
+def outside(files: Iterable[str], roots: Iterable[str]) -> frozenset[str]:
+    """Those of these files that lie in none of the watched folders."""
+    real = [os.path.realpath(root).rstrip(os.sep) + os.sep for root in roots]
+    return frozenset(file for file in files if not file.startswith(tuple(real)))

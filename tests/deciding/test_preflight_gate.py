@@ -1,0 +1,236 @@
+"""Preflight before a working worker is stopped: stories with the supervisor."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import replace
+
+from reloader.deciding.pending_changes import GIT_PATIENCE, GIT_PAUSE
+from reloader.deciding.preflight_gate import PROMPT_LIMIT, PreflightGate
+from reloader.deciding.supervisor import Supervisor
+from reloader.deciding.transitions import GenerationState
+from reloader.messages import effects, events, notices
+from reloader.settings import Settings, Tty
+
+OK = events.ExitStatus(code=0)
+A = events.Change("/p/a.py", events.Kind.CHANGED)
+B = events.Change("/p/b.py", events.Kind.CHANGED)
+GONE = events.Change("/p/gone.py", events.Kind.DELETED)
+CONF = events.Change("/p/conf.toml", events.Kind.CHANGED)
+REPORT = ("SyntaxError: invalid syntax",)
+
+
+def at_work(**given: object) -> Supervisor:
+    """A supervisor whose first worker is ready at 1.0."""
+    supervisor = Supervisor(Settings(command=("w",), python=True, ready="ready", stop_signal=2, **given))  # type: ignore[arg-type]
+    supervisor.start(0.0)
+    supervisor.handle(events.WorkerStarted(1, 100), 0.1)
+    supervisor.handle(events.WorkerReady(1), 1.0)
+    return supervisor
+
+
+def draining(*changes: events.Change) -> list[effects.Effect]:
+    return [effects.StopWorker(1), effects.Tell(notices.Draining(100, changes, signal.SIGINT, 10.0, False))]
+
+
+def test_changed_sources_are_looked_at_before_the_worker_is_stopped() -> None:
+    supervisor = at_work()
+    assert supervisor.handle(events.TreeCompared((A, CONF, GONE), state=1), 2.0) == [
+        effects.Preflight(1, (A.path,))
+    ]
+    assert supervisor.worker.shown_state is GenerationState.READY
+    assert supervisor.handle(events.PreflightPassed(1), 2.1) == draining(A, CONF, GONE)
+
+
+def test_what_cannot_be_broken_restarts_at_once() -> None:
+    assert at_work().handle(events.TreeCompared((CONF,), state=1), 2.0) == draining(CONF)
+    assert at_work(hold=False, check="x").handle(events.TreeCompared((A,), state=1), 2.0) == draining(A)
+
+
+def test_with_what_is_deleted_the_folder_may_be_gone() -> None:
+    supervisor = at_work()
+    assert supervisor.handle(events.TreeCompared((CONF, GONE), state=1), 2.0) == [effects.Preflight(1, ())]
+    missing = events.PreflightFailed(1, None, (), "/p")
+    assert supervisor.handle(missing, 2.1) == [effects.Tell(notices.Held((CONF, GONE), None, (), "/p"))]
+    back = (events.Change("/p", events.Kind.REPLACED),)
+    assert supervisor.handle(events.TreeCompared(back, state=2), 3.0) == draining(*back)
+
+
+def test_broken_code_is_held_until_a_save_mends_it() -> None:
+    supervisor = at_work()
+    supervisor.handle(events.TreeCompared((A,), state=1), 2.0)
+    assert supervisor.handle(events.PreflightFailed(1, None, REPORT), 2.1) == [
+        effects.Tell(notices.Held((A,), None, REPORT))
+    ]
+    assert supervisor.worker.shown_state is GenerationState.READY
+    assert supervisor.handle(events.TreeCompared((A,), state=1), 3.0) == [effects.Tell(notices.NothingNew())]
+    assert supervisor.handle(events.TreeCompared((A,), state=2), 4.0) == [effects.Preflight(2, (A.path,))]
+    assert supervisor.handle(events.PreflightPassed(2), 4.1) == draining(A)
+
+
+def test_broken_code_that_is_undone_is_let_go() -> None:
+    supervisor = at_work()
+    supervisor.handle(events.TreeCompared((A,), state=1), 2.0)
+    supervisor.handle(events.PreflightFailed(1, None, REPORT), 2.1)
+    same = (events.Unchanged(A.path, events.Sameness.BYTES),)
+    assert supervisor.handle(events.TreeCompared((), same, 2), 3.0) == [
+        effects.Tell(notices.WasUnchanged(same)),
+        effects.Tell(notices.Released()),
+    ]
+    assert supervisor.handle(events.TreeCompared((A,), state=3), 4.0) == [effects.Preflight(2, (A.path,))]
+
+
+def test_a_newer_change_gives_up_the_check() -> None:
+    supervisor = at_work(check="c")
+    assert supervisor.handle(events.TreeCompared((A,), state=1), 2.0) == [
+        effects.Tell(notices.Checking((A,), "c")),
+        effects.Preflight(1, (A.path,)),
+    ]
+    assert supervisor.handle(events.TreeCompared((A, B), state=2), 3.0) == [
+        effects.CancelPreflight(),
+        effects.Tell(notices.Checking((A, B), "c")),
+        effects.Preflight(2, (A.path, B.path)),
+    ]
+    assert supervisor.handle(events.PreflightPassed(1), 3.1) == []
+    assert supervisor.handle(events.PreflightFailed(1, "c", REPORT), 3.1) == []
+    assert supervisor.handle(events.PreflightPassed(2), 3.2) == draining(A, B)
+
+
+def test_quitting_gives_up_the_check() -> None:
+    supervisor = at_work(check="c")
+    supervisor.handle(events.TreeCompared((A,), state=1), 2.0)
+    result = supervisor.handle(events.SignalReceived(signal.SIGINT), 2.5)
+    assert result[:2] == [effects.CancelPreflight(), effects.StopWorker(1)]
+    assert supervisor.handle(events.PreflightPassed(1), 2.6) == []
+
+
+def test_a_worker_that_does_not_work_is_started_without_a_look() -> None:
+    supervisor = at_work()
+    supervisor.handle(events.WorkerExited(1, OK), 2.0)
+    assert supervisor.handle(events.TreeCompared((A,), state=1), 3.0) == [
+        effects.Tell(notices.StartingAgain((A,))),
+        effects.TakeBaseline(2, frozenset()),
+    ]
+
+
+def test_a_worker_that_ends_during_the_check_is_started_once() -> None:
+    supervisor = at_work(check="c")
+    supervisor.handle(events.TreeCompared((A,), state=1), 2.0)
+    supervisor.handle(events.WorkerExited(1, OK), 2.1)
+    assert supervisor.handle(events.PreflightPassed(1), 2.2) == [
+        effects.Tell(notices.StartingAgain((A,))),
+        effects.TakeBaseline(2, frozenset()),
+    ]
+
+
+# --- prompts --------------------------------------------------------------------------------------
+
+
+def test_a_restart_waits_for_a_prompt_for_a_minute_and_then_for_one_more_change() -> None:
+    supervisor = at_work()
+    supervisor.handle(events.TreeCompared((A,), state=1), 2.0)
+    assert supervisor.handle(events.PromptAwaited(1), 2.1) == [
+        effects.Tell(notices.AwaitingPrompt(PROMPT_LIMIT))
+    ]
+    # A change within the minute waits as well, and does not begin another one.
+    assert supervisor.handle(events.TreeCompared((A, B), state=2), 30.0) == [
+        effects.CancelPreflight(),
+        effects.Preflight(2, (A.path, B.path)),
+    ]
+    assert supervisor.handle(events.PromptAwaited(1), 30.1) == [], "of a preflight that was given up"
+    assert supervisor.handle(events.PromptAwaited(2), 30.2) == [
+        effects.Tell(notices.AwaitingPrompt(PROMPT_LIMIT))
+    ]
+    deadlines = [supervisor.deadline]
+    assert supervisor.handle(events.DeadlinePassed(), 2.1 + PROMPT_LIMIT) == [
+        effects.Tell(notices.PromptStays(PROMPT_LIMIT))
+    ]
+    deadlines.append(supervisor.deadline)
+    assert deadlines == [2.1 + PROMPT_LIMIT, None], "it is asked once"
+    assert supervisor.handle(events.TreeCompared((A,), state=3), 90.0) == [
+        effects.CancelPreflight(),
+        effects.Preflight(3, (A.path,), even_at_prompt=True),
+    ]
+    assert supervisor.handle(events.PreflightPassed(3), 90.1) == draining(A)
+
+
+def test_a_prompt_that_was_left_is_forgotten() -> None:
+    supervisor = at_work()
+    supervisor.handle(events.TreeCompared((A,), state=1), 2.0)
+    supervisor.handle(events.PromptAwaited(1), 2.1)
+    supervisor.handle(events.TreeCompared((), (events.Unchanged(A.path, events.Sameness.BYTES),), 2), 3.0)
+    assert supervisor.deadline is None
+    assert supervisor.handle(events.TreeCompared((A,), state=3), 90.0) == [effects.Preflight(2, (A.path,))]
+
+
+# --- Git at work ----------------------------------------------------------------------------------
+
+
+def test_git_at_work_is_waited_for() -> None:
+    supervisor = at_work()
+    supervisor.handle(events.TreeTouched(frozenset({A.path})), 2.0)
+    assert supervisor.handle(events.DeadlinePassed(), 2.05) == [effects.CompareTree(frozenset({A.path}))]
+    assert supervisor.handle(events.TreeBusy("rebase"), 2.06) == [
+        effects.Tell(notices.WaitingForGit("rebase"))
+    ]
+    assert supervisor.deadline == 2.06 + GIT_PAUSE
+    supervisor.handle(events.TreeTouched(frozenset({B.path})), 2.07)
+    assert supervisor.handle(events.DeadlinePassed(), 2.17) == [
+        effects.CompareTree(frozenset({A.path, B.path}))
+    ]
+    assert supervisor.handle(events.TreeBusy("rebase"), 2.18) == []
+    assert supervisor.handle(events.DeadlinePassed(), 2.3) == [
+        effects.CompareTree(frozenset({A.path, B.path}))
+    ]
+    assert supervisor.handle(events.TreeCompared((A,), state=1), 2.4) == [effects.Preflight(1, (A.path,))]
+
+
+def test_a_git_that_waits_itself_is_not_waited_for() -> None:
+    supervisor = at_work()
+    supervisor.handle(events.TreeTouched(frozenset({A.path})), 2.0)
+    supervisor.handle(events.DeadlinePassed(), 2.05)
+    answer = supervisor.handle(events.TreeBusy("git"), 2.0 + GIT_PATIENCE)
+    assert answer == [effects.CompareTree(frozenset({A.path}), at_once=True)]
+    assert supervisor.handle(events.TreeCompared((CONF,), state=1), 5.1) == draining(CONF)
+
+
+def test_a_start_waits_for_git_too() -> None:
+    supervisor = at_work()
+    supervisor.handle(events.TreeCompared((CONF,), state=1), 2.0)
+    supervisor.handle(events.TreeTouched(frozenset({B.path})), 2.9)
+    assert supervisor.handle(events.WorkerExited(1, OK), 3.0) == [
+        effects.ReapWorker(1),
+        effects.TakeBaseline(2, frozenset({B.path})),
+    ]
+    assert supervisor.handle(events.TreeBusy("git", 2), 3.01) == [effects.Tell(notices.WaitingForGit("git"))]
+    assert supervisor.handle(events.DeadlinePassed(), 3.01 + GIT_PAUSE) == [
+        effects.TakeBaseline(2, frozenset({B.path}))
+    ]
+    supervisor.handle(events.BaselineTaken(2), 3.2)
+    assert supervisor.worker.shown_state is GenerationState.STARTING
+
+
+def test_an_earlier_look_that_met_git_orders_no_second_snapshot_for_the_start() -> None:
+    supervisor = at_work()
+    supervisor.handle(events.TreeCompared((CONF,), state=1), 2.0)
+    supervisor.handle(events.TreeTouched(frozenset({B.path})), 2.9)
+    assert supervisor.handle(events.DeadlinePassed(), 2.95) == [effects.CompareTree(frozenset({B.path}))]
+    assert supervisor.handle(events.WorkerExited(1, OK), 3.0) == [
+        effects.ReapWorker(1),
+        effects.TakeBaseline(2, frozenset()),
+    ]
+    supervisor.handle(events.TreeBusy("git"), 3.01)
+    assert not any(
+        isinstance(e, effects.TakeBaseline)
+        for e in supervisor.handle(events.DeadlinePassed(), 3.01 + GIT_PAUSE)
+    )
+    # Taken twice, the second one would be of what was saved after the start.
+    assert supervisor.handle(events.BaselineTaken(2), 3.2) == [effects.StartWorker(2)]
+
+
+def test_where_somebody_may_be_typing_even_a_change_of_settings_is_looked_at_first() -> None:
+    settings = Settings(command=("w",), python=True, tty=Tty.AUTO)
+    assert PreflightGate(settings).wants_to_look((events.Change("/p/conf.toml", events.Kind.CHANGED),))
+    assert not PreflightGate(replace(settings, tty=Tty.NEVER)).wants_to_look(
+        (events.Change("/p/conf.toml", events.Kind.CHANGED),)
+    )
