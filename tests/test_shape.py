@@ -23,7 +23,7 @@ ARROWS: dict[str, set[str]] = {
     "settings": set(),
     "common": {"errors"},
     "messages": set(),
-    "deciding": {"messages", "settings"},
+    "deciding": {"errors", "messages", "settings"},
     "guard": {"common"},
     "in_worker": {"common", "guard"},
     "terminal": {"guard", "messages"},
@@ -70,14 +70,14 @@ NOT_FOR_DECIDING = {"os", "time", "threading", "subprocess", "queue", "select"} 
 # Who reads the clock: the main loop, which passes it on, and threads for waits of their own.
 CLOCK = {
     "app/generation_processes.py",  # how long it was stopped
-    "app/runtime.py",
+    "app/main_loop.py",
     "cli/commands.py",
     "guard/draining.py",
     "guard/process_tree.py",
     "guard/service.py",
     "in_worker/bootstrap.py",  # how long it has told nothing
     "processes/cpu_usage.py",
-    "processes/worker_process.py",
+    "processes/guard_client.py",
     "terminal/prompt.py",
     "warm/builder.py",
     "showing/console.py",
@@ -178,9 +178,9 @@ def test_no_arrow_is_allowed_that_is_not_there(name: str) -> None:
 
 
 def test_the_check_of_arrows_would_see_a_wrong_one() -> None:
-    assert _ours("app/runtime.py", late=False) >= {"deciding", "processes", "showing"}
+    assert _ours("app/main_loop.py", late=False) >= {"deciding", "processes"}
     assert _ours("cli/main.py", late=True) >= {"app", "processes"}
-    assert not _ours("app/runtime.py", late=False) <= ARROWS["watching"] | {"watching"}
+    assert not _ours("app/main_loop.py", late=False) <= ARROWS["watching"] | {"watching"}
 
 
 @pytest.mark.parametrize("name", ["messages/events", "messages/effects", "messages/notices", "errors"])

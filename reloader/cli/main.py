@@ -88,7 +88,7 @@ def _run(**given: Any) -> int:
         reason = (error.strerror or str(error)).lower()
         raise ReloaderError(f"cannot start the guard ({sys.executable}): {reason}", "") from error
     # What follows takes as long as the guard takes to be there.
-    from reloader.app.runtime import run
+    from reloader.app.main_loop import run
 
     return run(settings, os.environ, booted)
 

@@ -65,7 +65,9 @@ def status_of(found: Mapping[str, Any]) -> notices.Status:
         return notices.Status(
             *(str(told["state"]), told["generation"]),
             tuple(
-                notices.StatusOf(str(one["state"]), one["pid"], one["generation"], one["up"], _how(one))
+                notices.StatusOf(
+                    str(one["state"]), one["pid"], one["generation"], one["up"], _start_kind(one)
+                )
                 for one in told["generations"]
             ),
             told["paused"],
@@ -77,7 +79,7 @@ def status_of(found: Mapping[str, Any]) -> notices.Status:
             if last is None
             else notices.LastStart(
                 *(last["generation"], _changes(last["changes"]), last["total"], last["detect"]),
-                *(last["drain"], last["start"], _how(last), last["ago"]),
+                *(last["drain"], last["start"], _start_kind(last), last["ago"]),
             ),
             notices.TemplateIs(str(template["state"]), template["modules"], template["why"]),
         )
@@ -97,7 +99,7 @@ def _of_status(status: notices.Status) -> dict[str, object]:
                 "state": one.state,
                 "pid": one.pid,
                 "up": _seconds(one.since),
-                **_of_how(one.how),
+                **_of_start_kind(one.start_kind),
             }
             for one in status.generations
         ],
@@ -111,7 +113,7 @@ def _of_status(status: notices.Status) -> dict[str, object]:
             "drain": _seconds(last.drain),
             "start": _seconds(last.start),
             "ago": _seconds(last.ago),
-            **_of_how(last.how),
+            **_of_start_kind(last.start_kind),
         },
         "template": {"state": template.state, "modules": template.modules, "why": template.why},
         "pending": [
@@ -125,15 +127,20 @@ def _of_status(status: notices.Status) -> dict[str, object]:
     }
 
 
-def _of_how(how: str | None) -> dict[str, object]:
+def _of_start_kind(kind: events.StartKind | None) -> dict[str, object]:
     """Whether it was warm, and if not why; both unknown where there is no telling yet."""
-    warm = None if how is None else how == "warm"
-    return {"warm": warm, "cold": None if warm else how}
+    match kind:
+        case events.WarmStart():
+            return {"warm": True, "cold": None}
+        case events.ColdStart(why):
+            return {"warm": False, "cold": why}
+    return {"warm": None, "cold": None}
 
 
-def _how(told: Mapping[str, Any]) -> str | None:
-    cold = told["cold"]
-    return "warm" if told["warm"] else None if cold is None else str(cold)
+def _start_kind(told: Mapping[str, Any]) -> events.StartKind | None:
+    if told["warm"]:
+        return events.WarmStart()
+    return None if told["cold"] is None else events.ColdStart(str(told["cold"]))
 
 
 def _of_changes(changes: Iterable[events.Change]) -> list[dict[str, str]]:

@@ -1,4 +1,4 @@
-"""The life of one generation: the steps that the table of lives.py names.
+"""One generation of the worker: what can happen to it, and the steps that GENERATION_TABLE names.
 
 It knows nothing of what is wanted of the worker, nor of other generations.
 """
@@ -7,11 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from reloader.deciding.drain import Drain, kill
 from reloader.deciding.transitions import GENERATION_TABLE, GenerationInput, GenerationState, ImpossibleError
 from reloader.messages import effects, events, notices
 from reloader.settings import Settings
+
+# So long, in seconds, the guard of a new worker is awaited before what was asked for it is killed.
+LAUNCH_TIMEOUT = 10.0
+# So often a start is tried whose guard ends before the worker runs.
+LAUNCHES = 5
 
 
 @dataclass(frozen=True)
@@ -27,6 +33,18 @@ class StartContext:
     changes: tuple[events.Change, ...] = ()
     """Why; none where the user asked."""
 
+    @property
+    def detect(self) -> float:
+        """How long it took from the first change to the decision."""
+        return self.decided_at - self.noticed_at
+
+
+class _WorkBegan(NamedTuple):
+    at: float
+    total: float
+    start: float | None
+    """How long the start took; None where no line tells that it is ready."""
+
 
 class Generation:
     """One process of the worker, with its tree. Methods take the time and return what to do."""
@@ -34,11 +52,13 @@ class Generation:
     def __init__(self, number: int, settings: Settings, now: float, asked: StartContext) -> None:
         self.number = number
         self.settings = settings
-        self.state = GenerationState.STARTING
-        self.deadline: float | None = now + settings.ready_within
+        self.state = GenerationState.LAUNCHING
+        self.deadline: float | None = now + LAUNCH_TIMEOUT
         self.started_at = now
         self.pid: int | None = None
-        self.how: str | None = None
+        self.start_kind: events.StartKind | None = None
+        self._launches = 1
+        self._why_lost = ""
         self.killed = False
         """Whether SIGKILL was sent to it."""
         self.unkillable = False
@@ -52,10 +72,9 @@ class Generation:
         """The addresses that it found in use, by which an older one listens."""
         self.ended_at_start = False
         """Whether it ended, by itself or not, before it was ready."""
-        self.called = number if settings.overlap else None
+        self.label = number if settings.overlap else None
         """Its number, where it is told from others."""
-        self.last_start: notices.LastStart | None = None
-        """How it came to be at work, and when that was, in the main loop's time; None while it has not."""
+        self._work_began: _WorkBegan | None = None
         self._asked = asked
         self._stand_in = False
         self._told_end = False
@@ -63,9 +82,14 @@ class Generation:
         self._killed_at = now
 
     @property
+    def is_coming(self) -> bool:
+        """Whether it is on its way to be ready."""
+        return self.state in (GenerationState.LAUNCHING, GenerationState.STARTING)
+
+    @property
     def is_wanted(self) -> bool:
         """Whether nobody has asked it to end, and it has not."""
-        return self.state in (GenerationState.STARTING, GenerationState.READY)
+        return self.is_coming or self.state is GenerationState.READY
 
     def alive_for(self, now: float) -> float:
         """Seconds since it was started."""
@@ -73,16 +97,18 @@ class Generation:
 
     # --- what can happen --------------------------------------------------------------------------
 
-    def started(self, now: float, pid: int, how: str | None) -> list[effects.Effect]:
+    def started(self, now: float, event: events.WorkerStarted) -> list[effects.Effect]:
         """The first process runs; only now its pid is known."""
-        self.pid, self.how = pid, how
-        # On a busy machine that may be known later than the time is over after which it is taken as ready.
+        self._meet(GenerationInput.STARTED, now)
+        pid, kind = event.pid, event.start_kind
+        self.pid, self.start_kind = pid, kind
         if self.settings.ready or not self.is_wanted:
             return []
         asked = self._asked
-        detect, total = asked.decided_at - asked.noticed_at, now - asked.noticed_at
-        self._at_work(now, total, detect, None)
-        return [effects.Tell(notices.Started(pid, total, detect, asked.drain_took, how, self.called))]
+        total = now - asked.noticed_at
+        self._work_began = _WorkBegan(now, total, None)
+        told = notices.Started(pid, total, asked.detect, asked.drain_took, kind, self.label)
+        return [effects.Tell(told)]
 
     def ready(self, now: float) -> list[effects.Effect]:
         """The ready line came."""
@@ -105,7 +131,7 @@ class Generation:
         left = self._clock.left(now) if self.state is GenerationState.DRAINING else self.settings.stop_timeout
         told = notices.Draining(
             *(self.pid, changes, self.settings.stop_signal, left and round(left, 1), quitting),
-            *(self.called, successor),
+            *(self.label, successor),
         )
         return [*result, effects.Tell(told)]
 
@@ -116,6 +142,11 @@ class Generation:
     def force(self, now: float) -> list[effects.Effect]:
         """End it at once."""
         return self._meet(GenerationInput.FORCE, now)
+
+    def launch_lost(self, now: float, why: str) -> list[effects.Effect]:
+        """It was not started; it is tried again while it is wanted, some times."""
+        self._why_lost = why
+        return self._meet(GenerationInput.LOST, now)
 
     def failed(self, now: float, failure: events.StartFailed) -> list[effects.Effect]:
         """The command could not be run; no process exists."""
@@ -150,10 +181,21 @@ class Generation:
         if self.deadline is not None:
             self.deadline += seconds
 
-    def _at_work(self, now: float, total: float, detect: float, start: float | None) -> None:
+    @property
+    def has_worked(self) -> bool:
+        """Whether it has come to be at work."""
+        return self._work_began is not None
+
+    def last_start(self, now: float) -> notices.LastStart | None:
+        """How it came to be at work; None while it has not."""
+        if self._work_began is None:
+            return None
+        began, total, start = self._work_began
         asked = self._asked
-        times = total, detect, asked.drain_took, start
-        self.last_start = notices.LastStart(self.number, asked.changes, *times, self.how, now)
+        return notices.LastStart(
+            *(self.number, asked.changes, total, asked.detect, asked.drain_took, start),
+            *(self.start_kind, now - began),
+        )
 
     # --- the drain --------------------------------------------------------------------------------
 
@@ -163,7 +205,7 @@ class Generation:
 
     def drain(self, now: float) -> notices.DrainOf:
         """The drain as it is told."""
-        return notices.DrainOf(self.pid, self.drained_for(now), self._clock.left(now), self.called)
+        return notices.DrainOf(self.pid, self.drained_for(now), self._clock.left(now), self.label)
 
     def is_reminder(self, now: float) -> bool:
         """Whether the user is to be reminded of the drain, even where a line cannot be written over."""
@@ -183,18 +225,29 @@ class Generation:
 
     _stay = _ignore
 
+    def _run(self, now: float) -> list[effects.Effect]:
+        self._enter(GenerationState.STARTING, now + self.settings.ready_within)
+        return []
+
+    def _launch_again(self, now: float) -> list[effects.Effect]:
+        if self._launches == LAUNCHES:
+            return self._end(now)
+        self._launches += 1
+        self.deadline = now + LAUNCH_TIMEOUT
+        return [effects.StartWorker(self.number, self._why_lost)]
+
+    def _abandon_launch(self, now: float) -> list[effects.Effect]:
+        self.deadline = now + LAUNCH_TIMEOUT
+        return [effects.AbandonStart(self.number), effects.Tell(notices.LaunchTakesLong(LAUNCH_TIMEOUT))]
+
     def _be_ready(self, now: float) -> list[effects.Effect]:
         self._enter(GenerationState.READY)
         self.taken = ()
         asked = self._asked
-        detect, start = asked.decided_at - asked.noticed_at, now - self.started_at
-        total = now - asked.noticed_at
-        self._at_work(now, total, detect, start)
-        return [
-            effects.Tell(
-                notices.Ready(self.pid, total, detect, start, asked.drain_took, self.how, self.called)
-            )
-        ]
+        total, start = now - asked.noticed_at, now - self.started_at
+        self._work_began = _WorkBegan(now, total, start)
+        times = total, asked.detect, start, asked.drain_took
+        return [effects.Tell(notices.Ready(self.pid, *times, self.start_kind, self.label))]
 
     def _assume_ready_or_give_up(self, now: float) -> list[effects.Effect]:
         if self.settings.ready is None:
@@ -203,12 +256,21 @@ class Generation:
         if self._stand_in:
             return self._drain(now)
         self._enter(GenerationState.READY)
-        return [effects.Tell(notices.AssumedReady(self.settings.ready_within, self.called))]
+        return [effects.Tell(notices.AssumedReady(self.settings.ready_within, self.label))]
 
     def _drain(self, now: float) -> list[effects.Effect]:
-        self._clock = Drain(now, self.settings.stop_timeout)
+        limit = self.settings.stop_timeout
+        if self.state is GenerationState.LAUNCHING:
+            # Perhaps nobody answers; and what has not begun has no task to end.
+            limit = LAUNCH_TIMEOUT if limit is None else min(limit, LAUNCH_TIMEOUT)
+        self._clock = Drain(now, limit)
         self._enter(GenerationState.DRAINING, self._clock.next_word(now))
         return [effects.StopWorker(self.number)]
+
+    def _drain_started(self, now: float) -> list[effects.Effect]:
+        self._clock = Drain(self._clock.began_at, self.settings.stop_timeout)
+        self.deadline = self._clock.next_word(now)
+        return []
 
     def _wait_or_kill(self, now: float) -> list[effects.Effect]:
         if self._clock.is_over(now):
@@ -228,11 +290,11 @@ class Generation:
         self.deadline = now + self.settings.kill_timeout
         return [
             effects.KillWorker(self.number),
-            effects.Tell(notices.Unkillable(now - self._killed_at, self.called, self.refused)),
+            effects.Tell(notices.Unkillable(now - self._killed_at, self.label, self.refused)),
         ]
 
     def _end(self, _now: float) -> list[effects.Effect]:
-        self.ended_at_start = self.state is GenerationState.STARTING
+        self.ended_at_start = self.is_coming
         self._enter(GenerationState.ENDED)
         return []
 

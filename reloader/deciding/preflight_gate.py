@@ -12,21 +12,32 @@ from reloader.settings import Settings, Tty
 
 # A prompt that stays longer than this, in seconds, may be forgotten, or none: the next change does not wait.
 PROMPT_LIMIT = 60.0
+# Whether the worker still asks for input is looked at this often, in seconds.
+PROMPT_PAUSE = 0.2
 
 
 class GateState(enum.Enum):
-    """What is."""
+    """What becomes of changes at the gate."""
 
     OPEN = "open"
     """No change waits."""
     CHECKING = "checking"
     """A preflight is under way."""
+    AT_PROMPT = "at prompt"
+    """The preflight has passed; what is awaited is that the worker asks for no input."""
     HELD = "held"
     """The preflight of these changes has failed; the worker runs the last good code."""
 
 
+Answer = tuple[tuple[events.Change, ...], list[effects.Effect]]
+"""The changes that may go on now, if any, and what to do besides."""
+
+
 class PreflightGate:
-    """Asked with every new state of the changes; lets them through once a preflight has passed."""
+    """Asked with every new state of the changes; lets them through once a preflight has passed.
+
+    Times are in seconds.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -34,21 +45,29 @@ class PreflightGate:
         self._number = 0
         self._of: int | None = None
         self._changes: tuple[events.Change, ...] = ()
+        self._ignores_prompt = False
+        """Whether these changes do not wait for a prompt."""
+        self._look_at: float | None = None
+        """When to look again whether the worker asks for input."""
+        self._is_told = False
+        """Whether the user knows that these changes wait for a prompt."""
         self._prompt_since: float | None = None
         """Since when changes wait for a prompt."""
         self._told_of_limit = False
 
     @property
     def deadline(self) -> float | None:
-        """When to tell that the prompt stays."""
-        if self._prompt_since is None or self._told_of_limit:
-            return None
-        return self._prompt_since + PROMPT_LIMIT
+        """When to call `deadline_passed`."""
+        return self._look_at
 
     @property
     def pending(self) -> notices.Pending | None:
         """The changes that are checked, or wait for a save that mends them."""
-        waits = {GateState.CHECKING: notices.Wait.CHECK, GateState.HELD: notices.Wait.MEND}
+        waits = {
+            GateState.CHECKING: notices.Wait.CHECK,
+            GateState.AT_PROMPT: notices.Wait.CHECK,
+            GateState.HELD: notices.Wait.MEND,
+        }
         return notices.Pending(waits[self.state], self._changes) if self.state in waits else None
 
     def wants_to_look(self, changes: tuple[events.Change, ...]) -> bool:
@@ -69,33 +88,48 @@ class PreflightGate:
         self._number += 1
         self._of = state
         self._changes = changes
+        self._ignores_prompt = self._told_of_limit
+        self._look_at = None
+        self._is_told = False
         self.state = GateState.CHECKING
         if self._settings.check is not None:
             result.append(effects.Tell(notices.Checking(changes, self._settings.check)))
-        return [
-            *result,
-            effects.Preflight(self._number, self._sources(changes), even_at_prompt=self._told_of_limit),
-        ]
+        return [*result, effects.Preflight(self._number, self._sources(changes))]
 
-    def prompt_awaited(self, number: int, now: float) -> list[effects.Effect]:
-        """The restart waits until the worker asks for input no longer."""
+    def passed(self, number: int) -> Answer:
+        """Nothing about the changes speaks against a restart."""
         if self.state is not GateState.CHECKING or number != self._number:
-            return []
+            return (), []
+        if self._ignores_prompt:
+            self._open()
+            return self._changes, []
+        self.state = GateState.AT_PROMPT
+        return (), [effects.LookAtPrompt(number)]
+
+    def prompt_seen(self, event: events.PromptSeen, now: float) -> Answer:
+        """The worker asks somebody for input, or does not."""
+        if self.state is not GateState.AT_PROMPT or event.number != self._number:
+            return (), []
+        if not event.is_asking:
+            self._open()
+            return self._changes, []
+        self._look_at = now + PROMPT_PAUSE
         if self._prompt_since is None:
             self._prompt_since = now
-        return [effects.Tell(notices.AwaitingPrompt(PROMPT_LIMIT))]
+        if self._is_told:
+            return (), []
+        self._is_told = True
+        return (), [effects.Tell(notices.AwaitingPrompt(PROMPT_LIMIT))]
 
-    def deadline_passed(self) -> list[effects.Effect]:
-        """Say that the next change does not wait."""
-        self._told_of_limit = True
-        return [effects.Tell(notices.PromptStays(PROMPT_LIMIT))]
-
-    def passed(self, number: int) -> tuple[events.Change, ...] | None:
-        """The changes that may go on; None when the answer is of an earlier preflight."""
-        if self.state is not GateState.CHECKING or number != self._number:
-            return None
-        self._open()
-        return self._changes
+    def deadline_passed(self, now: float) -> list[effects.Effect]:
+        """Look at the prompt again; once it has stayed for long, say that the next change does not wait."""
+        self._look_at = None
+        result: list[effects.Effect] = [effects.LookAtPrompt(self._number)]
+        since = self._prompt_since
+        if since is not None and now >= since + PROMPT_LIMIT and not self._told_of_limit:
+            self._told_of_limit = True
+            result.append(effects.Tell(notices.PromptStays(PROMPT_LIMIT)))
+        return result
 
     def failed(self, event: events.PreflightFailed) -> list[effects.Effect]:
         """Hold the changes."""
@@ -123,6 +157,7 @@ class PreflightGate:
         self._forget_prompt()
 
     def _forget_prompt(self) -> None:
+        self._look_at = None
         self._prompt_since = None
         self._told_of_limit = False
 

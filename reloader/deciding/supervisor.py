@@ -10,7 +10,7 @@ from functools import partial
 
 from reloader.deciding.commands import Commands
 from reloader.deciding.pending_changes import Debouncer, PendingChanges
-from reloader.deciding.preflight_gate import PreflightGate
+from reloader.deciding.preflight_gate import Answer, PreflightGate
 from reloader.deciding.restart_limit import RestartLimit, most_of
 from reloader.deciding.status import StatusReport
 from reloader.deciding.template_status import TemplateStatus
@@ -103,7 +103,7 @@ class Supervisor:
         result += [] if self._suspended else self._look_at_the_clock(now)
         if (
             self.settings.learns
-            and before is GenerationState.STARTING
+            and before in (GenerationState.LAUNCHING, GenerationState.STARTING)
             and self.worker.shown_state is GenerationState.READY
         ):
             result.append(effects.LearnFromWorker())
@@ -121,12 +121,11 @@ class Supervisor:
                     self._baseline_for = 0  # a start that is due waits too, within its own limit
                 return self._hints.wait_for_git(operation, now)
             case events.PreflightPassed(number):
-                changes = self._gate.passed(number)
-                return [] if changes is None else self._restart(changes, now)
+                return self._let_through(self._gate.passed(number), now)
             case events.PreflightFailed():
                 return self._gate.failed(event)
-            case events.PromptAwaited(number):
-                return self._gate.prompt_awaited(number, now)
+            case events.PromptSeen():
+                return self._let_through(self._gate.prompt_seen(event, now), now)
             case (
                 events.TemplateBegun()
                 | events.TemplateBuilt()
@@ -151,8 +150,10 @@ class Supervisor:
                 return self._tell_once(event)
             case events.GuardLost(generation):
                 return [effects.Tell(event), *worker.orphaned(now, generation)]
-            case events.WorkerStarted(generation, pid, how):
-                return worker.started(now, generation, pid, how)
+            case events.WorkerStarted():
+                return worker.started(now, event)
+            case events.LaunchLost():
+                return worker.launch_lost(now, event)
             case events.StartFailed():
                 return worker.start_failed(now, event)
             case events.WorkerReady(generation):
@@ -218,6 +219,11 @@ class Supervisor:
             return told + (self._gate.ask(changes, event.state) or [effects.Tell(notices.NothingNew())])
         return told + self._restart(changes, now)
 
+    def _let_through(self, answer: Answer, now: float) -> list[effects.Effect]:
+        """What the gate has answered, and the restart that it allows."""
+        changes, result = answer
+        return result + (self._restart(changes, now) if changes else [])
+
     def _restart(self, changes: tuple[events.Change, ...], now: float) -> list[effects.Effect]:
         if self.worker.goal is Goal.UP:
             self._loops.restarted((change.path for change in changes), now)
@@ -271,7 +277,7 @@ class Supervisor:
         if worker.deadline is not None and now >= worker.deadline:
             result += worker.deadline_passed(now)
         if self._gate.deadline is not None and now >= self._gate.deadline:
-            result += self._gate.deadline_passed()
+            result += self._gate.deadline_passed(now)
         if due := self._loops.due(now):
             self._debouncer.touch(now, due)
         settled = self._debouncer.deadline

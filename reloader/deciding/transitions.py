@@ -146,8 +146,10 @@ WORKER_TABLE: dict[WorkerState, dict[WorkerInput, str]] = {
 class GenerationState(enum.Enum):
     """What is."""
 
+    LAUNCHING = "launching"
+    """Asked for; nothing runs yet that is known of."""
     STARTING = "starting"
-    """Spawned, not ready."""
+    """It runs, and is not ready."""
     READY = "ready"
     """At work."""
     DRAINING = "draining"
@@ -164,7 +166,9 @@ class GenerationInput(enum.Enum):
     STOP = "stop asked"
     KILL = "kill asked"
     FORCE = "second quit"
+    STARTED = "worker started"
     READY = "ready"
+    LOST = "launch lost"
     FAILED = "start failed"
     EXITED = "worker exited"
     DEADLINE = "deadline"
@@ -172,11 +176,24 @@ class GenerationInput(enum.Enum):
 
 L, T = GenerationState, GenerationInput
 GENERATION_TABLE: dict[GenerationState, dict[GenerationInput, str]] = {
+    L.LAUNCHING: {
+        T.STOP: "drain",
+        T.KILL: "stay",
+        T.FORCE: "kill",
+        T.STARTED: "run",
+        T.READY: "be_ready",
+        T.LOST: "launch_again",
+        T.FAILED: "end",
+        T.EXITED: "impossible",
+        T.DEADLINE: "abandon_launch",
+    },
     L.STARTING: {
         T.STOP: "drain",
         T.KILL: "stay",
         T.FORCE: "kill",
+        T.STARTED: "ignore",
         T.READY: "be_ready",
+        T.LOST: "end",
         T.FAILED: "end",
         T.EXITED: "end",
         T.DEADLINE: "assume_ready_or_give_up",
@@ -185,7 +202,9 @@ GENERATION_TABLE: dict[GenerationState, dict[GenerationInput, str]] = {
         T.STOP: "drain",
         T.KILL: "stay",
         T.FORCE: "kill",
+        T.STARTED: "ignore",
         T.READY: "ignore",
+        T.LOST: "end",
         T.FAILED: "impossible",
         T.EXITED: "end",
         T.DEADLINE: "ignore",
@@ -194,7 +213,9 @@ GENERATION_TABLE: dict[GenerationState, dict[GenerationInput, str]] = {
         T.STOP: "stay",
         T.KILL: "kill",
         T.FORCE: "kill",
+        T.STARTED: "drain_started",
         T.READY: "ignore",
+        T.LOST: "end",
         T.FAILED: "end",
         T.EXITED: "end",
         T.DEADLINE: "wait_or_kill",
@@ -203,7 +224,9 @@ GENERATION_TABLE: dict[GenerationState, dict[GenerationInput, str]] = {
         T.STOP: "stay",
         T.KILL: "stay",
         T.FORCE: "stay",
+        T.STARTED: "ignore",
         T.READY: "ignore",
+        T.LOST: "end",
         T.FAILED: "end",
         T.EXITED: "end",
         T.DEADLINE: "complain",
@@ -212,7 +235,9 @@ GENERATION_TABLE: dict[GenerationState, dict[GenerationInput, str]] = {
         T.STOP: "stay",
         T.KILL: "stay",
         T.FORCE: "stay",
+        T.STARTED: "impossible",
         T.READY: "ignore",
+        T.LOST: "impossible",
         T.FAILED: "impossible",
         T.EXITED: "impossible",
         T.DEADLINE: "ignore",

@@ -20,6 +20,7 @@ from reloader.deciding.transitions import (
     WorkerInput,
     WorkerState,
 )
+from reloader.errors import ExitCode
 from reloader.messages import effects, events, notices
 from reloader.settings import OnExit, Settings
 
@@ -44,8 +45,7 @@ class Worker:
         """How the worker ended when it last ended by itself."""
         self.start_failure: events.StartFailed | None = None
         """Why the command could not be run at the last start."""
-        self.last_start: notices.LastStart | None = None
-        """How the last generation came to be at work, in the main loop's time; None while none has."""
+        self._last_at_work: Generation | None = None
         self._deadline: float | None = None
         self._lost: Generation | None = None
         self._alone = False
@@ -163,10 +163,10 @@ class Worker:
         lost = self._lost is not None and self._lost.number == number
         return self._give_way(now, addresses) if lost and self.state is WorkerState.HELD else []
 
-    def started(self, now: float, number: int, pid: int, how: str | None = None) -> list[effects.Effect]:
+    def started(self, now: float, event: events.WorkerStarted) -> list[effects.Effect]:
         """The first process of this generation runs."""
-        one = self.alive.find(number)
-        return [] if one is None else self._note_start(one, one.started(now, pid, how))
+        one = self.alive.find(event.generation)
+        return [] if one is None else self._note_start(one, one.started(now, event))
 
     def ready(self, now: float, number: int) -> list[effects.Effect]:
         """The ready line came."""
@@ -174,12 +174,31 @@ class Worker:
         one = self.alive.find(number)
         return [] if one is None else self._note_start(one, one.ready(now)) + self._hand_over(now)
 
+    def launch_lost(self, now: float, event: events.LaunchLost) -> list[effects.Effect]:
+        """A start was lost before the worker ran; it is tried again, or given up."""
+        one = self.alive.get(event.generation)
+        wanted = one.is_wanted
+        result = one.launch_lost(now, event.why)
+        if one.state is not GenerationState.ENDED:
+            return result
+        if not wanted:
+            return [effects.ReapWorker(one.number), *self._bury(now, one, wanted)]
+        reason = f"cannot start the worker: {event.why}, again and again"
+        failure = events.StartFailed(event.generation, reason, "", ExitCode.FAILED)
+        return self._start_failed(now, one, wanted, failure)
+
     def start_failed(self, now: float, failure: events.StartFailed) -> list[effects.Effect]:
         """The command could not be run; no process exists."""
         one = self.alive.get(failure.generation)
         wanted = one.is_wanted
-        result = one.failed(now, failure)
-        self.start_failure = failure
+        one.failed(now, failure)
+        return self._start_failed(now, one, wanted, failure)
+
+    def _start_failed(
+        self, now: float, one: Generation, wanted: bool, failure: events.StartFailed
+    ) -> list[effects.Effect]:
+        result: list[effects.Effect] = [effects.ReapWorker(one.number)]
+        one.failure = self.start_failure = failure
         if failure.generation == 1 and not failure.passing:
             # A command that has never run is a mistake on the command line, not code to be mended.
             self.goal = Goal.GONE
@@ -221,18 +240,22 @@ class Worker:
         """These were made while a start is due, which takes them along."""
         self._changes = tuple(sorted({*self._changes, *changes}))
 
-    @property
-    def due(self) -> notices.Pending | None:
-        """The start that is due, or that follows by itself, with the time when it does."""
+    def due(self, now: float) -> notices.Pending | None:
+        """The start that is due, or that follows by itself, and in how many seconds."""
         if self.state is WorkerState.BACKOFF:
-            return notices.Pending(notices.Wait.RETRY, (), self._deadline)
+            left = None if self._deadline is None else max(0.0, self._deadline - now)
+            return notices.Pending(notices.Wait.RETRY, (), left)
         return notices.Pending(notices.Wait.START, self._changes) if self.is_due else None
+
+    def last_start(self, now: float) -> notices.LastStart | None:
+        """How the last generation came to be at work; None while none has."""
+        return None if self._last_at_work is None else self._last_at_work.last_start(now)
 
     # --- what these share --------------------------------------------------------------------------
 
     def _note_start(self, one: Generation, result: list[effects.Effect]) -> list[effects.Effect]:
-        if one.number == self.generation and one.last_start is not None:
-            self.last_start = one.last_start
+        if one.number == self.generation and one.has_worked:
+            self._last_at_work = one
         return result
 
     def _hand_over(self, now: float) -> list[effects.Effect]:
@@ -256,7 +279,7 @@ class Worker:
                 self._drain_took = now - self._asked_at
             awaited = self.goal is Goal.UP and not self.settings.overlap
             if not awaited and not one.killed and one.status is not None:
-                result.append(effects.Tell(notices.Drained(one.drained_for(now), one.called)))
+                result.append(effects.Tell(notices.Drained(one.drained_for(now), one.label)))
             result += self._meet(WorkerInput.ENDED, now)
         return result + self._finish_if_gone()
 
@@ -299,14 +322,14 @@ class Worker:
         if not self.settings.overlap or self._gives_way:
             return self._drain_first(now)
         newest, at_work = self.alive.find(self.generation), self.alive.at_work
-        if newest and newest.state is GenerationState.STARTING:
+        if newest and newest.is_coming:
             # It may have served somebody, if it tells nothing of being ready; so it is stopped as any other.
             return newest.stop(now, self._changes) + self._ask(now)
         if self.settings.ready and not self._line_came:
             # For want of the same line the new one would be given up, every time.
             return [effects.Tell(notices.NoLineCame()), *self._drain_first(now)]
         coming = self.generation + 1
-        weigh: list[effects.Effect] = [effects.WeighMemory(coming, at_work.number)] if at_work else []
+        weigh: list[effects.Effect] = [effects.CheckMemory(coming, at_work.number)] if at_work else []
         return [effects.Tell(notices.StartingBeside(self._changes, coming)), *weigh, *self._ask(now)]
 
     def _drain_first(self, now: float) -> list[effects.Effect]:
@@ -413,7 +436,7 @@ class Worker:
         took = now - lost.started_at
         return [
             effects.Tell(
-                notices.EndedItself(lost.status, took, crashed, retry_in, quitting, lost.called, other)
+                notices.EndedItself(lost.status, took, crashed, retry_in, quitting, lost.label, other)
             )
         ]
 

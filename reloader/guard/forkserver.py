@@ -19,19 +19,19 @@ from reloader.guard import spawn, start, wire
 def serve(control: _socket.socket, path: list[str]) -> None:
     """Fork a guard for every request, until the other end of `control` is closed."""
     while (received := wire.receive(control)) is not None:
-        (_, order), files = received
+        files = received.files
         try:
             pid = os.fork()
         except OSError as error:
             answer = _socket.socket(fileno=files[wire.CONTROL])
-            wire.send(answer, (wire.FAILED, error.errno or 0, False))
+            wire.send(answer, "failed", error=error.errno or 0, at_folder=False)
             answer.close()
             del files[wire.CONTROL]
             pid = -1
         if not pid:
             control.close()
             try:
-                start.guard(order, files, path)
+                start.guard(files, path)
             finally:
                 os._exit(1)
         for fd in files:

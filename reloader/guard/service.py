@@ -22,6 +22,9 @@ from reloader.guard.orphan_output import OrphanOutput, restore, tell
 # typing is for type checkers alone, and would be half a megabyte.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
     from reloader.guard.draining import Drain
     from reloader.guard.system import Handle
 
@@ -95,7 +98,7 @@ class Guard:
         self.name, self.order = order["name"], order
         self.output = OrphanOutput(pipes)
         handle = spawn.open_pidfd(pid)
-        self.answer(wire.STARTED, pid, file=handle if handle >= 0 else None)
+        self.answer("started", [handle] if handle >= 0 else [], pid=pid)
         if handle >= 0:
             os.close(handle)
 
@@ -144,24 +147,23 @@ class Guard:
             if not self.over:
                 self.drain_alone()
             return
-        request = received[0]
-        if request[0] == wire.MODES:
-            self.modes[request[1]] = request[2:]
-        elif request[0] == wire.STOP:
-            self.stop(*request[1:])
-        elif request[0] == wire.KILL:
+        if received.kind == "restore":
+            self.modes[received["name"]] = received["fd"], received["data"]
+        elif received.kind == "stop":
+            self.stop(received["signal"], received["patience"])
+        elif received.kind == "kill":
             self.kill(time.monotonic())
-        elif request[0] == wire.PAUSE:
+        elif received.kind == "pause":
             self.pause()
-        elif request[0] == wire.RESUME:
+        elif received.kind == "resume":
             self.resume()
-        elif request[0] == wire.FORGET:
+        elif received.kind == "forget":
             os._exit(0)
 
-    def answer(self, *message: object, file: int | None = None) -> None:
+    def answer(self, kind: str, files: Sequence[int] = (), **fields: Any) -> None:
         """Send an answer; the supervisor may have gone, which is noticed elsewhere."""
         try:
-            wire.send(self.control, message, () if file is None else (file,))
+            wire.send(self.control, kind, files, **fields)
         except OSError:
             pass
 
@@ -198,9 +200,9 @@ class Guard:
         self.is_worker = self.is_worker or aim.is_sure
         self.rest_at = None
         if aim.is_doubtful:
-            self.answer(wire.DOUBTFUL, stop_targets.told(aim.targets + aim.others))
+            self.answer("doubtful", processes=stop_targets.told(aim.targets + aim.others))
         if self.drain.refused:
-            self.answer(wire.REFUSED, stop_targets.told(self.drain.refused))
+            self.answer("refused", processes=stop_targets.told(self.drain.refused))
 
     def is_draining(self, now: float) -> bool:
         """Whether anybody who may be the worker is still at work."""
@@ -264,7 +266,8 @@ class Guard:
         """Bring the end of the tree a step further."""
         if self.status is not None and spawn.is_childless():
             self.over, self.due = True, None
-            self.answer(wire.ENDED, *spawn.exit_of(self.status))
+            code, number = spawn.exit_of(self.status)
+            self.answer("ended", code=code, signal=number)
             return
         sys.path[:] = self.path or sys.path
         from reloader.guard import process_tree
@@ -300,7 +303,7 @@ class Guard:
             if silent:
                 from reloader.guard import stop_targets
 
-                self.answer(wire.UNMOVED, stop_targets.told(silent))
+                self.answer("unmoved", processes=stop_targets.told(silent))
         if self.stop_timeout is not None and (self.alone or self.status is not None):
             moments.append(stopped_at + self.stop_timeout)
         self.due = min(moments) if moments else None
@@ -324,7 +327,7 @@ class Guard:
             if left and (unheard or self.drain is None or not is_early):
                 self.was_passed_on = True
                 self.stopped_at = self.stopped_at or now
-                self.answer(wire.LEFT, left)
+                self.answer("left", processes=left)
                 # Who dies by the stop signal has not passed it on; from others it would come a second time.
                 self.begin_drain([pid for pid, _ in left], self.stop_signal if unheard else signal.SIGTERM)
             if left:
@@ -333,7 +336,7 @@ class Guard:
         bystanders = self.bystanders if is_early else set()
         found = process_tree.end_gently(self.met, waited_for=bystanders)
         if found and not self.met:
-            self.answer(wire.LEFT, found)
+            self.answer("left", processes=found)
         self.met |= {pid for pid, _ in found}
         if not bystanders:
             self.kill_at = now + process_tree.MOMENT
@@ -367,7 +370,7 @@ class Guard:
 
             draining.ask_sudo([pid for pid, _ in refused], signal.SIGKILL)
         elif refused:
-            self.answer(wire.REFUSED, refused)
+            self.answer("refused", processes=refused)
 
     def drain_alone(self) -> None:
         """There is no supervisor any more: stop the worker as it would have."""

@@ -12,8 +12,9 @@ from reloader.guard import spawn, wire
 from reloader.guard.service import Guard
 
 
-def guard(order: dict, files: list[int], path: list[str]) -> None:  # type: ignore[type-arg]
-    """Start the worker as ordered, and guard it. Comes back never."""
+def guard(files: list[int], path: list[str]) -> None:
+    """Start the worker as ordered, and guard it. Never returns. `files` are those of "start" (wire.py)."""
+    order = wire.read_order(files[wire.ORDER])
     above = 0
     if order["terminal"]:
         from reloader.guard import session
@@ -23,21 +24,21 @@ def guard(order: dict, files: list[int], path: list[str]) -> None:  # type: igno
             session.fork_member(wire.terminal_of(files))
         except OSError as error:
             control = _socket.socket(fileno=files[wire.CONTROL])
-            wire.send(control, (wire.FAILED, error.errno or 0, False))
+            wire.send(control, "failed", error=error.errno or 0, at_folder=False)
             os._exit(0)
     else:
         os.setpgid(0, 0)
     spawn.become_subreaper()
     spawn.call_itself("reloader-guard")
     one = Guard(show_at(files), path)
-    one.answer(wire.HERE, os.getpid(), above)
+    one.answer("here", pid=os.getpid(), leader=above)
     try:
         pid = spawn.spawn(
             *(order["command"], order["environment"], order["folder"], order["stop_signal"]),
             *(files[wire.WORKERS : wire.PIPES], order["terminal"]),
         )
     except spawn.SpawnError as error:
-        one.answer(wire.FAILED, error.number, error.at_folder)
+        one.answer("failed", error=error.number, at_folder=error.at_folder)
         os._exit(0)
     if above:
         session.leave()

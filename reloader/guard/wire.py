@@ -1,20 +1,37 @@
-"""How the supervisor speaks with forkservers and guards: marshalled tuples behind their length.
+"""The protocol between the supervisor and its forkserver, templates and guards, over Unix sockets.
 
-Descriptors go beside them. For both ends of a Unix socket; it imports little, since guards are to stay small.
+A message is a kind, named fields and descriptors, marshalled. Python 3.8 and newer, with few
+imports: guards stay small.
 
-To a forkserver: (START, an order), with the control socket of the guard that is to be, our stdout and stderr,
-the worker's stdin, stdout and stderr, and the reading ends of its pipes. The order is a dict; process.order
-makes it, and says what stands in it. To a guard: (STOP, signal, for how many seconds another's to the whole
-tree is awaited first); (KILL,); (PAUSE,); (RESUME,); (FORGET,) once all is told of the worker; (MODES, name,
-descriptor, what tcgetattr gave or what to write) to give the terminal back.
-From a guard: (HERE, its pid, that of the leader of the worker's session or 0); (STARTED, pid) with a pidfd
-where there are such; (FAILED, errno, whether it was the folder); (LEFT, leftovers); (DOUBTFUL, who may be
-the worker); (UNMOVED, who may not have passed the stop signal on); (REFUSED, whom we may not signal), each as
-pids and names; (ENDED, exit code, signal) once the tree is empty.
-A template is a forkserver that takes (PRELOAD, what is known of the program, files) first, (HOLD,) and (GO,)
-during it, and tells (LOADED, number, {name: why it must be left out}). On (PARK,), with the worker's terminal
-if it will have one, it forks a guard and its worker ahead, which wait for START; (LEARN,) says that the last
-worker is at work. In the place of a guard that it does not make it answers (STALE, why).
+To a forkserver:
+- "start" (terminal: whether the worker has one): start a guard with its worker. Descriptors: those named by
+  ORDER, CONTROL, OURS, WORKERS and PIPES below. processes/order.py says what stands in the order.
+
+To a guard:
+- "stop" (signal, patience): send the stop signal to the worker. For `patience` seconds the guard first waits
+  whether somebody else signals the whole tree.
+- "kill": SIGKILL to the whole tree.
+- "pause", "resume": SIGSTOP and SIGCONT to the whole tree.
+- "restore" (name, fd, data): should the supervisor be killed, put this back at the terminal behind `fd`: what
+  tcgetattr gave, or bytes to write. It replaces what had the same name.
+- "forget": the supervisor knows all about the worker's end; the guard ends.
+
+From a guard:
+- "here" (pid, leader): the guard runs; `leader` is the pid of the worker's session leader, or 0.
+- "started" (pid): the worker runs. Descriptors: its pidfd, where the system has those.
+- "failed" (error, at_folder): the worker could not be started: errno, and whether of entering the folder.
+- "stale" (why): a template refuses to start a worker.
+- "left", "doubtful", "unmoved", "refused" (processes: pids and names): processes that outlive the
+  worker; that may each be the worker; that got the stop signal without any effect; that the system does not
+  let us signal.
+- "ended" (code, signal): the worker's first process ended so, and its tree is empty.
+
+To a template, which is a forkserver besides:
+- "preload" (...): import modules; in_worker/preload.py has the fields. "hold", "go": stop importing, go on.
+- "prefork": fork a guard and a worker ahead of the next "start". Descriptors: the worker's terminal, if any.
+- "learn": the last worker is ready.
+
+From a template: "loaded" (modules, left_out), after "preload"; "preforked" (pid), within its own processes.
 """
 
 from __future__ import annotations
@@ -25,37 +42,49 @@ import os
 import sys
 from collections.abc import Sequence
 
-START, STOP, KILL, PAUSE, RESUME, FORGET, MODES, STARTED, FAILED, LEFT, ENDED = range(11)
-HERE, PRELOAD, LOADED, HOLD, GO, STALE, PARK, LEARN, DOUBTFUL, UNMOVED, REFUSED = range(11, 22)
-# The descriptors of START: the guard's control socket, two of ours, three of the worker's, the others pipes.
-CONTROL, OURS, WORKERS, PIPES = 0, 1, 3, 6
-_LENGTH = 4
-# Of the format of marshal: one that every Python from 3.8 on reads.
+# The descriptors of "start": a file that holds the order, the guard's socket, the supervisor's standard
+# output and error, the worker's standard input, output and error, and the reading ends of the worker's pipes.
+ORDER, CONTROL, OURS, WORKERS, PIPES = 0, 1, 2, 4, 7
+_LENGTH = 4  # bytes, in front of each message
+# The newest format of marshal that Python 3.8 reads.
 _VERSION = 4
-_MOST_FILES = 9
+_MOST_FILES = 10
 _CLOEXEC: int = getattr(_socket, "MSG_CMSG_CLOEXEC", 0)
 
 
-def send(control: _socket.socket, message: tuple[object, ...], files: Sequence[int] = ()) -> None:
-    """Send all of it. Raises OSError when nobody is there any more."""
-    data = marshal.dumps(message, _VERSION)  # type: ignore[arg-type]  # nothing but what it can take
+class Received:
+    """A message as it arrived; `message["name"]` is a field."""
+
+    def __init__(self, kind: str, fields: dict, files: list[int]) -> None:  # type: ignore[type-arg]
+        self.kind = kind
+        self.fields = fields
+        self.files = files
+        """Descriptors, which the receiver closes."""
+
+    def __getitem__(self, name: str):  # type: ignore[no-untyped-def]
+        return self.fields[name]
+
+
+def send(
+    control: _socket.socket, kind: str, files: Sequence[int] = (), wait: bool = True, **fields: object
+) -> None:
+    """Send a message. Raises OSError when nobody is there any more.
+
+    Without `wait` it also raises OSError where the other side does not read, and nothing was sent. Such a
+    message must be short: then it is sent whole or not at all, whichever thread sends it.
+    """
+    data = marshal.dumps((kind, fields), _VERSION)
     data = len(data).to_bytes(_LENGTH, "little") + data
     raw = b"".join(fd.to_bytes(4, sys.byteorder) for fd in files)
     beside = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, raw)] if raw else []
-    sent = control.sendmsg([data], beside)
+    sent = control.sendmsg([data], beside, 0 if wait else _socket.MSG_DONTWAIT)
     # Whoever has all of it may have closed its end, at which even nothing cannot be sent.
     if sent < len(data):
         control.sendall(data[sent:])
 
 
-def terminal_of(files: Sequence[int]) -> int:
-    """The worker's terminal: its standard input, or where that is none its standard output."""
-    stdin, stdout = files[WORKERS : WORKERS + 2]
-    return stdin if os.isatty(stdin) else stdout
-
-
-def receive(control: _socket.socket) -> tuple[tuple, list[int]] | None:  # type: ignore[type-arg]
-    """The next message and its descriptors; None when there will be none any more."""
+def receive(control: _socket.socket) -> Received | None:
+    """The next message; None when there will be none any more. Blocks."""
     data, files = b"", []
     wanted = _LENGTH
     while len(data) < wanted:
@@ -73,4 +102,28 @@ def receive(control: _socket.socket) -> tuple[tuple, list[int]] | None:  # type:
         data += chunk
         if len(data) == _LENGTH:
             wanted = _LENGTH + int.from_bytes(data, "little")
-    return marshal.loads(data[_LENGTH:]), files
+    told, fields = marshal.loads(data[_LENGTH:])
+    return Received(told, fields, files)
+
+
+def write_order(fd: int, order: dict) -> None:  # type: ignore[type-arg]
+    """Put an order into an empty file. Raises OSError."""
+    data = marshal.dumps(order, _VERSION)
+    while data:
+        data = data[os.write(fd, data) :]
+
+
+def read_order(fd: int) -> dict:  # type: ignore[type-arg]
+    """The order in a file, which is closed here. Raises OSError."""
+    try:
+        size = os.fstat(fd).st_size
+        order: dict = marshal.loads(os.pread(fd, size, 0))  # type: ignore[type-arg]
+    finally:
+        os.close(fd)
+    return order
+
+
+def terminal_of(files: Sequence[int]) -> int:
+    """The worker's terminal: its standard input, or where that is none its standard output."""
+    stdin, stdout = files[WORKERS : WORKERS + 2]
+    return stdin if os.isatty(stdin) else stdout

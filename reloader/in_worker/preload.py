@@ -32,25 +32,30 @@ STANDARD = (os.path.dirname(os.__file__),)
 
 
 class Preload:
-    """One pass over what a program has recorded: the names to import in their order, the places of what it
-    has found, what it has not, the variables that it changes; and the names to refuse.
+    """One pass over the modules that a program has imported before.
 
-    `folders` are the tree's. `tell` hears of each name before its import; `may_go_on` is called now and then,
-    and may block.
+    `request` has the fields of "preload": `names` to import, in their order; `places`, where the program
+    found each; `missing`, names that it looked for in vain; `changed`, environment variables that it changes;
+    `refused`, names never to import; `tree`, the watched folders; `program_folders`; `deciding_files`,
+    which are looked at elsewhere. `tell` hears of each name
+    before its import; `may_go_on` is called now and then, and may block.
     """
 
     def __init__(
         self,
-        request: tuple,  # type: ignore[type-arg]
+        request: dict,  # type: ignore[type-arg]
         stamps: Staleness,
         tell: Callable[[str], None],
         may_go_on: Callable[[], None],
     ) -> None:
-        self.names, self.places, missing, changed, refused, self.folders, stamps.folders = request
+        self.names: list[str] = request["names"]
+        self.places: dict[str, list[str]] = request["places"]
+        self.folders: list[str] = request["tree"]
+        stamps.folders = request["program_folders"]
         self.wanted = frozenset(self.names)
-        self.missing = frozenset(missing)
-        self.changed = frozenset(changed)
-        self.refused = frozenset(refused)
+        self.missing = frozenset(request["missing"])
+        self.changed = frozenset(request["changed"])
+        self.refused = frozenset(request["refused"])
         self.left_out: dict[str, str] = {}
         self._stamps = stamps
         self._tell = tell

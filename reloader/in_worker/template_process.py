@@ -1,8 +1,6 @@
 """The template's program, in the worker's interpreter: it imports modules, then forks guards with workers.
 
-It speaks as a forkserver does. Before that: (PRELOAD, what is known of the program, files that decide what is
-installed) in, (LOADED, number, {name: why it is to be left out}) out; HOLD and GO in between. Python 3.8 and
-newer.
+It speaks as a forkserver does, once it has answered "preload" with "loaded" (wire.py). Python 3.8 and newer.
 """
 
 from __future__ import annotations
@@ -17,7 +15,6 @@ import sys
 
 from reloader.common.peers import is_ours
 from reloader.guard import draining, process_tree, service, session, spawn, start, stop_targets, wire
-from reloader.guard.wire import FAILED, GO, HERE, HOLD, LEARN, LOADED, PARK, STALE, START
 from reloader.in_worker.bootstrap import Recorder, place_in, read
 from reloader.in_worker.page_prefault import PagePrefault
 from reloader.in_worker.preload import Preload
@@ -50,16 +47,17 @@ def serve(order: dict, hidden: dict[str, ModuleType]) -> dict:  # type: ignore[t
     # What stands in front of the worker may have gone elsewhere: `cd app && ...`.
     folder = os.getcwdb()
     request = _receive(control)
-    while request[0] != wire.PRELOAD:
+    while request.kind != "preload":
         request = _receive(control)
-    stamps = Staleness(request[2])
-    preload = Preload(request[1], stamps, Recorder(order["record"]).tell, lambda: _may_go_on(control))
+    stamps = Staleness(request["deciding_files"])
+    preload = Preload(request.fields, stamps, Recorder(order["record"]).tell, lambda: _may_go_on(control))
     # What somebody waits for comes first.
     before = _give_way(None)
     left_out = preload.run()
     signal.alarm(0)
     _give_way(before)
-    wire.send(control, (LOADED, sum(name in sys.modules for name in preload.names), left_out))
+    loaded = sum(name in sys.modules for name in preload.names)
+    wire.send(control, "loaded", modules=loaded, left_out=left_out)
     stamps.settle()
     pages = PagePrefault()
     _keep((stamps, preload, request, hidden, pages))
@@ -73,10 +71,10 @@ def serve(order: dict, hidden: dict[str, ModuleType]) -> dict:  # type: ignore[t
         received = wire.receive(control)
         if received is None:
             os._exit(0)
-        request, files = received
-        if request[0] == LEARN and worker and not pages.ranges:
+        request, files = received, received.files
+        if request.kind == "learn" and worker and not pages.ranges:
             pages.learn(worker, lambda: bool(select.select([control], [], [], 0)[0]))
-        if request[0] not in (PARK, START):
+        if request.kind not in ("prefork", "start"):
             continue
         why = stamps.why_stale()
         if why is None and parked is None:
@@ -90,24 +88,24 @@ def serve(order: dict, hidden: dict[str, ModuleType]) -> dict:  # type: ignore[t
                 ours.close()
                 theirs.close()
                 why = os.strerror(error.errno or 0).lower()
-        if request[0] == START:
+        if request.kind == "start":
             if why is None and parked is not None:
-                why = _hand_over(parked, request, files)
+                why = _hand_over(parked, request)
                 parked, worker = None, waiting
             if why is not None:
                 answer = _socket.socket(fileno=files.pop(wire.CONTROL))
-                wire.send(answer, (STALE, why))
+                wire.send(answer, "stale", why=why)
                 answer.close()
         for fd in files:
             os.close(fd)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL if handler is None else handler)
     # All that came with the request is the parent's to pass on.
     terminal: int | None = None
-    if request[0] == PARK:
+    if request.kind == "prefork":
         terminal = os.dup(files[0]) if files else None
-    elif request[1]["terminal"]:
+    elif request["terminal"]:
         terminal = os.dup(wire.terminal_of(files))
-    ahead = pages if request[0] == PARK else None
+    ahead = pages if request.kind == "prefork" else None
     for fd in files:
         os.close(fd)
     stamps.close()
@@ -135,16 +133,16 @@ def _keep(anything: object) -> None:
 def _await_parked(parked: _socket.socket) -> tuple[_socket.socket | None, int, str | None]:
     """The socket, when a guard waits at its other end with a worker, and its pid; else why there is none."""
     received = wire.receive(parked)
-    if received is not None and received[0][0] == HERE:
-        return parked, received[0][1], None
+    if received is not None and received.kind == "preforked":
+        return parked, received["pid"], None
     parked.close()
-    return None, 0, "the guard has ended" if received is None else os.strerror(received[0][1]).lower()
+    return None, 0, "the guard has ended" if received is None else os.strerror(received["error"]).lower()
 
 
-def _hand_over(parked: _socket.socket, request: tuple[int, dict], files: list[int]) -> str | None:  # type: ignore[type-arg]
+def _hand_over(parked: _socket.socket, start: wire.Received) -> str | None:
     """Let those that wait begin; why they do not."""
     try:
-        wire.send(parked, request, files)
+        wire.send(parked, "start", start.files, **start.fields)
     except OSError:
         return "the guard has ended"
     finally:
@@ -152,11 +150,11 @@ def _hand_over(parked: _socket.socket, request: tuple[int, dict], files: list[in
     return None
 
 
-def _receive(control: _socket.socket) -> tuple:  # type: ignore[type-arg]
+def _receive(control: _socket.socket) -> wire.Received:
     received = wire.receive(control)
     if received is None:
         os._exit(0)
-    return received[0]
+    return received
 
 
 def _may_go_on(control: _socket.socket) -> None:
@@ -164,9 +162,9 @@ def _may_go_on(control: _socket.socket) -> None:
     signal.alarm(0)
     while select.select([control], [], [], 0)[0]:
         request = _receive(control)
-        while request[0] == HOLD:
+        while request.kind == "hold":
             request = _receive(control)
-        assert request[0] == GO
+        assert request.kind == "go"
     signal.alarm(PATIENCE)
 
 
@@ -199,7 +197,7 @@ def _guard_or_worker(
                 ahead.copy()
             return _worker(given, guard, folder)
     except OSError as error:
-        wire.send(supervisor, (FAILED, error.errno or 0))
+        wire.send(supervisor, "failed", error=error.errno or 0)
         os._exit(0)
     try:
         given.close()
@@ -220,26 +218,27 @@ def _guard(supervisor: _socket.socket, giving: _socket.socket, pid: int, above: 
 
     `above` is the pid of the leader of its session; 0 where there is none.
     """
-    wire.send(supervisor, (HERE, pid))
+    wire.send(supervisor, "preforked", pid=pid)
     received = wire.receive(supervisor)
     if received is None:
         return  # and the worker hears it from us
     supervisor.close()
-    (_, order), files = received
+    files = received.files
+    order = wire.read_order(files[wire.ORDER])
     workers_files = files[wire.WORKERS : wire.PIPES]
     if not above:
         os.setpgid(0, 0)
     spawn.become_subreaper()
     control = _socket.socket(fileno=os.dup(files[wire.CONTROL]))
-    wire.send(control, (HERE, os.getpid(), above))
-    wire.send(giving, (order,), workers_files)
+    wire.send(control, "here", pid=os.getpid(), leader=above)
+    wire.send(giving, "start", workers_files, order=order)
     for fd in workers_files:
         os.close(fd)
     failed = wire.receive(giving)
     giving.close()
     if failed is not None:
         os.waitpid(pid, 0)
-        wire.send(control, failed[0])
+        wire.send(control, failed.kind, **failed.fields)
         return
     control.close()
     one = service.Guard(start.show_at(files), [])
@@ -252,15 +251,14 @@ def _worker(given: _socket.socket, guard: int, folder: bytes) -> dict:  # type: 
     received = wire.receive(given)
     if received is None:
         os._exit(0)
-    order: dict = received[0][0]  # type: ignore[type-arg]
-    files = received[1]
+    order: dict = received["order"]  # type: ignore[type-arg]
     try:
-        spawn.enter(guard, folder, order["stop_signal"], files, order["terminal"])
+        spawn.enter(guard, folder, order["stop_signal"], received.files, order["terminal"])
     except spawn.SpawnError as error:
-        wire.send(given, (FAILED, error.number, error.at_folder))
+        wire.send(given, "failed", error=error.number, at_folder=error.at_folder)
         os._exit(127)
     except OSError as error:
-        wire.send(given, (FAILED, error.errno or 0, False))
+        wire.send(given, "failed", error=error.errno or 0, at_folder=False)
         os._exit(127)
     given.close()
     return order

@@ -7,9 +7,11 @@ from reloader.messages.base import Message
 
 
 class StartWorker(Message):
-    """Spawn the worker's command as this generation."""
+    """Start the worker's command as this generation."""
 
     generation: int
+    lost: str | None = None
+    """Why the last try to start the same generation was lost; None at the first one."""
 
 
 class StopWorker(Message):
@@ -24,8 +26,14 @@ class KillWorker(Message):
     generation: int
 
 
+class AbandonStart(Message):
+    """Nobody answers the request to start this generation: kill what was asked; LaunchLost follows."""
+
+    generation: int
+
+
 class ReapWorker(Message):
-    """Collect the ended leader; its pid may be reused from here on."""
+    """Forget the generation, which has ended or was never started; its pid may be reused from here on."""
 
     generation: int
 
@@ -40,7 +48,7 @@ class TakeTemplate(Message):
     why: str | None = None
 
 
-class WeighMemory(Message):
+class CheckMemory(Message):
     """Look whether there is memory for the coming generation beside the one at work; if not, MemoryShort."""
 
     generation: int
@@ -101,8 +109,12 @@ class Preflight(Message):
 
     number: int
     paths: tuple[str, ...]
-    even_at_prompt: bool = False
-    """Do not wait until the worker asks for input no longer."""
+
+
+class LookAtPrompt(Message):
+    """Look whether the worker asks for input; PromptSeen follows."""
+
+    number: int
 
 
 class CancelPreflight(Message):
@@ -140,10 +152,11 @@ Effect = (
     StartWorker
     | StopWorker
     | KillWorker
+    | AbandonStart
     | ReapWorker
     | LearnFromWorker
     | TakeTemplate
-    | WeighMemory
+    | CheckMemory
     | Reply
     | Suspend
     | TakeTerminal
@@ -156,6 +169,7 @@ Effect = (
     | CompareTree
     | Preflight
     | CancelPreflight
+    | LookAtPrompt
     | TakeBaseline
     | WatchFolders
     | FlushOutput

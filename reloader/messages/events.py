@@ -233,13 +233,33 @@ class GuardLost(Message):
     generation: int
 
 
+class WarmStart(Message):
+    """A worker was forked from a template."""
+
+
+class ColdStart(Message):
+    """A worker was not forked from a template, though it might have been."""
+
+    why: str
+
+
+StartKind = WarmStart | ColdStart
+
+
 class WorkerStarted(Message):
-    """The worker's leader runs."""
+    """The worker's first process runs."""
 
     generation: int
     pid: int
-    how: str | None = None
-    """`warm`, or why it is not; None where nobody could expect it."""
+    start_kind: StartKind | None = None
+    """None where nobody could expect a warm start."""
+
+
+class LaunchLost(Message):
+    """The worker was not started: what was asked for it is gone, or refuses. Another try may succeed."""
+
+    generation: int
+    why: str
 
 
 class StartFailed(Message):
@@ -294,14 +314,25 @@ class WorkerExited(Message):
     status: ExitStatus
 
 
-class PromptAwaited(Message):
-    """The restart that this preflight is of waits for somebody whom the worker asks for input."""
+class PromptSeen(Message):
+    """Whether the worker asks for input, now that preflight `number` has passed."""
 
     number: int
+    is_asking: bool
 
 
 class CameToForeground(Message):
     """Our terminal is for us now; a shell had started us in the background."""
+
+
+class Typed(Message):
+    """Something was typed at our terminal; the main thread says whom it is for."""
+
+    data: bytes
+    answers: bytes
+    """What of it are answers of the terminal to a question."""
+    keys: tuple[str, ...]
+    """What of it are characters."""
 
 
 class KeyPressed(Message):
@@ -343,6 +374,8 @@ class SignalReceived(Message):
     """The worker was waiting for what is typed at its terminal."""
     repeated_within: float = 0.0
     """For so many seconds somebody above us may send it once more."""
+    sent_to_all_within: float = 0.0
+    """Within so many seconds somebody above us sends it to every process, the worker among them."""
 
 
 class OutputClosed(Message):
@@ -405,6 +438,7 @@ Event = (
     | TemplateLost
     | GuardLost
     | WorkerStarted
+    | LaunchLost
     | StartFailed
     | WorkerReady
     | LeftoversFound
@@ -412,8 +446,9 @@ Event = (
     | TargetUnmoved
     | SignalRefused
     | WorkerExited
-    | PromptAwaited
+    | PromptSeen
     | CameToForeground
+    | Typed
     | KeyPressed
     | Requested
     | ListeningFailed

@@ -29,8 +29,8 @@ class Started(Message):
     total: float
     detect: float
     drain: float | None
-    how: str | None = None
-    """`warm`, or why it is not; None where nobody could expect it."""
+    start_kind: events.StartKind | None = None
+    """None where nobody could expect a warm start."""
     generation: int | None = None
     """Which one, here and below, where there can be several."""
 
@@ -47,7 +47,7 @@ class Ready(Message):
     detect: float
     start: float
     drain: float | None
-    how: str | None = None
+    start_kind: events.StartKind | None = None
     """As in Started."""
     generation: int | None = None
 
@@ -56,6 +56,12 @@ class WarmInVain(Message):
     """The worker at work was started warm, which it must not be, and is therefore started again."""
 
     why: str
+
+
+class LaunchTakesLong(Message):
+    """Nobody has answered the request to start the worker for so many seconds; it is asked for anew."""
+
+    seconds: float
 
 
 class AssumedReady(Message):
@@ -302,8 +308,8 @@ class StatusOf(Message):
     generation: int
     since: float
     """Seconds since it was started."""
-    how: str | None = None
-    """`warm`, or why it is not; None while that is not known."""
+    start_kind: events.StartKind | None = None
+    """None while it is not known."""
 
 
 class LastStart(Message):
@@ -317,7 +323,7 @@ class LastStart(Message):
     drain: float | None
     start: float | None
     """None where no line tells that it is ready."""
-    how: str | None
+    start_kind: events.StartKind | None
     ago: float
     """Seconds since then."""
 
@@ -402,6 +408,7 @@ Notice = (
     | Started
     | Ready
     | WarmInVain
+    | LaunchTakesLong
     | AssumedReady
     | NotReady
     | Draining

@@ -6,13 +6,13 @@ import os
 import signal
 import threading
 from collections.abc import Mapping
-from contextlib import suppress
 
-from reloader.guard import process_tree, system
-from reloader.processes import worker_process
+from reloader.guard import system
+from reloader.messages import events
 from reloader.processes.forkserver_client import ForkserverClient, LostError
-from reloader.processes.guard_client import Ended, GuardClient, NotStartedError
+from reloader.processes.guard_client import GuardClient, NotStartedError
 from reloader.processes.launch import launch
+from reloader.processes.order import encoded
 from reloader.settings import signal_name
 
 # What it leaves behind, and all of it where we were killed, has this long to end, in seconds.
@@ -22,9 +22,11 @@ PATIENCE = 2.0
 class Check:
     """One run of a command by the shell. `run` blocks; `cancel` comes from another thread."""
 
-    def __init__(self, command: str, environment: Mapping[str, str]) -> None:
+    def __init__(self, command: str, environment: Mapping[str, str], spared: set[int]) -> None:
+        """`spared` is shared with all guards: see GuardClient."""
         self._command = command
         self._environment = environment
+        self._spared = spared
         self._guard: GuardClient | None = None
         self._cancelled = threading.Event()
         self.output = b""
@@ -33,10 +35,8 @@ class Check:
     def cancel(self) -> None:
         """Kill it and all that it has started; what it says does not matter any more."""
         self._cancelled.set()
-        guard = self._guard
-        if guard is not None:
-            with suppress(LostError):
-                guard.kill()
+        if self._guard is not None:
+            self._guard.kill()
 
     def run(self) -> str:
         """Run it in the current folder; how it failed, empty where it did not.
@@ -51,35 +51,35 @@ class Check:
             self.output = output.read()
         if ended is None:
             return "its guard was killed"
-        code, number = ended
-        return f"exit status {code}" if code else "" if number is None else signal_name(number)
+        if ended.signal is not None:
+            return signal_name(ended.signal)
+        return f"exit status {ended.code}" if ended.code else ""
 
-    def _below_guard(self, files: list[int]) -> Ended | None:
-        """What it ended with; None when its guard was killed."""
+    def _below_guard(self, files: list[int]) -> events.ExitStatus | None:
+        """How it ended; None when its guard was killed."""
         forkserver = ForkserverClient(launch())
         try:
-            guard = GuardClient(forkserver.guard(self._order(), files))
+            order = self._order()
+            self._guard = guard = GuardClient(forkserver.start_guard(order, files), order, self._spared)
+            if self._cancelled.is_set():
+                guard.kill()
+            guard.await_start()
         except NotStartedError as failure:
             raise OSError(failure.number, os.strerror(failure.number)) from failure
         except LostError:
             return None
         finally:
             forkserver.close()
-        self._guard = guard
-        if self._cancelled.is_set():
-            self.cancel()
-        ended = guard.await_end(lambda _kind, _found: None)
+        told: list[str] = []
+        ended = guard.await_end(lambda kind, _processes: told.append(kind))
         guard.forget()
         guard.await_gone()
-        guard.handle.close()
-        if ended is None:
-            process_tree.end_all(worker_process.spared)
-        return ended
+        return None if "lost" in told else ended
 
     def _order(self) -> dict[str, object]:
         return {
             "command": [b"/bin/sh", b"-c", os.fsencode(self._command)],
-            "environment": {os.fsencode(key): os.fsencode(value) for key, value in self._environment.items()},
+            "environment": encoded(self._environment),
             "folder": os.getcwdb(),
             "terminal": False,
             "name": "check",

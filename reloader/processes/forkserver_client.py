@@ -1,45 +1,59 @@
-"""The supervisor's side of a forkserver, the small process that forks a guard for every generation."""
+"""The supervisor's side of a forkserver: the small process that forks a guard for every generation."""
 
 from __future__ import annotations
 
 import _socket
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
-from reloader.guard import wire
+from reloader.guard import system, wire
 from reloader.processes.launch import Launched
 
 
 class LostError(Exception):
-    """The process that was asked is gone."""
+    """The forkserver or guard that was asked is gone, or does not read what it is sent."""
 
 
 class ForkserverClient:
-    """A running forkserver."""
+    """A running forkserver. Called by the thread that owns it; nothing here waits for the forkserver."""
 
-    def __init__(self, booted: Launched, kept: Sequence[int] = (), leads: bool = False) -> None:
+    def __init__(self, launched: Launched, kept: Sequence[int] = (), leads: bool = False) -> None:
         """`kept` are descriptors that are closed with it.
 
         With `leads` it leads a process group, which ends with it.
         """
-        self.control, self.pid = booted
+        self.control, self.pid = launched
         self._kept = kept
         self._leads = leads
         self._collected = False
 
-    def guard(self, order: dict[str, object], files: Sequence[int]) -> _socket.socket:
-        """Let it make a guard, which starts the worker as ordered; the socket to speak with it.
+    def start_guard(self, order: Mapping[str, object], files: Sequence[int]) -> _socket.socket:
+        """Ask for a guard, which starts the worker as ordered; returns the socket to speak with it.
 
-        Raises Lost.
+        `files` are our standard output and error, the worker's standard input, output and error, and the
+        reading ends of its pipes. Raises LostError, and OSError where there are no more descriptors.
         """
         ours, theirs = _socket.socketpair()
         try:
-            wire.send(self.control, (wire.START, order), (theirs.fileno(), *files))
-        except OSError as error:
+            fd = system.make_unnamed("reloader-order")
+            try:
+                wire.write_order(fd, dict(order))
+                sent = (fd, theirs.fileno(), *files)
+                wire.send(self.control, "start", sent, wait=False, terminal=order["terminal"])
+            finally:
+                os.close(fd)
+        except BlockingIOError as error:
+            self.kill()  # it does not read, as when it was stopped long ago
             ours.close()
-            raise LostError from error
+            raise LostError("the forkserver does not answer") from error
+        except (BrokenPipeError, ConnectionError) as error:
+            ours.close()
+            raise LostError("the forkserver has ended") from error
+        except OSError:
+            ours.close()
+            raise
         finally:
             theirs.close()
         return ours
@@ -53,12 +67,18 @@ class ForkserverClient:
             self._collect()
         return not self._collected
 
+    def kill(self) -> None:
+        """End it, even where it was stopped. The guards that it has made go on."""
+        if not self._collected:
+            os.kill(self.pid, signal.SIGKILL)
+
     def close(self) -> None:
-        """Let it end, and collect it. The guards that it has made go on."""
+        """End it and collect it. The guards that it has made go on."""
         self.control.close()
         for fd in self._kept:
             os.close(fd)
         if not self._collected:
+            self.kill()
             self._collect()
 
     def _collect(self) -> None:

@@ -1,29 +1,29 @@
-"""The supervisor's side of a guard, the small process that is the parent of one generation's worker.
+"""The supervisor's side of a guard: one worker, started, signalled, waited for and tidied up after.
 
-It outlives the supervisor: when that dies by SIGKILL the guard drains the worker, with the signal and the
-timeout that it was told at the start. Being the tree's nearest subreaper it still finds all of it.
+The guard is the parent of the worker. It outlives the supervisor: when that dies by SIGKILL the guard drains
+the worker, with the signal and the timeout of its order. Being the tree's nearest subreaper it still finds
+all of it. Should the guard itself be killed, the tree falls to the supervisor, which ends it here.
 """
 
 from __future__ import annotations
 
 import _socket
 import os
+import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
-from reloader.guard import system, wire
-from reloader.guard.wire import ENDED, FAILED, FORGET, HERE, KILL, MODES, PAUSE, RESUME, STALE, STOP
+from reloader.guard import process_tree, spawn, system, wire
+from reloader.messages import events
 from reloader.processes.forkserver_client import LostError
 
 # A guard on its way out is looked at this often, in seconds.
 LOOK = 0.005
 
-Ended = tuple[int | None, int | None]
-"""Exit code and signal of a worker; one of them."""
-Processes = list[tuple[int, str]]
-"""Pids and names."""
+Tell = Callable[[str, tuple[events.ProcessInfo, ...]], None]
+"""Hears what a guard tells of processes: the kind of its message (wire.py), and the processes."""
 
 
 class NotStartedError(Exception):
@@ -35,110 +35,223 @@ class NotStartedError(Exception):
         self.at_folder = at_folder
 
 
-class StaleError(Exception):
+class StaleError(LostError):
     """A template will not fork workers any more; why."""
 
 
-class GuardClient:
-    """A running guard; blocks until it has started its worker.
+class Started(NamedTuple):
+    """What is known of a worker once it runs."""
 
-    Raises Lost when it ends before that, NotStarted and Stale.
+    pid: int
+    """The worker's first process."""
+    handle: system.Handle
+    """The same."""
+    guard: int
+    """The guard's pid."""
+    leader: int
+    """The pid of the leader of the worker's session, which is the guard's parent; 0 where there is none."""
+
+
+class GuardClient:
+    """A guard, from the request for it until it is gone.
+
+    One thread waits: it calls `await_start`, `await_end` and `await_gone`, in this order. All other methods
+    are the owner's and never block. Requests that are made before the worker runs are answered then.
     """
 
-    def __init__(self, control: _socket.socket) -> None:
-        self._control = control
-        self.pid = 0
-        self.above = 0
-        """The pid of the leader of the worker's session, which is above the guard; 0 where there is none."""
-        self._began: int | None = None
-        while (received := wire.receive(control)) is not None and received[0][0] == HERE:
-            _, self.pid, self.above = received[0]
-            self._began = system.began_at(self.pid)
-        if received is None:
-            control.close()
-            self._await_death()
-            raise LostError
-        answer, files = received
-        if answer[0] == FAILED:
-            control.close()
-            raise NotStartedError(answer[1], answer[2])
-        if answer[0] == STALE:
-            control.close()
-            raise StaleError(answer[1])
-        self.worker: int = answer[1]
-        self.handle = system.Handle(self.worker, files[0] if files else None, may_have_ended=True)
+    def __init__(self, control: _socket.socket, order: Mapping[str, Any], spared: set[int]) -> None:
+        """`control` comes from `ForkserverClient.start_guard`.
 
-    def _await_death(self) -> None:
-        """Its descriptors are closed: wait until its children are given away as well, whom we must end."""
-        while self._began is not None and system.began_at(self.pid) == self._began:
-            time.sleep(LOOK)
+        `spared` are first processes, guards and session leaders of all workers that have not ended, and is
+        shared by all guards. Where a guard is killed they become our children, and are no leftovers.
+        """
+        self._control = control
+        self._order = order
+        self._spared = spared
+        self._guard = 0
+        self._guard_began: int | None = None
+        self._leader = 0
+        self._stop_sent = False
+        self.started: Started | None = None
+        """Set once, by the waiting thread, before `await_start` returns."""
+
+    # --- the owner --------------------------------------------------------------------------------
 
     def stop(self, number: int, patience: float = 0.0) -> None:
-        """Send the stop signal, and SIGCONT after it. Raises Lost.
+        """Send the stop signal to the worker; where the guard is gone, `await_end` does that.
 
-        For so many seconds it is awaited first that somebody else signals the whole tree.
+        For so many seconds the guard waits first whether somebody else signals the whole tree.
         """
-        self._send((STOP, int(number), patience))
+        try:
+            self._request("stop", signal=int(number), patience=patience)
+            self._stop_sent = True
+        except LostError:
+            if self.started is not None:
+                if not spawn.tells_of_parents_death():
+                    self.started.handle.send(number)
+                self.started.handle.send(signal.SIGCONT)
 
     def kill(self) -> None:
-        """SIGKILL to the worker's whole tree, until nothing is left of it. Raises Lost."""
-        self._send((KILL,))
+        """SIGKILL to the worker's whole tree, until nothing is left of it."""
+        try:
+            self._request("kill")
+        except LostError:
+            if self.started is not None:
+                pid, handle, _, _ = self.started
+                handle.send(signal.SIGSTOP)
+                process_tree.kill_all(pid, self._spared - {pid})
+                handle.send(signal.SIGKILL)
 
     def pause(self) -> None:
-        """SIGSTOP to the worker's whole tree. Raises Lost."""
-        self._send((PAUSE,))
+        """SIGSTOP to the worker's whole tree."""
+        with suppress(LostError):  # it drains anyway
+            self._request("pause")
 
     def resume(self) -> None:
-        """Let what `pause` has stopped go on. Raises Lost."""
-        self._send((RESUME,))
+        """Let what `pause` has stopped go on."""
+        with suppress(LostError):
+            self._request("resume")
 
-    def remember(self, name: str | int, fd: int, modes: list[Any] | bytes) -> None:
-        """What is to be put back at this terminal should we be killed: its modes, or what is written to it.
+    def restore_later(self, name: str | int, fd: int, data: list[Any] | bytes) -> None:
+        """Should we be killed, put this back at the terminal behind `fd`: modes, or bytes to write.
 
-        It takes the place of what was remembered by this name before. Raises Lost.
+        It replaces what had the same name. From any thread.
         """
-        # One that is so short goes in one piece, whichever thread sends it.
-        self._send((MODES, name, fd, modes))
+        with suppress(LostError):
+            self._request("restore", name=name, fd=fd, data=data)
 
     def forget(self) -> None:
-        """Let it end: the worker's tree is empty, and all is told of it."""
+        """The worker's tree is empty, and all is told of it: let the guard end."""
         with suppress(LostError):
-            self._send((FORGET,))
+            self._request("forget")
+        if self.started is not None:
+            self.started.handle.close()
 
     def leave(self) -> None:
-        """Leave it alone with the worker, which it drains."""
-        try:
+        """Leave the guard alone with the worker, which it drains."""
+        with suppress(OSError):  # it is gone already
             self._control.shutdown(_socket.SHUT_RDWR)
-        except OSError:
-            pass  # it is gone already
 
-    def _send(self, message: tuple[object, ...]) -> None:
+    def abandon(self) -> None:
+        """Kill the guard, which has not started the worker in time; `await_start` raises LostError then."""
+        if self.started is None and self._guard and system.began_at(self._guard) == self._guard_began:
+            os.kill(self._guard, signal.SIGKILL)
+
+    def _request(self, kind: str, **fields: Any) -> None:
+        # Somebody may have stopped the guard, by mistake or for a look at it.
+        if self._guard and kind in ("stop", "kill") and system.began_at(self._guard) == self._guard_began:
+            with suppress(OSError):
+                os.kill(self._guard, signal.SIGCONT)
         try:
-            wire.send(self._control, message)
+            wire.send(self._control, kind, wait=False, **fields)
         except OSError as error:
-            raise LostError from error
+            raise LostError("the guard has ended") from error
 
     # --- the thread that waits --------------------------------------------------------------------
 
-    def await_end(self, tell: Callable[[int, Processes], None]) -> Ended | None:
-        """Block until the worker's tree is empty; what it ended with, or None when the guard is gone.
+    def await_start(self) -> Started:
+        """Block until the worker runs. Raises NotStartedError, StaleError, LostError."""
+        while (received := wire.receive(self._control)) is not None and received.kind == "here":
+            self._guard_began = system.began_at(received["pid"])
+            self._guard, self._leader = received["pid"], received["leader"]
+            self._spared |= {self._guard, self._leader}
+        if received is not None and received.kind == "started":
+            pid = received["pid"]
+            handle = system.Handle(pid, received.files[0] if received.files else None, may_have_ended=True)
+            self.started = Started(pid, handle, self._guard, self._leader)
+            self._spared.add(pid)
+            return self.started
+        self._control.close()
+        self._spared -= {self._guard, self._leader}
+        if received is None:
+            self._await_death()
+            # It may have been killed behind the worker's start.
+            process_tree.end_all(self._spared)
+            raise LostError("the guard has ended")
+        if received.kind == "stale":
+            raise StaleError(received["why"])
+        raise NotStartedError(received["error"], received["at_folder"])
 
-        `tell` gets what the guard tells of processes meanwhile, by the kind of message.
+    def await_end(self, tell: Tell) -> events.ExitStatus:
+        """Block until the worker's first process has ended and nothing of its tree is left.
+
+        `tell` hears what there is to tell meanwhile; "lost", without processes, when the guard was killed.
         """
-        while (received := wire.receive(self._control)) is not None:
-            kind, *rest = received[0]
-            if kind == ENDED:
-                return rest[0], rest[1]
-            tell(kind, rest[0])
-        self._await_death()
-        return None
+        assert self.started is not None
+        pid, handle, _, _ = self.started
+        while (received := wire.receive(self._control)) is not None and received.kind != "ended":
+            tell(received.kind, tuple(events.ProcessInfo(*one) for one in received["processes"]))
+        if received is not None:
+            ended = received["code"], received["signal"]
+        else:
+            self._await_death()
+            # Told first: whoever hears of the worker's end then takes it for what it is.
+            tell("lost", ())
+            self._drain_adopted()
+            ended = system.wait_for_adopted(handle)
+            self._spared.discard(pid)
+            process_tree.end_all(self._spared)
+        self._spared -= {pid, self._guard, self._leader}
+        return events.ExitStatus(*ended)
 
     def await_gone(self) -> None:
-        """Block until it has ended, which `forget` allows it; collect it where it has become our child."""
+        """Block until the guard is gone, which `forget` allows it; collect it where it is our child."""
         while wire.receive(self._control) is not None:
             pass
         self._control.close()
+        with suppress(ChildProcessError):  # its forkserver's
+            os.waitpid(self._guard, 0)
+
+    def _await_death(self) -> None:
+        """Its descriptors are closed: wait until its children are given away as well, whom we must end."""
+        while self._guard_began is not None and system.began_at(self._guard) == self._guard_began:
+            time.sleep(LOOK)
+
+    def _drain_adopted(self) -> None:
+        """Do what the guard would have done, for the tree that has become ours; blocks until that is over.
+
+        The first process has the stop signal from the system, which was told to send it at the guard's end.
+        """
+        if not spawn.tells_of_parents_death():
+            return
+        from reloader.guard import draining
+
+        assert self.started is not None
+        first = self.started.pid
+        # A drain that went on has been heard of by all whom it is for.
+        number = None if self._stop_sent else self._order["stop_signal"]
+        began = time.monotonic()
+        limit = self._order["stop_timeout"]
+        for _ in range(2):
+            roots = [pid for pid, _ in process_tree.children(self._spared - {first})]
+            drain = draining.begin(dict(self._order), roots, number, heard={first})
+            while not drain.is_over() and (limit is None or time.monotonic() < began + limit):
+                time.sleep(process_tree.PAUSE)
+            drain.finish()
+            drain.close()
+            # Who dies by the signal, as a shell in front of the worker, has not passed it on.
+            if any(target.pid != first for target in drain.aim.targets) or not _has_died(first):
+                break
+
+
+def _has_died(pid: int) -> bool:
+    """Whether this child of ours has died by a signal."""
+    try:
+        ended = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return ended is not None and ended.si_code != os.CLD_EXITED
+
+
+def reap_orphans() -> None:
+    """Collect ended processes that became our children: a guard's, where that was killed.
+
+    Children in our own session are helpers, which the thread that started them collects.
+    """
+    ours = os.getsid(0)
+    for pid in system.children_of(os.getpid()) or ():
         try:
-            os.waitpid(self.pid, 0)
-        except ChildProcessError:
-            pass  # its forkserver's
+            if os.getsid(pid) != ours:
+                os.waitpid(pid, os.WNOHANG)
+        except (ChildProcessError, ProcessLookupError):
+            pass  # collected meanwhile

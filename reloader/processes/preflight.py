@@ -27,9 +27,6 @@ SHOWN = 40
 # Files whose faults are shown in full.
 FAULTS = 3
 
-# Whether the worker still asks for input is looked at this often, in seconds.
-PROMPT_PAUSE = 0.2
-
 
 class Preflight:
     """One look at changed files. `run` blocks, in a thread of its own; `cancel` comes from another."""
@@ -41,15 +38,17 @@ class Preflight:
         number: int,
         paths: Sequence[str],
         post: Callable[[events.Event], None],
-        is_asking: Callable[[], bool] | None,
+        syntax: SyntaxCheck,
+        spared: set[int],
     ) -> None:
-        """`is_asking` tells whether the worker asks for input, which is waited for."""
+        """`spared` is shared with all guards: see GuardClient."""
         self._settings = settings
         self._environment = environment
         self._number = number
         self._paths = paths
         self._post = post
-        self._is_asking = is_asking
+        self._syntax = syntax
+        self._spared = spared
         self._cancelled = threading.Event()
         self._check: Check | None = None
 
@@ -60,31 +59,19 @@ class Preflight:
                 self._post(events.PreflightFailed(self._number, None, (), run_folder()))
             return
         command = None
-        report = _syntax(self._paths, self._settings.interpreter) if self._paths else []
+        report = self._syntax.faults(self._paths) if self._paths else []
         if not report and self._settings.check is not None and not self._cancelled.is_set():
             command = self._settings.check
             try:
                 report = self._run_check(command)
             except OSError as error:
                 report = [f"it could not be run: {(error.strerror or str(error)).lower()}"]
-        if not report:
-            self._await_prompt()
         if self._cancelled.is_set():
             return
         if report:
             self._post(events.PreflightFailed(self._number, command, tuple(report)))
         else:
             self._post(events.PreflightPassed(self._number))
-
-    def _await_prompt(self) -> None:
-        """Wait until the worker asks no longer: somebody answers a question of it, or debugs it."""
-        told = False
-        while self._is_asking is not None and self._is_asking():
-            if not told:
-                told = True
-                self._post(events.PromptAwaited(self._number))
-            if self._cancelled.wait(PROMPT_PAUSE):
-                return
 
     def cancel(self) -> None:
         """Kill the check; what it says does not matter any more."""
@@ -94,7 +81,7 @@ class Preflight:
 
     def _run_check(self, command: str) -> list[str]:
         """What the user's check printed if it failed, else nothing."""
-        self._check = check = Check(command, self._environment)
+        self._check = check = Check(command, self._environment, self._spared)
         if self._cancelled.is_set():
             return []
         how = check.run()
@@ -102,37 +89,36 @@ class Preflight:
         return [*lines, f"({how})"] if how else []
 
 
-# Versions of interpreters that have answered, by their program.
-_versions: dict[str, list[int]] = {}
+class SyntaxCheck:
+    """Compiles Python files by the worker's interpreter, or by ours where none is named."""
 
+    def __init__(self, interpreter: str | None) -> None:
+        self._interpreter = interpreter
+        # One of our own version compiles as we do, and is not started again for little.
+        self._is_like_ours = interpreter is None
 
-def _syntax(paths: Sequence[str], interpreter: str | None) -> list[str]:
-    """What Python says of those of these files that it cannot compile, else nothing.
+    def faults(self, paths: Sequence[str]) -> list[str]:
+        """What Python says of those of these files that it cannot compile, line by line."""
+        files = [(_shown(path), path) for path in paths]
+        if self._is_like_ours and sum(map(_size, paths)) <= SMALL:
+            found = compile_check.faults(files)
+        else:
+            found = self._ask(files)
+        if len(found) > FAULTS:
+            found[FAULTS:] = [f"and {len(found) - FAULTS} more files that cannot be compiled"]
+        return "\n".join(found).splitlines()
 
-    An interpreter of our own version judges as we do, so it is not started again for little.
-    """
-    files = [(_shown(path), path) for path in paths]
-    is_ours = interpreter is None or _versions.get(interpreter) == list(sys.version_info[:2])
-    if is_ours and sum(map(_size, paths)) <= SMALL:
-        found = compile_check.faults(files)
-    else:
-        found = _ask(interpreter or sys.executable, files)
-    if len(found) > FAULTS:
-        found[FAULTS:] = [f"and {len(found) - FAULTS} more files that cannot be compiled"]
-    return "\n".join(found).splitlines()
-
-
-def _ask(interpreter: str, files: list[tuple[str, str]]) -> list[str]:
-    words = b"".join(os.fsencode(word) + b"\0" for pair in files for word in pair)
-    command = [interpreter, "-I", "-S", "-X", "utf8", compile_check.__file__]
-    try:
-        patience = PATIENCE + sum(_size(path) for _, path in files) / PACE
-        answer = subprocess.run(command, input=words, capture_output=True, timeout=patience, check=True)
-        judged = json.loads(answer.stdout)
-        _versions[interpreter] = judged["version"]
-        return list(judged["faults"])
-    except (OSError, subprocess.SubprocessError, ValueError, KeyError):
-        return []  # an interpreter that does not work will say so itself, when the worker starts
+    def _ask(self, files: list[tuple[str, str]]) -> list[str]:
+        words = b"".join(os.fsencode(word) + b"\0" for pair in files for word in pair)
+        command = [self._interpreter or sys.executable, "-I", "-S", "-X", "utf8", compile_check.__file__]
+        try:
+            patience = PATIENCE + sum(_size(path) for _, path in files) / PACE
+            answer = subprocess.run(command, input=words, capture_output=True, timeout=patience, check=True)
+            judged = json.loads(answer.stdout)
+            self._is_like_ours = judged["version"] == list(sys.version_info[:2])
+            return list(judged["faults"])
+        except (OSError, subprocess.SubprocessError, ValueError, KeyError):
+            return []  # an interpreter that does not work will say so itself, when the worker starts
 
 
 def _size(path: str) -> int:

@@ -45,12 +45,8 @@ class Signals:
     signal came just before it went to sleep in the queue, or on another thread.
     """
 
-    def __init__(self, post: Callable[[events.Event], None], is_asking: Callable[[], bool]) -> None:
-        """`is_asking` tells whether the worker asks for input at its terminal."""
+    def __init__(self, post: Callable[[events.Event], None]) -> None:
         self._post = post
-        self._is_asking = is_asking
-        self.patience = 0.0
-        """How long, in seconds, a stop signal waits for that which a manager sends to every process."""
         self._before: dict[int, Any] = {}
         self._ignored: set[int] = set()
         self._heard, self._hear = os.pipe()
@@ -96,12 +92,10 @@ class Signals:
         while True:
             for number in os.read(self._heard, 1024):
                 if number not in self._ignored:
-                    at_prompt = number == signal.SIGINT and self._is_asking()
-                    if number in _OF_MANAGERS and not at_prompt:
-                        to_us, self.patience = forwarding.patience()
-                        self._post(events.SignalReceived(number, at_prompt, to_us))
-                    else:
-                        self._post(events.SignalReceived(number, at_prompt))
+                    to_us, to_all = forwarding.patience() if number in _OF_MANAGERS else (0.0, 0.0)
+                    self._post(
+                        events.SignalReceived(number, repeated_within=to_us, sent_to_all_within=to_all)
+                    )
 
 
 def _do_nothing(_number: int, _frame: FrameType | None) -> None:

@@ -30,20 +30,25 @@ def status_lines(status: notices.Status, name: str) -> list[str]:
 
 
 def _up(one: notices.StatusOf) -> list[str]:
-    how = [] if one.how is None else [_how(one.how)]
-    return [*([] if one.pid is None else [f"pid {one.pid}"]), f"up for {span(one.since)}", *how]
+    pid = [] if one.pid is None else [f"pid {one.pid}"]
+    return [*pid, f"up for {span(one.since)}", *_start_kind(one.start_kind)]
 
 
-def _how(how: str) -> str:
-    return "warm" if how == "warm" else f"cold ({printable(how)})"
+def _start_kind(kind: events.StartKind | None) -> list[str]:
+    match kind:
+        case events.WarmStart():
+            return ["warm"]
+        case events.ColdStart(why):
+            return [f"cold ({printable(why)})"]
+    return []
 
 
 def _last_start(last: notices.LastStart) -> str:
     why = changed(last.changes) if last.changes else "first" if last.generation == 1 else "asked"
     phases = {"detect": last.detect, "drain": last.drain, "start": last.start}
     took = ", ".join(f"{name} {seconds:.2f}" for name, seconds in phases.items() if seconds is not None)
-    how = "" if last.how is None else f", {_how(last.how)}"
-    return f"{why}, {span(last.ago)} ago: generation {last.generation} in {last.total:.2f} s ({took}){how}"
+    start = f"generation {last.generation} in {last.total:.2f} s ({took})"
+    return ", ".join([f"{why}, {span(last.ago)} ago: {start}", *_start_kind(last.start_kind)])
 
 
 def _template(template: notices.TemplateIs) -> str:

@@ -78,13 +78,13 @@ class _Words:
                 return f"watching {where} ({sizes})", Weight.ROUTINE
             case notices.Started(pid, _, _, None, _, None | 1):
                 return f"{self.called(notice.generation)} started (pid {pid})", Weight.PLAIN
-            case notices.Started(pid, total, detect, drain, how, number):
-                took = f"detect {detect:.2f}{_drain(drain)}, pid {pid}{_how(how)}"
+            case notices.Started(pid, total, detect, drain, kind, number):
+                took = f"detect {detect:.2f}{_drain(drain)}, pid {pid}{_start_kind(kind)}"
                 return f"{self.called(number)} started in {total:.2f} s ({took})", Weight.PLAIN
             case notices.Ready(_, total, _, _, None, _, None | 1):
                 return f"ready in {total:.2f} s", Weight.PLAIN
-            case notices.Ready(_, total, detect, start, drain, how, number):
-                took = f"detect {detect:.2f}{_drain(drain)}, start {start:.2f}{_how(how)}"
+            case notices.Ready(_, total, detect, start, drain, kind, number):
+                took = f"detect {detect:.2f}{_drain(drain)}, start {start:.2f}{_start_kind(kind)}"
                 who = "" if number is None else f"{self.called(number)} "
                 return f"{who}ready in {total:.2f} s ({took})", Weight.PLAIN
             case events.TemplateBuilt(modules, seconds):
@@ -94,6 +94,9 @@ class _Words:
                 return f"starts stay cold: {printable(why)}", Weight.DETAIL
             case notices.WarmInVain(why):
                 return f"{printable(why)} → restarting {self.name}, cold", Weight.STRONG
+            case notices.LaunchTakesLong(seconds):
+                text = f"{self.name} could not be started for {seconds:g} s: the forkserver does not answer"
+                return f"{text} → starting another one", Weight.STRONG
             case notices.AssumedReady(timeout):
                 text = f"no line matched {self.settings.ready!r} within {timeout:g} s; taken as ready"
                 return text, Weight.PLAIN
@@ -353,9 +356,14 @@ def _drain(took: float | None) -> str:
     return "" if took is None else f", drain {took:.2f}"
 
 
-def _how(how: str | None) -> str:
-    """What kind of start it was, at the end of a list."""
-    return "" if how is None else ", warm" if how == "warm" else f", cold: {printable(how)}"
+def _start_kind(kind: events.StartKind | None) -> str:
+    """Whether the start was warm, at the end of a list."""
+    match kind:
+        case events.WarmStart():
+            return ", warm"
+        case events.ColdStart(why):
+            return f", cold: {printable(why)}"
+    return ""
 
 
 def _then(retry_in: float | None, quitting: bool) -> str:

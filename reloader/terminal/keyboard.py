@@ -12,6 +12,7 @@ import select
 import termios
 import threading
 from collections.abc import Callable
+from queue import SimpleQueue
 from typing import Any
 
 from reloader.messages import events
@@ -23,9 +24,8 @@ _LOCAL, _CHARACTERS = 3, 6  # of what tcgetattr returns
 
 
 class Keyboard:
-    """Posts KeyPressed for characters that `forward` does not take; `fd` is our terminal.
+    """Posts Typed for what is typed at our terminal, `fd`, and waits until `forward` says whom it is for.
 
-    `forward` is given what was typed, and whether that is the terminal's answer to a question.
     `remember` is given the modes that must be put back, before they are changed.
     """
 
@@ -33,12 +33,11 @@ class Keyboard:
         self,
         fd: int,
         post: Callable[[events.Event], None],
-        forward: Callable[[bytes, bool], bool],
         remember: Callable[[list[Any]], None],
     ) -> None:
         self._fd = fd
         self._post = post
-        self._forward = forward
+        self._forwarded: SimpleQueue[tuple[int | None, bytes]] = SimpleQueue()
         self._remember = remember
         self._before: list[Any] | None = None
         self._active = threading.Event()
@@ -72,6 +71,10 @@ class Keyboard:
             except (OSError, termios.error):
                 pass
 
+    def forward(self, fd: int | None, data: bytes) -> None:
+        """Answer Typed: write this data to `fd`, the worker's terminal, and close that; or drop it (None)."""
+        self._forwarded.put((fd, data))
+
     # --- the thread -------------------------------------------------------------------------------
 
     def run(self) -> None:
@@ -103,11 +106,38 @@ class Keyboard:
             return False
 
     def _deliver(self, units: list[Unit]) -> None:
-        """To the worker where it reads, else to us; sequences never to us, answers to whoever has asked."""
-        if not units or self._forward(b"".join(unit.data for unit in units), False):
+        """Post what was typed, and write it to the worker's terminal where it is for that."""
+        if not units:
             return
-        for unit in units:
-            if unit.kind is UnitKind.ANSWER:
-                self._forward(unit.data, True)
-            elif unit.kind is UnitKind.CHARACTER:
-                self._post(events.KeyPressed(unit.data.decode("utf-8", "replace")))
+        answers = b"".join(unit.data for unit in units if unit.kind is UnitKind.ANSWER)
+        keys = [unit.data for unit in units if unit.kind is UnitKind.CHARACTER]
+        self._post(
+            events.Typed(
+                b"".join(unit.data for unit in units),
+                answers,
+                tuple(key.decode("utf-8", "replace") for key in keys),
+            )
+        )
+        fd, data = self._forwarded.get()
+        if fd is not None:
+            try:
+                _write(fd, data)
+            except OSError:
+                pass  # the worker has ended
+            finally:
+                os.close(fd)
+
+
+def _write(fd: int, data: bytes) -> None:
+    """Write all of it. A worker that does not read makes whoever types wait, as at a terminal of its own.
+
+    Raises OSError.
+    """
+    poll = select.poll()
+    poll.register(fd, select.POLLOUT)
+    while data:
+        poll.poll()
+        try:
+            data = data[os.write(fd, data) :]
+        except BlockingIOError:
+            continue

@@ -30,6 +30,7 @@ class Terminal:
         self._like = like
         self._reserved = reserved
         self.ours, self.theirs = pty.openpty()
+        os.set_blocking(self.ours, False)
         self.name = os.ttyname(self.theirs)
         self.prompt = Prompt()
         self._asks = False
@@ -128,17 +129,19 @@ class Terminal:
         os.close(self.ours)
         os.close(self.theirs)
 
-    def type(self, data: bytes) -> None:
-        """Let the worker read this."""
+    def note_typed(self, data: bytes) -> None:
+        """This is about to be written to `ours`, for the worker to read."""
         if any(end in data for end in _ENDS_OF_LINES):
             with contextlib.suppress(OSError):
                 self._typed_into.add(self._foreground())
             self._asks = self._asks or self.prompt.stands
             self.prompt.answered()
-        try:
+
+    def type(self, data: bytes) -> None:
+        """Let the worker read this, if it is not far behind with reading."""
+        self.note_typed(data)
+        with contextlib.suppress(OSError):  # it has ended, or reads nothing
             os.write(self.ours, data)
-        except OSError:
-            pass  # it has ended
 
     def ask_to_redraw(self) -> None:
         """Let what is in the foreground draw its screen again, as after a change of the size."""

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from io import BufferedReader
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from reloader.guard import wire
 from reloader.messages import events
@@ -79,12 +79,12 @@ class Builder:
     def hold(self) -> None:
         """Somebody else needs the machine."""
         self._may_build.clear()
-        self._tell(wire.HOLD)
+        self._tell("hold")
 
     def go_on(self) -> None:
         """Nobody does any more."""
         self._may_build.set()
-        self._tell(wire.GO)
+        self._tell("go")
 
     def give_up(self, thread: threading.Thread) -> None:
         """Nobody wants it any more; returns when nothing of it is left, or the patience is over."""
@@ -94,11 +94,11 @@ class Builder:
         thread.join(PATIENCE)
         end(self.forkserver)
 
-    def _tell(self, word: int) -> None:
+    def _tell(self, kind: str) -> None:
         control = self._control
         if control is not None:
             with suppress(OSError):
-                wire.send(control, (word,))
+                wire.send(control, kind, wait=False)
 
     def _hang_up(self) -> None:
         control = self._control
@@ -145,18 +145,17 @@ class Builder:
                         return events.TemplateFailed("the template ended before it was built")
                     refused[last[-1]] = "its import does not end, or ends the interpreter"
                     continue
-            _, count, left_out = answer
-            if not left_out:
+            if not (left_out := answer["left_out"]):
                 cache.save(self._plan.path, cache.Cache(record, refused, self._plan.conditions))
                 self.forkserver = forkserver
-                return events.TemplateBuilt(count, time.monotonic() - began)
+                return events.TemplateBuilt(answer["modules"], time.monotonic() - began)
             refused.update(left_out)
             end(forkserver)
         return events.TemplateFailed("modules to leave out are found again and again")
 
     def _try(
         self, refused: Mapping[str, str], progress: BufferedReader
-    ) -> tuple[ForkserverClient | None, tuple[int, int, dict[str, str]] | None]:
+    ) -> tuple[ForkserverClient | None, wire.Received | None]:
         """Boot a template; what it answers, None when it does not."""
         plan, record = self._plan, self._plan.record
         name = f"reloader-{os.urandom(16).hex()}"
@@ -171,21 +170,25 @@ class Builder:
         if self._is_closing():
             self._hang_up()
         names = import_record.preloadable(record, plan.program, plan.tree)
-        request = (
-            *(list(names), {name: list(record.places[name]) for name in record.places}),
-            *(list(record.missing), list(record.changed), list(refused), list(plan.tree)),
-            import_record.program_folders(record, plan.folder),
-        )
+        request: dict[str, Any] = {
+            "names": list(names),
+            "places": {name: list(record.places[name]) for name in record.places},
+            "missing": list(record.missing),
+            "changed": list(record.changed),
+            "refused": list(refused),
+            "tree": list(plan.tree),
+            "program_folders": import_record.program_folders(record, plan.folder),
+        }
         files = import_record.deciding_files(plan.command, plan.program, plan.folder)
         received = None
         with suppress(OSError):
-            wire.send(forkserver.control, (wire.PRELOAD, request, files))
+            wire.send(forkserver.control, "preload", **request, deciding_files=files)
             # Whoever wanted to hold it before may not have reached it.
             if not self._may_build.is_set():
-                self._tell(wire.HOLD)
+                self._tell("hold")
             received = wire.receive(forkserver.control)
         self._control = None
-        return forkserver, None if received is None else received[0]
+        return forkserver, received
 
     def _is_closing(self) -> bool:
         return self._closing

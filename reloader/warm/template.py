@@ -100,18 +100,18 @@ class Template:
         """What would make the next worker; `forkserver` makes sure that it can."""
         return self._forkserver
 
-    def park(self, files: Sequence[int]) -> None:
+    def prefork(self, files: Sequence[int]) -> None:
         """A start is likely to follow: fork ahead what does not depend on it.
 
         `files` is the terminal that the worker will have, if any.
         """
-        self._say(wire.PARK, files)
+        self._say("prefork", files)
 
-    def _say(self, what: int, files: Sequence[int] = ()) -> None:
+    def _say(self, kind: str, files: Sequence[int] = ()) -> None:
         """To the template, where there is one."""
         if self._forkserver is not None:
             with suppress(OSError):
-                wire.send(self._forkserver.control, (what,), files)
+                wire.send(self._forkserver.control, kind, files, wait=False)
 
     def discard(self, why: str, too_late: bool = False) -> None:
         """What it has loaded is not what a worker would load now, or it is gone; posts TemplateLost.
@@ -137,7 +137,7 @@ class Template:
 
     def go_on(self, spawn: Spawn) -> None:
         """The worker is ready: build a template, or a better one, if there is something to gain."""
-        self._say(wire.LEARN)
+        self._say("learn")
         self._is_untold = False
         self._learned = self._learned.grown_by(import_record.read(self._recorded()))
         never = import_record.why_never(self._learned)

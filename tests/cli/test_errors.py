@@ -263,7 +263,7 @@ def test_python_m_is_the_same_command(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("command", [[RELOADER], [PYTHON, "-m", "reloader"]])
-@pytest.mark.parametrize("while_it", ["click", "reloader.app.runtime"])
+@pytest.mark.parametrize("while_it", ["click", "reloader.app.main_loop"])
 def test_ctrl_c_while_we_start_ends_without_a_word(tmp_path: Path, command: list[str], while_it: str) -> None:
     """At the import of what we need first, and of what we need last.
 

@@ -22,7 +22,7 @@ def at_work(**given: object) -> Worker:
     wanted = {"ready": "ready", "overlap": True, "stop_signal": signal.SIGINT} | given
     worker = Worker(Settings(command=("worker",), **wanted))  # type: ignore[arg-type]
     worker.start(0.0)
-    worker.started(0.0, 1, 100)
+    worker.started(0.0, events.WorkerStarted(1, 100))
     if worker.settings.ready:
         worker.ready(1.0, 1)
     else:
@@ -34,7 +34,7 @@ def start_next(worker: Worker, now: float) -> int:
     """Let the coming generation start; its number."""
     number = worker.generation + 1
     assert worker.prepared(now, number) == [effects.StartWorker(number)]
-    worker.started(now, number, number * 100)
+    worker.started(now, events.WorkerStarted(number, number * 100))
     return number
 
 
@@ -65,11 +65,11 @@ def handed_over(number: int, successor: int, timeout: float | None = 10.0) -> li
 
 def test_the_new_one_starts_beside_the_old_which_drains_once_the_new_one_is_ready() -> None:
     worker = at_work()
-    assert worker.restart(5.0, A) == [effects.Tell(notices.StartingBeside(A, 2)), effects.WeighMemory(2, 1)]
+    assert worker.restart(5.0, A) == [effects.Tell(notices.StartingBeside(A, 2)), effects.CheckMemory(2, 1)]
     assert plan_of(worker) is WorkerState.PREPARING
     assert worker.prepared(5.25, 2) == [effects.StartWorker(2)]
-    assert lives(worker) == {1: GenerationState.READY, 2: GenerationState.STARTING}
-    worker.started(5.25, 2, 200)
+    assert lives(worker) == {1: GenerationState.READY, 2: GenerationState.LAUNCHING}
+    worker.started(5.25, events.WorkerStarted(2, 200))
     ready = notices.Ready(200, 1.0, 0.0, 0.75, None, None, 2)
     assert worker.ready(6.0, 2) == [effects.Tell(ready), *handed_over(1, 2)]
     assert lives(worker) == {1: GenerationState.DRAINING, 2: GenerationState.READY}
@@ -95,7 +95,7 @@ def test_a_new_one_that_crashes_leaves_the_old_untouched_and_the_next_change_tri
     assert (worker.state, lives(worker)) == (WorkerState.HELD, {1: GenerationState.READY})
     assert worker.is_up
     assert worker.deadline is None
-    assert worker.restart(9.0, B) == [effects.Tell(notices.StartingBeside(B, 3)), effects.WeighMemory(3, 1)]
+    assert worker.restart(9.0, B) == [effects.Tell(notices.StartingBeside(B, 3)), effects.CheckMemory(3, 1)]
     assert start_next(worker, 9.0) == 3
     assert handed_over(1, 3) == worker.ready(9.5, 3)[1:]
 
@@ -105,7 +105,7 @@ def test_a_new_one_that_cannot_be_run_leaves_the_old_untouched() -> None:
     worker.restart(5.0, A)
     worker.prepared(5.0, 2)
     told = worker.start_failed(5.0, events.StartFailed(2, "no", "do", 127))
-    assert told == [effects.Tell(notices.CannotStart("no", "do", None, 1))]
+    assert told == [effects.ReapWorker(2), effects.Tell(notices.CannotStart("no", "do", None, 1))]
     assert (worker.state, lives(worker)) == (WorkerState.HELD, {1: GenerationState.READY})
 
 
@@ -127,13 +127,14 @@ def test_a_new_one_that_is_not_ready_in_time_is_drained_and_the_old_untouched() 
 def test_the_first_one_is_taken_as_ready_since_nobody_stands_in_for_it() -> None:
     worker = Worker(Settings(command=("worker",), ready="ready", overlap=True))
     worker.start(0.0)
+    worker.started(0.0, events.WorkerStarted(1, 100))
     assert worker.deadline_passed(30.0) == [effects.Tell(notices.AssumedReady(30.0, 1))]
 
 
 def test_while_its_line_has_never_come_a_restart_drains_first() -> None:
     worker = Worker(Settings(command=("worker",), ready="ready", overlap=True, stop_signal=signal.SIGINT))
     worker.start(0.0)
-    worker.started(0.0, 1, 100)
+    worker.started(0.0, events.WorkerStarted(1, 100))
     worker.deadline_passed(30.0)
     told = notices.Draining(100, A, signal.SIGINT, 10.0, False, 1)
     assert worker.restart(40.0, A) == [
@@ -146,7 +147,7 @@ def test_while_its_line_has_never_come_a_restart_drains_first() -> None:
     assert start_next(worker, 41.0) == 2
     # It comes after all: from now on it is waited for.
     worker.ready(42.0, 2)
-    assert worker.restart(50.0, B) == [effects.Tell(notices.StartingBeside(B, 3)), effects.WeighMemory(3, 2)]
+    assert worker.restart(50.0, B) == [effects.Tell(notices.StartingBeside(B, 3)), effects.CheckMemory(3, 2)]
 
 
 @pytest.mark.parametrize("prepared", [False, True], ids=["before the snapshot", "after it was ordered"])
@@ -297,7 +298,7 @@ def test_as_many_as_allowed_drain_and_then_the_next_restart_waits() -> None:
     }
     waits = [
         effects.Tell(notices.StartingBeside(B, 4)),
-        effects.WeighMemory(4, 3),
+        effects.CheckMemory(4, 3),
         effects.Tell(notices.AwaitingRoom((1, 2), 2)),
     ]
     assert worker.restart(7.0, B) == waits

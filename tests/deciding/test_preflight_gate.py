@@ -6,7 +6,7 @@ import signal
 from dataclasses import replace
 
 from reloader.deciding.pending_changes import GIT_PATIENCE, GIT_PAUSE
-from reloader.deciding.preflight_gate import PROMPT_LIMIT, PreflightGate
+from reloader.deciding.preflight_gate import PROMPT_LIMIT, PROMPT_PAUSE, PreflightGate
 from reloader.deciding.supervisor import Supervisor
 from reloader.deciding.transitions import GenerationState
 from reloader.messages import effects, events, notices
@@ -29,6 +29,13 @@ def at_work(**given: object) -> Supervisor:
     return supervisor
 
 
+def pass_preflight(supervisor: Supervisor, number: int, now: float) -> list[effects.Effect]:
+    """It passes, and the worker asks for no input."""
+    looked = supervisor.handle(events.PreflightPassed(number), now)
+    assert looked == [effects.LookAtPrompt(number)]
+    return supervisor.handle(events.PromptSeen(number, False), now)
+
+
 def draining(*changes: events.Change) -> list[effects.Effect]:
     return [effects.StopWorker(1), effects.Tell(notices.Draining(100, changes, signal.SIGINT, 10.0, False))]
 
@@ -39,7 +46,7 @@ def test_changed_sources_are_looked_at_before_the_worker_is_stopped() -> None:
         effects.Preflight(1, (A.path,))
     ]
     assert supervisor.worker.shown_state is GenerationState.READY
-    assert supervisor.handle(events.PreflightPassed(1), 2.1) == draining(A, CONF, GONE)
+    assert pass_preflight(supervisor, 1, 2.1) == draining(A, CONF, GONE)
 
 
 def test_what_cannot_be_broken_restarts_at_once() -> None:
@@ -65,7 +72,7 @@ def test_broken_code_is_held_until_a_save_mends_it() -> None:
     assert supervisor.worker.shown_state is GenerationState.READY
     assert supervisor.handle(events.TreeCompared((A,), state=1), 3.0) == [effects.Tell(notices.NothingNew())]
     assert supervisor.handle(events.TreeCompared((A,), state=2), 4.0) == [effects.Preflight(2, (A.path,))]
-    assert supervisor.handle(events.PreflightPassed(2), 4.1) == draining(A)
+    assert pass_preflight(supervisor, 2, 4.1) == draining(A)
 
 
 def test_broken_code_that_is_undone_is_let_go() -> None:
@@ -93,7 +100,7 @@ def test_a_newer_change_gives_up_the_check() -> None:
     ]
     assert supervisor.handle(events.PreflightPassed(1), 3.1) == []
     assert supervisor.handle(events.PreflightFailed(1, "c", REPORT), 3.1) == []
-    assert supervisor.handle(events.PreflightPassed(2), 3.2) == draining(A, B)
+    assert pass_preflight(supervisor, 2, 3.2) == draining(A, B)
 
 
 def test_quitting_gives_up_the_check() -> None:
@@ -117,7 +124,7 @@ def test_a_worker_that_ends_during_the_check_is_started_once() -> None:
     supervisor = at_work(check="c")
     supervisor.handle(events.TreeCompared((A,), state=1), 2.0)
     supervisor.handle(events.WorkerExited(1, OK), 2.1)
-    assert supervisor.handle(events.PreflightPassed(1), 2.2) == [
+    assert pass_preflight(supervisor, 1, 2.2) == [
         effects.Tell(notices.StartingAgain((A,))),
         effects.TakeBaseline(2, frozenset()),
     ]
@@ -126,38 +133,52 @@ def test_a_worker_that_ends_during_the_check_is_started_once() -> None:
 # --- prompts --------------------------------------------------------------------------------------
 
 
+TOLD = [effects.Tell(notices.AwaitingPrompt(PROMPT_LIMIT))]
+
+
 def test_a_restart_waits_for_a_prompt_for_a_minute_and_then_for_one_more_change() -> None:
     supervisor = at_work()
     supervisor.handle(events.TreeCompared((A,), state=1), 2.0)
-    assert supervisor.handle(events.PromptAwaited(1), 2.1) == [
-        effects.Tell(notices.AwaitingPrompt(PROMPT_LIMIT))
-    ]
-    # A change within the minute waits as well, and does not begin another one.
+    assert supervisor.handle(events.PreflightPassed(1), 2.05) == [effects.LookAtPrompt(1)]
+    assert supervisor.handle(events.PromptSeen(1, True), 2.1) == TOLD
+    assert supervisor.deadline == 2.1 + PROMPT_PAUSE
+    assert supervisor.handle(events.DeadlinePassed(), 2.1 + PROMPT_PAUSE) == [effects.LookAtPrompt(1)]
+    assert supervisor.handle(events.PromptSeen(1, True), 2.3) == []
+    # A change within the minute waits as well, and the minute goes on.
     assert supervisor.handle(events.TreeCompared((A, B), state=2), 30.0) == [
-        effects.CancelPreflight(),
-        effects.Preflight(2, (A.path, B.path)),
+        effects.Preflight(2, (A.path, B.path))
     ]
-    assert supervisor.handle(events.PromptAwaited(1), 30.1) == [], "of a preflight that was given up"
-    assert supervisor.handle(events.PromptAwaited(2), 30.2) == [
-        effects.Tell(notices.AwaitingPrompt(PROMPT_LIMIT))
+    assert supervisor.handle(events.PromptSeen(1, False), 30.1) == [], "of changes that are not the newest"
+    assert supervisor.handle(events.PreflightPassed(2), 30.1) == [effects.LookAtPrompt(2)]
+    assert supervisor.handle(events.PromptSeen(2, True), 30.2) == TOLD
+    late = 2.1 + PROMPT_LIMIT
+    assert supervisor.handle(events.DeadlinePassed(), late) == [
+        effects.LookAtPrompt(2),
+        effects.Tell(notices.PromptStays(PROMPT_LIMIT)),
     ]
-    deadlines = [supervisor.deadline]
-    assert supervisor.handle(events.DeadlinePassed(), 2.1 + PROMPT_LIMIT) == [
-        effects.Tell(notices.PromptStays(PROMPT_LIMIT))
-    ]
-    deadlines.append(supervisor.deadline)
-    assert deadlines == [2.1 + PROMPT_LIMIT, None], "it is asked once"
-    assert supervisor.handle(events.TreeCompared((A,), state=3), 90.0) == [
-        effects.CancelPreflight(),
-        effects.Preflight(3, (A.path,), even_at_prompt=True),
-    ]
+    assert supervisor.handle(events.PromptSeen(2, True), late) == []
+    assert supervisor.handle(events.DeadlinePassed(), late + 1) == [effects.LookAtPrompt(2)], (
+        "it is told once"
+    )
+    assert supervisor.handle(events.PromptSeen(2, True), late + 1) == []
+    assert supervisor.handle(events.TreeCompared((A,), state=3), 90.0) == [effects.Preflight(3, (A.path,))]
     assert supervisor.handle(events.PreflightPassed(3), 90.1) == draining(A)
+
+
+def test_a_restart_follows_once_nobody_is_asked_any_more() -> None:
+    supervisor = at_work()
+    supervisor.handle(events.TreeCompared((A,), state=1), 2.0)
+    supervisor.handle(events.PreflightPassed(1), 2.05)
+    supervisor.handle(events.PromptSeen(1, True), 2.1)
+    supervisor.handle(events.DeadlinePassed(), 2.1 + PROMPT_PAUSE)
+    assert supervisor.handle(events.PromptSeen(1, False), 2.3) == draining(A)
 
 
 def test_a_prompt_that_was_left_is_forgotten() -> None:
     supervisor = at_work()
     supervisor.handle(events.TreeCompared((A,), state=1), 2.0)
-    supervisor.handle(events.PromptAwaited(1), 2.1)
+    supervisor.handle(events.PreflightPassed(1), 2.05)
+    supervisor.handle(events.PromptSeen(1, True), 2.1)
     supervisor.handle(events.TreeCompared((), (events.Unchanged(A.path, events.Sameness.BYTES),), 2), 3.0)
     assert supervisor.deadline is None
     assert supervisor.handle(events.TreeCompared((A,), state=3), 90.0) == [effects.Preflight(2, (A.path,))]
@@ -179,7 +200,7 @@ def test_git_at_work_is_waited_for() -> None:
         effects.CompareTree(frozenset({A.path, B.path}))
     ]
     assert supervisor.handle(events.TreeBusy("rebase"), 2.18) == []
-    assert supervisor.handle(events.DeadlinePassed(), 2.3) == [
+    assert supervisor.handle(events.DeadlinePassed(), 2.1 + PROMPT_PAUSE) == [
         effects.CompareTree(frozenset({A.path, B.path}))
     ]
     assert supervisor.handle(events.TreeCompared((A,), state=1), 2.4) == [effects.Preflight(1, (A.path,))]
@@ -207,7 +228,7 @@ def test_a_start_waits_for_git_too() -> None:
         effects.TakeBaseline(2, frozenset({B.path}))
     ]
     supervisor.handle(events.BaselineTaken(2), 3.2)
-    assert supervisor.worker.shown_state is GenerationState.STARTING
+    assert supervisor.worker.shown_state is GenerationState.LAUNCHING
 
 
 def test_an_earlier_look_that_met_git_orders_no_second_snapshot_for_the_start() -> None:

@@ -20,8 +20,9 @@ STEPS = 60
 class Process:
     """A generation as the system knows it."""
 
-    def __init__(self, version: int) -> None:
+    def __init__(self, version: int, started_at: float) -> None:
         self.version = version
+        self.started_at = started_at
         self.stopped = False
         self.killed = False
         self.ended = False
@@ -53,6 +54,10 @@ class World:
         self.generation = 0
         self.alive: dict[int, Process] = {}
         self.orphaned: set[int] = set()
+        self.silent: set[int] = set()
+        """Generations whose start nobody answers."""
+        self.lost: set[int] = set()
+        """Generations whose start was lost, which is told."""
         self.short = False
         """There is no memory for two, which is known."""
         self.taken: set[int] = set()
@@ -80,28 +85,18 @@ class World:
     def perform(self, result: list[effects.Effect]) -> None:
         for effect in result:
             match effect:
-                case effects.StartWorker(generation):
-                    self.count_before_start()
-                    assert generation == self.generation + 1
-                    self.generation = generation
-                    self.loaded = self.version
-                    if self.chance.random() < 0.1:
-                        self.later(0.0, events.StartFailed(generation, "no", "", 127))
-                        continue
-                    others = bool(self.alive)
-                    self.alive[generation] = Process(self.version)
-                    if others and self.chance.random() < 0.15:
-                        delay = self.chance.uniform(0, 3)
-                        self.later(delay, events.AddressTaken(generation, ("80",)))
-                        if self.chance.random() < 0.7:
-                            self.end_in(generation, max(0.0, delay + self.chance.uniform(-0.1, 0.2)))
-                    self.later(0.0, events.WorkerStarted(generation, 100 + generation))
-                    if self.chance.random() < 0.8:
-                        self.later(self.chance.uniform(0, 3), events.WorkerReady(generation))
-                    if self.chance.random() < 0.2:
-                        self.end_in(generation, self.chance.uniform(0, 5))
-                    if self.chance.random() < 0.05:
-                        self.later(self.chance.uniform(0, 5), events.GuardLost(generation))
+                case effects.StartWorker(generation, lost):
+                    if lost is None:
+                        self.count_before_start()
+                        assert generation == self.generation + 1
+                        self.generation = generation
+                    else:
+                        assert generation in self.lost, "started twice"
+                        self.lost.discard(generation)
+                    self.launch(generation)
+                case effects.AbandonStart(generation):
+                    assert generation in self.silent
+                    self.lose(generation)
                 case effects.Tell(notices.AddressInUse(_, generation)):
                     assert generation in self.taken
                     assert not self.gives_way, "told twice"
@@ -115,13 +110,19 @@ class World:
                     self.look_why_it_is_stopped(generation)
                     if self.chance.random() < 0.8:
                         self.end_in(generation, self.chance.uniform(0, 4))
+                case effects.KillWorker(generation) if generation in self.silent:
+                    self.lose(generation)
                 case effects.KillWorker(generation):
                     if generation in self.alive:
                         self.alive[generation].killed = True
                         self.end_in(generation, self.chance.uniform(0, 0.1))
                 case effects.ReapWorker(generation):
-                    assert self.alive.pop(generation).ended, "reaped alive"
-                case effects.WeighMemory(generation):
+                    self.lost.discard(generation)
+                    process = self.alive.pop(generation, None)
+                    assert process is None or process.ended, "reaped alive"
+                case effects.LookAtPrompt(number):
+                    self.later(0.0, events.PromptSeen(number, self.chance.random() < 0.3))
+                case effects.CheckMemory(generation):
                     if self.chance.random() < 0.2:
                         self.later(self.chance.choice([0.0, 0.1]), events.MemoryShort(generation, 2, 1))
                 case effects.TakeBaseline() | effects.CompareTree():
@@ -148,6 +149,40 @@ class World:
                 case effects.FlushOutput():
                     self.later(self.chance.uniform(0, 0.1), events.OutputFlushed())
 
+    def launch(self, generation: int) -> None:
+        """A start is asked for, which succeeds, fails, is lost, or is not answered."""
+        self.loaded = self.version
+        fate = self.chance.random()
+        delay = self.chance.uniform(0, 0.2)
+        if fate < 0.1:
+            self.later(delay, events.StartFailed(generation, "no", "", 127))
+            return
+        if fate < 0.2:
+            self.later(delay, events.LaunchLost(generation, "stale"))
+            return
+        if fate < 0.25:
+            self.silent.add(generation)
+            return
+        others = bool(self.alive)
+        self.alive[generation] = Process(self.version, self.now + delay)
+        self.later(delay, events.WorkerStarted(generation, 100 + generation))
+        if others and self.chance.random() < 0.15:
+            taken = delay + self.chance.uniform(0, 3)
+            self.later(taken, events.AddressTaken(generation, ("80",)))
+            if self.chance.random() < 0.7:
+                self.end_in(generation, max(delay, taken + self.chance.uniform(-0.1, 0.2)))
+        if self.chance.random() < 0.8:
+            self.later(delay + self.chance.uniform(0, 3), events.WorkerReady(generation))
+        if self.chance.random() < 0.2:
+            self.end_in(generation, delay + self.chance.uniform(0, 5))
+        if self.chance.random() < 0.05:
+            self.later(delay + self.chance.uniform(0, 5), events.GuardLost(generation))
+
+    def lose(self, generation: int) -> None:
+        """A start that was not answered is given up."""
+        self.silent.discard(generation)
+        self.later(self.chance.uniform(0, 0.1), events.LaunchLost(generation, "given up"))
+
     def count_before_start(self) -> None:
         """No more generations than are allowed, and one at most that nobody has asked to end."""
         wanted = [one for one in self.alive.values() if not one.stopped]
@@ -173,6 +208,8 @@ class World:
         def is_its_end(event: object) -> bool:
             return isinstance(event, events.WorkerExited) and event.generation == generation
 
+        # One thread tells of its start and of its end.
+        delay = max(delay, self.alive[generation].started_at - self.now)
         if not any(is_its_end(event) and at <= self.now + delay for at, _, event in self.due):
             self.due = [item for item in self.due if not is_its_end(item[2])]
             status = events.ExitStatus(code=self.chance.choice([0, 1]))
@@ -208,6 +245,8 @@ class World:
                     event = self.answer(event)
                 if isinstance(event, events.PreflightPassed | events.PreflightFailed):
                     self.checking = False
+                if isinstance(event, events.LaunchLost):
+                    self.lost.add(event.generation)
                 if isinstance(event, events.WorkerExited):
                     self.alive[event.generation].ended = True
                 if isinstance(event, events.MemoryShort) and self.generation + 1 == event.generation:

@@ -250,7 +250,7 @@ def test_a_command_that_cannot_be_run_ends_the_run() -> None:
     supervisor = Supervisor(Settings(command=("w",)))
     supervisor.start(0.0)
     failure = events.StartFailed(1, "cannot run w", "look", 127)
-    assert supervisor.handle(failure, 0.0) == [effects.FlushOutput()]
+    assert supervisor.handle(failure, 0.0) == [effects.ReapWorker(1), effects.FlushOutput()]
     supervisor.handle(events.OutputFlushed(), 0.0)
     assert supervisor.finished
     assert supervisor.start_failure == failure

@@ -15,7 +15,7 @@ def at_work() -> Supervisor:
     """A supervisor whose worker is ready at 1.0."""
     supervisor = Supervisor(Settings(command=("w",), python=True, ready="ready", stop_signal=2))
     supervisor.start(0.0)
-    supervisor.handle(events.WorkerStarted(1, 100, "warm"), 0.1)
+    supervisor.handle(events.WorkerStarted(1, 100, events.WarmStart()), 0.1)
     supervisor.handle(events.WorkerReady(1), 1.0)
     return supervisor
 

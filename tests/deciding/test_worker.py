@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from reloader.deciding.drain import REMINDERS
-from reloader.deciding.generation import Generation
+from reloader.deciding.generation import LAUNCH_TIMEOUT, LAUNCHES, Generation
 from reloader.deciding.transitions import (
     GENERATION_TABLE,
     WORKER_TABLE,
@@ -39,7 +39,9 @@ def worker_in(state: WorkerState | GenerationState, **given: object) -> Worker:
     if state is P.STOPPED:
         return worker
     worker.start(0.0)
-    worker.started(0.0, 1, 100)
+    if state is L.LAUNCHING:
+        return worker
+    worker.started(0.0, events.WorkerStarted(1, 100))
     if state is L.STARTING:
         return worker
     if state in (P.EXITED, P.BACKOFF):
@@ -73,6 +75,10 @@ def happen(worker: Worker, happening: str, now: float) -> list[effects.Effect]:
             return worker.force(now)
         case "snapshot":
             return worker.prepared(now, worker.generation + 1)
+        case "started":
+            return worker.started(now, events.WorkerStarted(worker.generation, 200))
+        case "lost":
+            return worker.launch_lost(now, events.LaunchLost(worker.generation, "it ended"))
         case "ready":
             return worker.ready(now, worker.generation)
         case "failed":
@@ -85,15 +91,16 @@ def happen(worker: Worker, happening: str, now: float) -> list[effects.Effect]:
 
 # What follows; "gone" is STOPPED with the run over, "!" is impossible.
 EXPECTED = """
-            restart    orphaned  kill       quit      2nd-quit  snapshot  ready     failed  exited     deadline
-STOPPED     PREPARING  STOPPED   STOPPED    gone      gone      STOPPED   STOPPED   !       !          STOPPED
-PREPARING   PREPARING  PREPARING PREPARING  gone      gone      STARTING  PREPARING !       !          STARTING
-STARTING    DRAINING   DRAINING  STARTING   DRAINING  KILLING   STARTING  READY     gone    EXITED     READY
-READY       DRAINING   DRAINING  READY      DRAINING  KILLING   READY     READY     !       EXITED     READY
-DRAINING    DRAINING   DRAINING  KILLING    DRAINING  KILLING   DRAINING  DRAINING  gone    PREPARING  KILLING
-KILLING     KILLING    KILLING   KILLING    KILLING   gone      KILLING   KILLING   gone    PREPARING  KILLING
-EXITED      PREPARING  EXITED    EXITED     gone      gone      EXITED    EXITED    !       !          EXITED
-BACKOFF     PREPARING  BACKOFF   BACKOFF    gone      gone      BACKOFF   BACKOFF   !       !          PREPARING
+            restart    orphaned  kill       quit      2nd-quit  snapshot  started   lost      ready     failed  exited     deadline
+STOPPED     PREPARING  STOPPED   STOPPED    gone      gone      STOPPED   STOPPED   !         STOPPED   !       !          STOPPED
+PREPARING   PREPARING  PREPARING PREPARING  gone      gone      LAUNCHING PREPARING !         PREPARING !       !          LAUNCHING
+LAUNCHING   DRAINING   DRAINING  LAUNCHING  DRAINING  KILLING   LAUNCHING STARTING  LAUNCHING READY     gone    !          LAUNCHING
+STARTING    DRAINING   DRAINING  STARTING   DRAINING  KILLING   STARTING  STARTING  gone      READY     gone    EXITED     READY
+READY       DRAINING   DRAINING  READY      DRAINING  KILLING   READY     READY     gone      READY     !       EXITED     READY
+DRAINING    DRAINING   DRAINING  KILLING    DRAINING  KILLING   DRAINING  DRAINING  PREPARING DRAINING  gone    PREPARING  KILLING
+KILLING     KILLING    KILLING   KILLING    KILLING   gone      KILLING   KILLING   PREPARING KILLING   gone    PREPARING  KILLING
+EXITED      PREPARING  EXITED    EXITED     gone      gone      EXITED    EXITED    !         EXITED    !       !          EXITED
+BACKOFF     PREPARING  BACKOFF   BACKOFF    gone      gone      BACKOFF   BACKOFF   !         BACKOFF   !       !          PREPARING
 """
 HEAD, *ROWS = [line.split() for line in EXPECTED.strip().splitlines()]
 STATES: dict[str, WorkerState | GenerationState] = {one.name: one for one in (*WorkerState, *GenerationState)}
@@ -143,16 +150,18 @@ def test_a_restart_drains_takes_the_snapshot_and_starts() -> None:
     assert worker.restart(5.0, CHANGES) == [effects.StopWorker(1), effects.Tell(told)]
     assert worker.exited(5.5, 1, OK) == [effects.ReapWorker(1)]
     assert worker.prepared(5.75, 2) == [effects.StartWorker(2)]
-    assert worker.started(5.75, 2, 200) == []
+    assert worker.started(5.75, events.WorkerStarted(2, 200)) == []
     assert worker.ready(6.0, 2) == [effects.Tell(notices.Ready(200, 1.0, 0.0, 0.25, 0.5))]
 
 
 def test_a_worker_without_a_ready_line_is_told_when_it_starts_and_ready_after_a_second() -> None:
     worker = Worker(settings())
     worker.start(0.0)
-    assert worker.started(0.1, 1, 100) == [effects.Tell(notices.Started(100, 0.1, 0.0, None))]
-    assert worker.deadline == 1.0
-    assert worker.deadline_passed(1.0) == []
+    assert worker.started(0.1, events.WorkerStarted(1, 100)) == [
+        effects.Tell(notices.Started(100, 0.1, 0.0, None))
+    ]
+    assert worker.deadline == 1.1
+    assert worker.deadline_passed(1.1) == []
     assert worker.shown_state is L.READY
 
 
@@ -240,6 +249,11 @@ def test_a_crash_at_the_start_waits_for_a_change() -> None:
     assert worker.ready(9.5, 2) == [effects.Tell(notices.Ready(None, 0.5, 0.0, 0.25, None))]
 
 
+def launch(worker: Worker, now: float) -> None:
+    worker.prepared(now, worker.generation + 1)
+    worker.started(now, events.WorkerStarted(worker.generation, 100))
+
+
 def test_backoff_doubles_until_a_change_resets_it() -> None:
     worker = worker_in(L.STARTING, on_exit=OnExit.RESTART)
     now = 0.0
@@ -248,10 +262,10 @@ def test_backoff_doubles_until_a_change_resets_it() -> None:
         assert worker.deadline == now + delay
         now += delay
         worker.deadline_passed(now)
-        worker.prepared(now, worker.generation + 1)
+        launch(worker, now)
     worker.exited(now, worker.generation, BROKEN)
     worker.restart(now, CHANGES)
-    worker.prepared(now, worker.generation + 1)
+    launch(worker, now)
     worker.exited(now, worker.generation, BROKEN)
     assert worker.deadline == now + 0.5
 
@@ -275,13 +289,13 @@ def test_on_exit_quit_ends_the_run_with_the_workers_status() -> None:
 
 def test_a_command_that_never_ran_ends_the_run_and_later_ones_wait() -> None:
     worker = worker_in(L.STARTING)
-    assert worker.start_failed(0.1, events.StartFailed(1, "no", "do", 127)) == []
+    assert worker.start_failed(0.1, events.StartFailed(1, "no", "do", 127)) == [effects.ReapWorker(1)]
     assert worker.finished
 
     later = worker_in(P.PREPARING)
     later.prepared(4.0, 2)
     told = later.start_failed(4.0, events.StartFailed(2, "no", "do", 127))
-    assert told == [effects.Tell(notices.CannotStart("no", "do", None))]
+    assert told == [effects.ReapWorker(2), effects.Tell(notices.CannotStart("no", "do", None))]
     assert later.state is P.EXITED
     assert not later.finished
 
@@ -291,7 +305,8 @@ def test_a_failed_start_that_was_to_be_drained_is_tried_again() -> None:
     worker.prepared(4.0, 2)
     worker.restart(4.0, CHANGES)
     assert worker.start_failed(4.0, events.StartFailed(2, "no", "do", 127)) == [
-        effects.Tell(notices.CannotStart("no", "do", None))
+        effects.ReapWorker(2),
+        effects.Tell(notices.CannotStart("no", "do", None)),
     ]
     assert worker.shown_state is P.PREPARING
 
@@ -299,7 +314,7 @@ def test_a_failed_start_that_was_to_be_drained_is_tried_again() -> None:
 def test_late_news_of_an_older_generation_is_ignored_or_impossible() -> None:
     worker = worker_in(L.READY)
     assert worker.ready(2.0, 0) == []
-    assert worker.started(2.0, 0, 99) == []
+    assert worker.started(2.0, events.WorkerStarted(0, 99)) == []
     assert worker.prepared(2.0, 1) == []
     with pytest.raises(ImpossibleError):
         worker.exited(2.0, 0, OK)
@@ -307,9 +322,56 @@ def test_late_news_of_an_older_generation_is_ignored_or_impossible() -> None:
         worker.start_failed(2.0, events.StartFailed(0, "", "", 127))
 
 
-def test_a_start_that_took_long_is_told_though_it_is_taken_as_ready_by_then() -> None:
+def test_a_start_that_takes_long_is_ready_a_second_after_it() -> None:
     worker = Worker(settings())
     worker.start(0.0)
-    assert worker.deadline_passed(1.0) == []
+    assert worker.deadline == LAUNCH_TIMEOUT
+    told = effects.Tell(notices.Started(100, 5.0, 0.0, None))
+    assert worker.started(5.0, events.WorkerStarted(1, 100)) == [told]
+    assert worker.deadline == 6.0
+    assert worker.deadline_passed(6.0) == []
     assert worker.shown_state is L.READY
-    assert worker.started(1.2, 1, 100) == [effects.Tell(notices.Started(100, 1.2, 0.0, None))]
+
+
+# --- starts that are lost -------------------------------------------------------------------------
+
+
+def test_a_start_that_nobody_answers_is_abandoned_and_made_anew() -> None:
+    worker = worker_in(L.LAUNCHING)
+    assert worker.deadline_passed(LAUNCH_TIMEOUT) == [
+        effects.AbandonStart(1),
+        effects.Tell(notices.LaunchTakesLong(LAUNCH_TIMEOUT)),
+    ]
+    lost = events.LaunchLost(1, "the forkserver has ended")
+    assert worker.launch_lost(10.1, lost) == [effects.StartWorker(1, "the forkserver has ended")]
+    assert worker.deadline == 10.1 + LAUNCH_TIMEOUT
+
+
+def test_a_start_that_is_lost_again_and_again_is_given_up() -> None:
+    worker = worker_in(L.LAUNCHING)
+    lost = events.LaunchLost(1, "the guard has ended")
+    for _ in range(LAUNCHES - 1):
+        assert worker.launch_lost(0.1, lost) == [effects.StartWorker(1, "the guard has ended")]
+    assert worker.launch_lost(0.1, lost) == [effects.ReapWorker(1)]
+    assert worker.finished
+    assert worker.start_failure is not None
+    assert worker.start_failure.reason.startswith("cannot start the worker: the guard has ended")
+
+
+@pytest.mark.parametrize("stop_timeout", [None, 3.0, 60.0])
+def test_what_was_not_started_is_not_awaited_for_ever(stop_timeout: float | None) -> None:
+    worker = worker_in(L.LAUNCHING, stop_timeout=stop_timeout)
+    worker.stop(1.0, Goal.GONE)
+    limit = min(stop_timeout or LAUNCH_TIMEOUT, LAUNCH_TIMEOUT)
+    assert effects.KillWorker(1) in worker.deadline_passed(1.0 + limit)
+    assert worker.launch_lost(1.1 + limit, events.LaunchLost(1, "killed")) == [effects.ReapWorker(1)]
+    assert worker.finished
+
+
+def test_once_it_runs_it_has_its_whole_stop_timeout() -> None:
+    worker = worker_in(L.LAUNCHING, stop_timeout=60.0)
+    worker.stop(1.0, Goal.GONE)
+    worker.started(2.0, events.WorkerStarted(1, 100))
+    assert worker.shown_state is L.DRAINING
+    assert effects.KillWorker(1) not in worker.deadline_passed(30.0)
+    assert effects.KillWorker(1) in worker.deadline_passed(61.0)

@@ -6,7 +6,7 @@ import threading
 import time
 from pathlib import Path
 
-from reloader.processes import preflight
+from reloader.processes.preflight import SyntaxCheck
 
 
 def test_while_a_large_source_is_judged_we_go_on(tmp_path: Path) -> None:
@@ -14,7 +14,7 @@ def test_while_a_large_source_is_judged_we_go_on(tmp_path: Path) -> None:
     large = tmp_path / "large.py"
     large.write_text("number = [1, 2, 3]\n" * 100_000 + "def broken(:\n")
     found: list[str] = []
-    judging = threading.Thread(target=lambda: found.extend(preflight._syntax([str(large)], None)))
+    judging = threading.Thread(target=lambda: found.extend(SyntaxCheck(None).faults([str(large)])))
     judging.start()
     longest, last = 0.0, time.monotonic()
     while judging.is_alive():

@@ -36,7 +36,7 @@ def test_all_that_waits_is_told(pending: notices.Pending, words: str) -> None:
     [
         (None, "none yet"),
         (
-            notices.LastStart(1, (), 0.5, 0.0, None, 0.5, "no template yet", 3.0),
+            notices.LastStart(1, (), 0.5, 0.0, None, 0.5, events.ColdStart("no template yet"), 3.0),
             "first, 3.0 s ago: generation 1 in 0.50 s (detect 0.00, start 0.50), cold (no template yet)",
         ),
         (
@@ -44,7 +44,7 @@ def test_all_that_waits_is_told(pending: notices.Pending, words: str) -> None:
             "asked, 3.0 s ago: generation 2 in 0.30 s (detect 0.10, drain 0.20)",
         ),
         (
-            notices.LastStart(2, EDIT, 0.3, 0.0, 0.2, 0.1, "warm", 63.0),
+            notices.LastStart(2, EDIT, 0.3, 0.0, 0.2, 0.1, events.WarmStart(), 63.0),
             "tasks.py changed, 1 min 3 s ago: generation 2 in 0.30 s (detect 0.00, drain 0.20, start 0.10), warm",
         ),
     ],
@@ -75,9 +75,17 @@ def test_no_text_of_others_reaches_the_terminal_unescaped() -> None:
     raw = "a\x1b[2Jb\n"
     changes = (events.Change(raw, events.Kind.ADDED),)
     status = notices.Status(
-        *(raw, 2, (notices.StatusOf(raw, 1, 2, 1.0, raw), notices.StatusOf(raw, 1, 1, 1.0, raw)), True),
+        *(
+            raw,
+            2,
+            (
+                notices.StatusOf(raw, 1, 2, 1.0, events.ColdStart(raw)),
+                notices.StatusOf(raw, 1, 1, 1.0, events.ColdStart(raw)),
+            ),
+            True,
+        ),
         tuple(notices.Pending(wait, changes) for wait in notices.Wait),
-        notices.LastStart(2, changes, 0.1, 0.1, 0.1, 0.1, raw, 1.0),
+        notices.LastStart(2, changes, 0.1, 0.1, 0.1, 0.1, events.ColdStart(raw), 1.0),
         notices.TemplateIs(raw, None, raw),
     )
     assert all(line.isprintable() for line in status_lines(status, "w"))

@@ -74,11 +74,16 @@ WORDS: list[tuple[notices.Notice, str]] = [
         "Ctrl-C drains and ends; at a prompt of the worker's, twice",
     ),
     (
-        notices.Status("ready", 3, (notices.StatusOf("ready", 4711, 3, 61.0, "warm"),), False),
+        notices.Status("ready", 3, (notices.StatusOf("ready", 4711, 3, 61.0, events.WarmStart()),), False),
         "qcluster is ready, pid 4711, up for 1 min 1 s, warm, generation 3",
     ),
     (
-        notices.Status("ready", 1, (notices.StatusOf("ready", 4711, 1, 61.0, "no template yet"),), False),
+        notices.Status(
+            "ready",
+            1,
+            (notices.StatusOf("ready", 4711, 1, 61.0, events.ColdStart("no template yet")),),
+            False,
+        ),
         "qcluster is ready, pid 4711, up for 1 min 1 s, cold (no template yet), generation 1",
     ),
     (
@@ -154,14 +159,14 @@ WORDS: list[tuple[notices.Notice, str]] = [
         "no line has matched 'running' so far → the old one drains first\n"
         "hint: --ready tells what its line is like",
     ),
-    (notices.Started(4711, 0.1, 0.0, None, "warm", 1), "qcluster.1 started (pid 4711)"),
+    (notices.Started(4711, 0.1, 0.0, None, events.WarmStart(), 1), "qcluster.1 started (pid 4711)"),
     (
-        notices.Started(4711, 0.1, 0.06, None, "warm", 2),
+        notices.Started(4711, 0.1, 0.06, None, events.WarmStart(), 2),
         "qcluster.2 started in 0.10 s (detect 0.06, pid 4711, warm)",
     ),
-    (notices.Ready(4711, 0.2, 0.06, 0.14, None, "warm", 1), "ready in 0.20 s"),
+    (notices.Ready(4711, 0.2, 0.06, 0.14, None, events.WarmStart(), 1), "ready in 0.20 s"),
     (
-        notices.Ready(4711, 0.2, 0.06, 0.14, None, "warm", 2),
+        notices.Ready(4711, 0.2, 0.06, 0.14, None, events.WarmStart(), 2),
         "qcluster.2 ready in 0.20 s (detect 0.06, start 0.14, warm)",
     ),
     (
@@ -199,12 +204,12 @@ WORDS: list[tuple[notices.Notice, str]] = [
         "qcluster started in 1.25 s (detect 0.06, drain 0.50, pid 4711)",
     ),
     (
-        notices.Started(4711, 1.25, 0.06, 0.5, "no template yet"),
+        notices.Started(4711, 1.25, 0.06, 0.5, events.ColdStart("no template yet")),
         "qcluster started in 1.25 s (detect 0.06, drain 0.50, pid 4711, cold: no template yet)",
     ),
     (notices.Ready(4711, 1.25, 0.0, 1.25, None), "ready in 1.25 s"),
     (
-        notices.Ready(None, 0.7, 0.06, 0.1, 0.5, "warm"),
+        notices.Ready(None, 0.7, 0.06, 0.1, 0.5, events.WarmStart()),
         "ready in 0.70 s (detect 0.06, drain 0.50, start 0.10, warm)",
     ),
     (events.TemplateBuilt(1234, 2.54), "1,234 modules preloaded in 2.5 s; the next start is warm"),
@@ -215,6 +220,10 @@ WORDS: list[tuple[notices.Notice, str]] = [
         "reloader status will not find this run: /run/reloader: others can enter it",
     ),
     (notices.Ready(None, 1.81, 0.06, 1.25, 0.5), "ready in 1.81 s (detect 0.06, drain 0.50, start 1.25)"),
+    (
+        notices.LaunchTakesLong(10.0),
+        "qcluster could not be started for 10 s: the forkserver does not answer → starting another one",
+    ),
     (notices.AssumedReady(30.0), "no line matched 'running' within 30 s; taken as ready"),
     (
         notices.Draining(4711, EDIT, signal.SIGINT, 10.0, False),
@@ -444,7 +453,7 @@ def _with_text(value: Any, text: str) -> Iterator[Any]:
 
 
 # Texts that we choose ourselves, or that the system has a fixed list of.
-_OURS = {"pump", "Permission denied", "warm", "'none'"}
+_OURS = {"pump", "Permission denied", "'none'"}
 _TEXTS = [
     pytest.param(notice, position, id=f"{type(notice).__name__} {position}")
     for notice, _ in WORDS

@@ -1,0 +1,57 @@
+"""The main loop of a run: an event comes in, the supervisor decides, the runtime performs."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Mapping
+from queue import Empty, SimpleQueue
+from time import monotonic
+
+from reloader.app.runtime import Runtime
+from reloader.deciding.introduction import introduced
+from reloader.deciding.supervisor import Supervisor
+from reloader.errors import ExitCode, ReloaderError
+from reloader.messages import events
+from reloader.processes import signals
+from reloader.processes.launch import Launched
+from reloader.settings import Settings
+
+# So many objects more than there were before make the interpreter look for cycles.
+GARBAGE = 50_000
+
+
+def run(settings: Settings, environment: Mapping[str, str], launched: Launched) -> int:
+    """Run one worker until the end is asked for; returns the exit status, or dies by the signal.
+
+    Raises ReloaderError when the command cannot be run.
+    """
+    # What is known of a large tree is held for long and holds no cycles; looking for some in it
+    # again and again would take a sixth of the first look.
+    gc.set_threshold(GARBAGE)
+    inbox: SimpleQueue[events.Event] = SimpleQueue()
+    supervisor = Supervisor(settings)
+    with Runtime(settings, environment, inbox.put, launched) as runtime:
+        first = introduced(settings, runtime.pid_to_kill, runtime.adopts)
+        runtime.perform([*first, *supervisor.start(monotonic())])
+        while not supervisor.finished:
+            for event in runtime.completed(next_event(inbox, supervisor.deadline)):
+                runtime.perform(supervisor.handle(event, monotonic()))
+    if supervisor.start_failure is not None:
+        failure = supervisor.start_failure
+        raise ReloaderError(failure.reason, failure.remedy, ExitCode(failure.exit_code))
+    if supervisor.died_by is not None:
+        signals.die_by(supervisor.died_by)
+    return supervisor.exit_code
+
+
+def next_event(inbox: SimpleQueue[events.Event], deadline: float | None) -> events.Event:
+    """The next event; DeadlinePassed as soon as the deadline is over, whatever else is waiting."""
+    if deadline is None:
+        return inbox.get()
+    left = deadline - monotonic()
+    if left <= 0:
+        return events.DeadlinePassed()
+    try:
+        return inbox.get(timeout=left)
+    except Empty:
+        return events.DeadlinePassed()
