@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from reloader.deciding.drain import REMINDERS
-from reloader.deciding.generation import Generation
+from reloader.deciding.generation import Generation, StartContext
 from reloader.deciding.transitions import (
     GENERATION_TABLE,
     WORKER_TABLE,
@@ -313,3 +313,19 @@ def test_a_start_that_took_long_is_told_though_it_is_taken_as_ready_by_then() ->
     assert worker.deadline_passed(1.0) == []
     assert worker.shown_state is L.READY
     assert worker.started(1.2, 1, 100) == [effects.Tell(notices.Started(100, 1.2, 0.0, None))]
+
+
+def test_a_delay_before_the_next_start_is_no_shorter_for_having_been_suspended() -> None:
+    worker = worker_in(P.BACKOFF)
+    before = worker.deadline
+    assert before is not None
+    worker.postpone(60.0)
+    assert worker.deadline == before + 60.0
+
+
+def test_the_end_of_a_generation_that_was_never_started_is_impossible() -> None:
+    worker = Worker(settings())
+    worker.alive.add(Generation(1, settings(), 0.0, StartContext()))
+    with pytest.raises(ImpossibleError, match="while stopped"):
+        worker.exited(1.0, 1, OK)
+    assert worker.state is P.STOPPED
