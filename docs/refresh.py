@@ -18,6 +18,7 @@ from typing import Any
 
 from reloader.cli.help import long_help, short_help
 from reloader.cli.main import RUN
+from reloader.cli.options import PARAMS, Option
 from reloader.deciding.transitions import GENERATION_TABLE, WORKER_TABLE
 from reloader.presets import describe
 from reloader.presets.table import PRESETS
@@ -163,6 +164,26 @@ def workers() -> str:
     return "\n".join(lines)
 
 
+def settings_keys() -> str:
+    """The keys of settings files, by the kind of their value, in the order of the help."""
+    kinds: dict[str, list[str]] = {
+        "a string or a list of strings": [],
+        "`true` or `false`": [],
+        "a string, or a number (of seconds, where it is a time)": [],
+        "how often the option would be given": [],
+    }
+    lists, switches, texts, counts = kinds.values()
+    for param in PARAMS:
+        if isinstance(param, Option) and param.name != "module":
+            some = (
+                lists if param.multiple else counts if param.count else switches if param.is_flag else texts
+            )
+            some.append(f"`{str(param.name).replace('_', '-')}`")
+    lines = ["| keys | value |", "| --- | --- |"]
+    lines += [f"| {', '.join(keys)} | {value} |" for value, keys in kinds.items()]
+    return "\n".join(lines)
+
+
 def reloads() -> str:
     """What many reloads under a stream of tasks came to, system by system, as one table."""
     lines = [
@@ -286,6 +307,7 @@ PARTS: dict[tuple[str, str], Callable[[], str]] = {
     ("docs/architecture.md", "arrows"): arrows,
     ("docs/architecture.md", "table of a generation"): lambda: _drawn("generation", GENERATION_TABLE),
     ("docs/architecture.md", "table of the worker"): lambda: _drawn("worker", WORKER_TABLE),
+    ("docs/reference.md", "settings keys"): settings_keys,
     ("docs/reference.md", "known workers"): workers,
     ("docs/concepts/stopping.md", "fronts"): fronts,
     ("docs/concepts/stopping.md", "queues behind fronts"): behind,
