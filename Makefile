@@ -6,7 +6,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 NEEDED := --group test --group lint --group bench
 
-.PHONY: help demo test test-quick workers schedules fronts lint bench queues node-fronts environments torch
+.PHONY: help demo test test-quick coverage coverage-deciding workers schedules fronts lint bench queues node-fronts environments torch
 
 help:  ## show this
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile
@@ -19,6 +19,23 @@ test: $(INSTALLED) queues node-fronts  ## the tests; some of them: ARGS="-k NAME
 
 test-quick: $(INSTALLED) node-fronts  ## the tests without those that drive real task queues
 	$(BIN)/pytest -n 6 --dist worksteal -m "not integration" $(ARGS)
+
+# The tests of the parts, and of the command as a user runs it. While it is measured all is slower, and a worker of
+# another user cannot write what was measured of it: a few of these tests fail then. It is make test that judges.
+MEASURED := $(filter-out tests/benchmarks tests/integration tests/warm,$(patsubst %/,%,$(wildcard tests/*/)))
+
+coverage: $(INSTALLED) coverage-deciding  ## the lines and branches that the tests run, but for guards and workers that are forked
+	rm -f .coverage/data*
+	-RELOADER_TEST_SLOWDOWN=3 $(BIN)/coverage run -m pytest -n 6 --dist worksteal --quiet $(MEASURED) $(ARGS)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report --sort=cover
+
+coverage-deciding: $(INSTALLED)  ## what is decided must be tested, every line and branch, without the help of chance
+	rm -f .coverage/deciding*
+	$(BIN)/coverage run --data-file=.coverage/deciding --source=reloader/deciding -m pytest --quiet -p no:xdist \
+		tests/deciding --ignore tests/deciding/test_simulation.py
+	$(BIN)/coverage combine --quiet --data-file=.coverage/deciding
+	$(BIN)/coverage report --data-file=.coverage/deciding --fail-under=100
 
 workers: $(INSTALLED) queues  ## reload every task queue and scheduler 20 times: the tables of the README and docs/workers.md
 	PYTHONPATH=tests $(BIN)/python tests/integration/stream.py $(ARGS)

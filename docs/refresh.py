@@ -1,5 +1,5 @@
-"""Renews what the docs take from elsewhere: the two helps, the known workers, the tables of states,
-the figures.
+"""Renews what the docs take from elsewhere: the two helps, the known workers, the folders and what they
+import, the tables of states, the figures.
 
 Each stands between `<!-- NAME -->` and `<!-- end of NAME -->`. `python docs/refresh.py` writes them anew;
 a test fails where one is stale.
@@ -7,15 +7,18 @@ a test fails where one is stale.
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import re
 import statistics
+import textwrap
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from reloader.cli.help import long_help, short_help
 from reloader.cli.main import RUN
+from reloader.cli.options import PARAMS, Option
 from reloader.deciding.transitions import GENERATION_TABLE, WORKER_TABLE
 from reloader.presets import describe
 from reloader.presets.table import PRESETS
@@ -40,6 +43,10 @@ STEPS = {
     "rest": "all are stopped: STOPPED",
     "force": "all are killed; once more: finished",
     "follow_on_exit": "follow `--on-exit`",
+    "run": "STARTING",
+    "launch_again": "asked for again, at most 5 times; else ENDED",
+    "abandon_launch": "told, what was asked is killed",
+    "drain_started": "–, with the whole stop timeout",
     "drain": "DRAINING",
     "kill": "KILLING",
     "be_ready": "READY",
@@ -62,6 +69,62 @@ def _drawn(name: str, table: Mapping[Any, Mapping[Any, str]]) -> str:
     rows = [head, ["---"] * len(head)]
     rows += [[state.name, *(STEPS[step] for step in row.values())] for state, row in table.items()]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _shape() -> Any:
+    """The test that knows which folder may import which."""
+    path = ROOT / "tests" / "test_shape.py"
+    spec = importlib.util.spec_from_file_location("shape", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def folders() -> str:
+    """The folders of the package with their files, and the files beside them."""
+    package = ROOT / "reloader"
+    lines = ["reloader/"]
+    for path in sorted(package.iterdir(), key=lambda path: (path.is_dir(), path.name)):
+        if path.suffix == ".py":
+            lines.append(f"  {path.name}")
+        elif (path / "__init__.py").exists():
+            names = [str(file.relative_to(path))[: -len(".py")] for file in sorted(path.rglob("*.py"))]
+            text = ", ".join(name for name in names if name != "__init__")
+            head = f"  {path.name}/".ljust(16)
+            lines += textwrap.wrap(text, WIDTH, initial_indent=head, subsequent_indent=" " * len(head))
+    return _block("\n".join(lines))
+
+
+def arrows() -> str:
+    """Who imports whom, from those that everybody may import to the command line."""
+    shape = _shape()
+    left: dict[str, set[str]] = {
+        name: targets | shape.LATE.get(name, set()) for name, targets in shape.ARROWS.items()
+    }
+    lines = [
+        "| floor | part | imports as it is loaded | imports once it is needed |",
+        "| ---: | --- | --- | --- |",
+    ]
+    floor = 0
+    while left:
+        free = sorted(name for name, targets in left.items() if not targets & left.keys())
+        if not free:
+            raise SystemExit(f"these import each other: {', '.join(sorted(left))}")
+        for name in free:
+            cells = (_parts(shape.ARROWS[name]), _parts(shape.LATE.get(name, set())))
+            lines.append(f"| {floor} | {_parts({name})} | {' | '.join(cells)} |")
+            del left[name]
+        floor += 1
+    return "\n".join(lines)
+
+
+def _parts(names: set[str]) -> str:
+    """Parts of the package by their names: folders, and files beside them."""
+    package = ROOT / "reloader"
+    shown = (f"`{name}/`" if (package / name).is_dir() else f"`{name}.py`" for name in sorted(names))
+    return ", ".join(shown) or "–"
 
 
 # A bar that is quoted stands in a cell.
@@ -102,6 +165,26 @@ def workers() -> str:
             preset.killed,
         )
         lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
+    return "\n".join(lines)
+
+
+def settings_keys() -> str:
+    """The keys of settings files, by the kind of their value, in the order of the help."""
+    kinds: dict[str, list[str]] = {
+        "a string or a list of strings": [],
+        "`true` or `false`": [],
+        "a string, or a number (of seconds, where it is a time)": [],
+        "how often the option would be given": [],
+    }
+    lists, switches, texts, counts = kinds.values()
+    for param in PARAMS:
+        if isinstance(param, Option) and param.name != "module":
+            some = (
+                lists if param.multiple else counts if param.count else switches if param.is_flag else texts
+            )
+            some.append(f"`{str(param.name).replace('_', '-')}`")
+    lines = ["| keys | value |", "| --- | --- |"]
+    lines += [f"| {', '.join(keys)} | {value} |" for value, keys in kinds.items()]
     return "\n".join(lines)
 
 
@@ -224,8 +307,11 @@ PARTS: dict[tuple[str, str], Callable[[], str]] = {
     ("README.md", "workers"): reloads,
     ("docs/workers.md", "schedules"): schedules,
     ("docs/reference.md", "reloader --help"): lambda: _block(long_help(RUN, WIDTH)),
-    ("docs/concepts.md", "table of lives"): lambda: _drawn("generation", GENERATION_TABLE),
-    ("docs/concepts.md", "table of plans"): lambda: _drawn("plan", WORKER_TABLE),
+    ("docs/architecture.md", "folders"): folders,
+    ("docs/architecture.md", "arrows"): arrows,
+    ("docs/architecture.md", "table of a generation"): lambda: _drawn("generation", GENERATION_TABLE),
+    ("docs/architecture.md", "table of the worker"): lambda: _drawn("worker", WORKER_TABLE),
+    ("docs/reference.md", "settings keys"): settings_keys,
     ("docs/reference.md", "known workers"): workers,
     ("docs/concepts/stopping.md", "fronts"): fronts,
     ("docs/concepts/stopping.md", "queues behind fronts"): behind,

@@ -186,10 +186,9 @@ class Generation:
         """Whether it has come to be at work."""
         return self._work_began is not None
 
-    def last_start(self, now: float) -> notices.LastStart | None:
-        """How it came to be at work; None while it has not."""
-        if self._work_began is None:
-            return None
+    def last_start(self, now: float) -> notices.LastStart:
+        """How it came to be at work, once it `has_worked`."""
+        assert self._work_began is not None
         began, total, start = self._work_began
         asked = self._asked
         return notices.LastStart(

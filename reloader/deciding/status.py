@@ -5,6 +5,7 @@ from __future__ import annotations
 from reloader.deciding.pending_changes import PendingChanges
 from reloader.deciding.preflight_gate import PreflightGate
 from reloader.deciding.template_status import TemplateStatus
+from reloader.deciding.transitions import GenerationState, WorkerState
 from reloader.deciding.worker import Worker
 from reloader.messages import events, notices
 from reloader.settings import Settings
@@ -32,7 +33,7 @@ class StatusReport:
         worker = self._worker
         generations = tuple(
             notices.StatusOf(
-                *(one.state.value, one.pid, one.number, one.alive_for(now)),
+                *(_shown(one.state), one.pid, one.number, one.alive_for(now)),
                 self._cold if one.pid is not None and one.start_kind is None else one.start_kind,
             )
             for one in reversed(tuple(worker.alive))
@@ -45,8 +46,14 @@ class StatusReport:
             )
         pending = (worker.due(now), self._gate.pending, self._hints.pending)
         return notices.Status(
-            *(worker.shown_state.value, worker.generation, generations, paused),
+            *(_shown(worker.shown_state), worker.generation, generations, paused),
             tuple(one for one in pending if one is not None),
             last,
             self._warmth.template,
         )
+
+
+def _shown(state: WorkerState | GenerationState) -> str:
+    """The state as it is told: nobody needs to know whether a start is answered yet."""
+    shown = GenerationState.STARTING if state is GenerationState.LAUNCHING else state
+    return str(shown.value)

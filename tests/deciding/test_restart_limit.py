@@ -42,6 +42,18 @@ def test_who_goes_on_is_set_aside_for_ever_longer() -> None:
     assert loops.set_aside([FILE], 73.0) == {FILE: 120.0}
 
 
+def test_saves_of_a_file_that_is_set_aside_for_a_minute_do_not_make_it_longer() -> None:
+    loops = RestartLimit()
+    for second in range(MOST):
+        restart(loops, float(second))
+    restart(loops, 9.0)
+    assert restart(loops, 11.0)
+    assert not restart(loops, 12.0)
+    assert loops.deadline == 72.0
+    assert not restart(loops, 40.0)
+    assert loops.deadline == 72.0
+
+
 def test_a_file_that_was_left_alone_for_a_minute_starts_anew() -> None:
     loops = RestartLimit()
     for second in range(MOST):

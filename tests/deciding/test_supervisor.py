@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 
+from reloader.deciding.restart_limit import MOMENT, MOST
 from reloader.deciding.supervisor import PASSED_ON, Supervisor
 from reloader.deciding.transitions import GenerationState
 from reloader.messages import effects, events, notices
@@ -246,6 +247,14 @@ def test_on_exit_quit_passes_status_and_signal_on() -> None:
         assert (supervisor.exit_code, supervisor.died_by) == (code, died_by)
 
 
+def test_a_check_that_succeeds_after_the_worker_ended_the_run_starts_nothing() -> None:
+    supervisor = at_work(on_exit=OnExit.QUIT, check="true")
+    supervisor.handle(events.TreeCompared((A,), state=1), 2.0)
+    assert effects.FlushOutput() in supervisor.handle(events.WorkerExited(1, OK), 2.1)
+    assert supervisor.handle(events.PreflightPassed(1), 2.2) == [effects.LookAtPrompt(1)]
+    assert supervisor.handle(events.PromptSeen(1, False), 2.2) == []
+
+
 def test_a_command_that_cannot_be_run_ends_the_run() -> None:
     supervisor = Supervisor(Settings(command=("w",)))
     supervisor.start(0.0)
@@ -254,6 +263,116 @@ def test_a_command_that_cannot_be_run_ends_the_run() -> None:
     supervisor.handle(events.OutputFlushed(), 0.0)
     assert supervisor.finished
     assert supervisor.start_failure == failure
+
+
+# --- what the processes tell ----------------------------------------------------------------------
+
+SUDO = (events.ProcessInfo(101, "sudo"),)
+
+
+def test_what_holds_at_every_restart_is_told_once_in_a_run() -> None:
+    supervisor = at_work()
+    for event in (
+        *(events.TargetDoubtful(1, SUDO), events.TargetUnmoved(1, SUDO), events.SignalRefused(1, SUDO)),
+    ):
+        assert supervisor.handle(event, 2.0) == [effects.Tell(event)]
+        assert supervisor.handle(event, 3.0) == []
+
+
+def test_of_a_worker_that_cannot_be_signalled_no_endless_drain_is_awaited() -> None:
+    supervisor = at_work(stop_timeout=None)
+    supervisor.handle(events.SignalReceived(signal.SIGINT), 2.0)
+    supervisor.handle(events.SignalRefused(1, SUDO), 2.1)
+    kill_at = 2.1 + supervisor.settings.kill_timeout
+    assert effects.KillWorker(1) in supervisor.handle(events.DeadlinePassed(), kill_at)
+
+
+def test_a_refusal_that_is_known_too_late_changes_nothing() -> None:
+    supervisor = at_work()
+    assert supervisor.handle(events.SignalRefused(7, SUDO), 2.0) == [
+        effects.Tell(events.SignalRefused(7, SUDO))
+    ]
+    assert supervisor.worker.shown_state is GenerationState.READY
+
+
+def test_a_guard_that_is_lost_is_told_and_the_worker_started_again_when_it_has_drained() -> None:
+    supervisor = at_work()
+    assert supervisor.handle(events.GuardLost(1), 2.0) == [
+        effects.Tell(events.GuardLost(1)),
+        effects.StopWorker(1),
+        draining(),
+    ]
+    assert supervisor.handle(events.WorkerExited(1, OK), 3.0) == [
+        effects.ReapWorker(1),
+        effects.TakeBaseline(2, frozenset()),
+    ]
+
+
+def test_without_memory_for_two_the_old_one_drains_first() -> None:
+    supervisor = at_work(overlap=True)
+    supervisor.handle(events.TreeCompared((A,)), 2.0)
+    short = events.MemoryShort(2, needed=200, free=100)
+    assert supervisor.handle(short, 2.01)[:2] == [effects.Tell(short), effects.StopWorker(1)]
+
+
+def test_a_new_one_that_finds_the_port_of_the_old_one_in_use_starts_again_after_it() -> None:
+    supervisor = at_work(overlap=True)
+    supervisor.handle(events.TreeCompared((A,)), 2.0)
+    assert supervisor.handle(events.BaselineTaken(2), 2.1) == [effects.StartWorker(2)]
+    supervisor.handle(events.WorkerStarted(2, 200), 2.2)
+    assert supervisor.handle(events.AddressTaken(2, ("8000",)), 2.3) == []
+    assert supervisor.handle(events.WorkerExited(2, events.ExitStatus(code=1)), 2.4)[:3] == [
+        effects.ReapWorker(2),
+        effects.Tell(notices.AddressInUse(("8000",), 2)),
+        effects.StopWorker(1),
+    ]
+
+
+def test_a_worker_that_is_ready_is_learned_from_once() -> None:
+    settings = Settings(command=("w",), python=True, ready="ready", program=("python", "w.py"), warm=True)
+    assert settings.learns
+    supervisor = Supervisor(settings)
+    supervisor.start(0.0)
+    supervisor.handle(events.WorkerStarted(1, 100), 0.1)
+    assert effects.LearnFromWorker() in supervisor.handle(events.WorkerReady(1), 1.0)
+    assert effects.LearnFromWorker() not in supervisor.handle(events.WorkerReady(1), 1.1)
+
+
+# --- files that cause restart after restart -------------------------------------------------------
+
+
+def test_a_file_that_the_worker_writes_is_set_aside_and_looked_at_again_once_left_alone() -> None:
+    written = events.Change("/p/export.csv", events.Kind.CHANGED)
+    supervisor = at_work(on_exit=OnExit.WAIT)
+    for number in range(1, MOST + 1):
+        now = 2.0 + number
+        assert effects.StopWorker(number) in supervisor.handle(events.TreeCompared((written,)), now)
+        supervisor.handle(events.WorkerExited(number, OK), now + 0.1)
+        supervisor.handle(events.BaselineTaken(number + 1), now + 0.2)
+        supervisor.handle(events.WorkerStarted(number + 1, 100 + number), now + 0.3)
+        supervisor.handle(events.WorkerReady(number + 1), now + 0.4)
+    assert supervisor.handle(events.TreeCompared((written,)), 12.0) == [
+        effects.Tell(notices.SetAside(written.path, MOST, MOMENT))
+    ]
+    assert supervisor.handle(events.TreeCompared((written,)), 12.5) == [effects.Tell(notices.NothingNew())]
+    # Left alone since then.
+    assert supervisor.deadline == 12.5 + MOMENT
+    supervisor.handle(events.DeadlinePassed(), 14.5)
+    assert supervisor.handle(events.DeadlinePassed(), 14.6) == [
+        effects.CompareTree(frozenset({written.path}))
+    ]
+    assert effects.StopWorker(MOST + 1) in supervisor.handle(events.TreeCompared((written,)), 14.7)
+
+
+# --- our terminal ---------------------------------------------------------------------------------
+
+
+def test_a_new_size_of_our_terminal_is_the_workers_too() -> None:
+    assert at_work().handle(events.SignalReceived(signal.SIGWINCH), 2.0) == [effects.FollowSize()]
+
+
+def test_brought_to_the_foreground_we_read_the_terminal_and_take_over_its_size() -> None:
+    assert at_work().handle(events.CameToForeground(), 2.0) == [effects.TakeTerminal(), effects.FollowSize()]
 
 
 def test_ended_children_are_collected() -> None:

@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from reloader.deciding.drain import REMINDERS
-from reloader.deciding.generation import LAUNCH_TIMEOUT, LAUNCHES, Generation
+from reloader.deciding.generation import LAUNCH_TIMEOUT, LAUNCHES, Generation, StartContext
 from reloader.deciding.transitions import (
     GENERATION_TABLE,
     WORKER_TABLE,
@@ -375,3 +375,21 @@ def test_once_it_runs_it_has_its_whole_stop_timeout() -> None:
     assert worker.shown_state is L.DRAINING
     assert effects.KillWorker(1) not in worker.deadline_passed(30.0)
     assert effects.KillWorker(1) in worker.deadline_passed(61.0)
+
+
+def test_a_delay_before_the_next_start_is_no_shorter_for_having_been_suspended() -> None:
+    worker = worker_in(P.BACKOFF)
+    before = worker.deadline
+    assert before is not None
+    worker.postpone(60.0)
+    assert worker.deadline == before + 60.0
+
+
+def test_the_end_of_a_generation_that_was_never_started_is_impossible() -> None:
+    worker = Worker(settings())
+    one = Generation(1, settings(), 0.0, StartContext())
+    one.started(0.0, events.WorkerStarted(1, 100))
+    worker.alive.add(one)
+    with pytest.raises(ImpossibleError, match="while stopped"):
+        worker.exited(1.0, 1, OK)
+    assert worker.state is P.STOPPED
