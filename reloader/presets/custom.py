@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +11,7 @@ from reloader.common.run_folder import relative
 from reloader.errors import ReloaderError
 from reloader.presets.preset import SET_SO, Preset
 from reloader.presets.table import PRESETS
-from reloader.settings import StopTarget, parse_duration, parse_signal
+from reloader.settings import StopTarget, parse_choice, parse_duration, parse_pattern, parse_signal
 
 # The keys of such a table, and what each takes.
 KEYS: Mapping[str, type] = {
@@ -107,10 +106,7 @@ def _counts(preset: Preset, value: str) -> Preset:
 
 
 def _ready(preset: Preset, value: str) -> Preset:
-    try:
-        re.compile(value.encode())
-    except re.error as error:
-        raise ValueError(f"{value!r} is not a regular expression: {error}") from error
+    parse_pattern(value)
     # What the file says holds in every case.
     cases = tuple(
         case
@@ -119,17 +115,6 @@ def _ready(preset: Preset, value: str) -> Preset:
         for case in preset.cases
     )
     return preset._replace(ready=value or None, cases=cases)
-
-
-def _stop_target(preset: Preset, value: str) -> Preset:
-    if value not in (target.value for target in StopTarget):
-        raise ValueError(f"{value!r} is not one of 'worker', 'leader', 'tree'")
-    return preset._replace(stop_target=StopTarget(value))
-
-
-def _stop_timeout(preset: Preset, value: str) -> Preset:
-    seconds = parse_duration(value)
-    return preset._replace(stop_timeout=math.inf if seconds is None else seconds)
 
 
 def _overlap(preset: Preset, value: bool) -> Preset:
@@ -151,8 +136,8 @@ _SETTERS: Mapping[str, Callable[[Preset, Any], Preset]] = {
     "counts": _counts,
     "ready": _ready,
     "stop_signal": lambda preset, value: preset._replace(stop_signal=parse_signal(value)),
-    "stop_target": _stop_target,
-    "stop_timeout": _stop_timeout,
+    "stop_target": lambda preset, value: preset._replace(stop_target=parse_choice(StopTarget, value)),
+    "stop_timeout": lambda preset, value: preset._replace(stop_timeout=parse_duration(value)),
     "overlap": _overlap,
     "named_by": lambda preset, values: preset._replace(named_by=_options(values)),
     "own_name": lambda preset, value: preset._replace(own_name=value),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import textwrap
 from collections.abc import Iterator, Sequence
 
@@ -93,7 +92,7 @@ def stop_of(preset: Preset) -> str:
 
 def timeout_of(preset: Preset) -> str:
     """The stop timeout."""
-    return "no limit" if preset.stop_timeout == math.inf else f"{preset.stop_timeout:g} s"
+    return "no limit" if preset.stop_timeout is None else f"{preset.stop_timeout:g} s"
 
 
 def _condition(case: Case) -> str:

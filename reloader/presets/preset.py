@@ -68,8 +68,8 @@ class Preset(NamedTuple):
     """What drains it; None for INT where it is Python, and TERM where it is not."""
     stop_target: StopTarget = StopTarget.WORKER
     """Who gets it: the whole tree, where the first process does not pass it on."""
-    stop_timeout: float = FOR_TASKS
-    """How long a task in flight may take; infinity for as long as it wants."""
+    stop_timeout: float | None = FOR_TASKS
+    """How long a task in flight may take; None for as long as it wants."""
     apart: str = "two of it at once are not known to be safe"
     """Why a new generation must not start before the old one has drained; empty where it does.
 
