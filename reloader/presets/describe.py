@@ -78,7 +78,7 @@ def overlap_of(preset: Preset) -> str:
 def _numbers(preset: Preset) -> str:
     if not preset.own_name:
         return "; with overlap the name gets the generation's number, as w1.2"
-    _, *words = later_command(("",), ("",), 0, preset._replace(later_options=())) or ()
+    _, *words = later_command(("",), ("",), 0, preset.but(later_options=())) or ()
     added = " ".join(words).replace(NUMBER, "2")
     return f"; with overlap the name gets the generation's number, as w1.2, without one {added}"
 

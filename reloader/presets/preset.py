@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import signal
-from typing import NamedTuple
 
+from reloader.messages.base import Message
 from reloader.settings import StopTarget
 
 # How long a task in flight may take, in seconds, where nothing else is known.
@@ -13,7 +13,7 @@ FOR_TASKS = 60.0
 SET_SO = "it is set so"
 
 
-class Case(NamedTuple):
+class Case(Message):
     """What differs from the preset, or is worth a word, for some command lines or environments.
 
     It holds when everything holds that it names. An option is written `--name` or `--name=value`, and a
@@ -42,7 +42,7 @@ class Case(NamedTuple):
     """What to do about that."""
 
 
-class Preset(NamedTuple):
+class Preset(Message):
     """How a known worker behaves. Times are in seconds."""
 
     key: str
