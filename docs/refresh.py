@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from reloader.cli.help import long_help, short_help
-from reloader.cli.main import RUN
 from reloader.cli.options import PARAMS, Option
+from reloader.cli.parsing import RUN
 from reloader.deciding.transitions import GENERATION_TABLE, WORKER_TABLE
 from reloader.presets import describe
 from reloader.presets.table import PRESETS

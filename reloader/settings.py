@@ -1,28 +1,32 @@
-"""Everything that can be set, as one frozen value, and the parsers of durations and signal names.
+"""The settings of a run, as one frozen value with all defaults, and the parsers of their values.
 
-Nothing here reads files, options or the environment: `config.py` and `cli.py` do, and hand over text.
+Nothing here reads files, options or the environment; `cli/` does, and calls the parsers.
 """
 
 from __future__ import annotations
 
 import enum
-import re
 import signal
-from dataclasses import dataclass
 
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
-_DURATION = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*(ms|s|m|h|)")
+from reloader.messages.base import Message
 
-# Ready is assumed after this long, in seconds, when no line tells it.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TypeVar
+
+    Choice = TypeVar("Choice", bound=enum.Enum)
+
+# A worker without a ready line is taken as ready after so many seconds.
 ALIVE_IS_READY = 1.0
-# How long a ready line is awaited, in seconds, before the worker is taken as ready without it.
+# A worker with a ready line that does not come is taken as ready after so many seconds.
 START_TIMEOUT = 30.0
-
-
-# Where the number of the generation stands in a command; no word of a command can have it.
-NUMBER = "\0"
-# How often the tree is looked at, in seconds, where no events come.
+# Seconds between two looks at the files where no events come.
 POLL_INTERVAL = 1.0
+# Stands for the generation's number in the words of a command, which cannot hold NUL.
+NUMBER = "\0"
+# The longest duration that is taken, in seconds: system calls do not take every length of time.
+LONGEST = 366 * 86400.0
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
 
 
 class OnExit(enum.Enum):
@@ -34,7 +38,7 @@ class OnExit(enum.Enum):
 
 
 class Color(enum.Enum):
-    """Whether our prefix and lines are coloured."""
+    """Whether prefixes and our own lines are coloured."""
 
     AUTO = "auto"
     ALWAYS = "always"
@@ -45,13 +49,13 @@ class Tty(enum.Enum):
     """Whether the worker gets a pseudo-terminal."""
 
     AUTO = "auto"
-    """When standard output and standard error are one terminal; to read from, when only standard error is."""
+    """When standard output and error are one terminal; only for input, when just standard error is one."""
     ALWAYS = "always"
     NEVER = "never"
 
 
 class LogFormat(enum.Enum):
-    """How lines are shown."""
+    """How lines are written."""
 
     TEXT = "text"
     JSON = "json"
@@ -61,9 +65,9 @@ class Trigger(enum.Enum):
     """Which Python files restart the worker."""
 
     TREE = "tree"
-    """All that count."""
+    """Every file that counts."""
     LOADED = "loaded"
-    """Those of them that the worker has imported, and such beside the tree."""
+    """Of these the ones that the worker has imported, and imported files outside of the watched folders."""
 
 
 class RestartOn(enum.Enum):
@@ -74,85 +78,86 @@ class RestartOn(enum.Enum):
 
 
 class StopTarget(enum.Enum):
-    """Who gets the stop signal."""
+    """Which processes get the stop signal."""
 
     WORKER = "worker"
-    """The first process; what that runs, where it is a shell or a runner such as `uv run`."""
+    """The first process, or the one that it runs where it is a shell or a runner such as `uv run`."""
     LEADER = "leader"
     """The first process, whatever it is."""
     TREE = "tree"
     """Every process of the tree."""
 
 
-@dataclass(frozen=True)
-class Settings:
-    """One run of `reloader`. Times are in seconds."""
+class Settings(Message):
+    """The settings of one run. Times are in seconds; the values here are the defaults."""
 
     command: tuple[str, ...]
     name: str = "worker"
     python: bool = False
-    """The worker is a Python program: code and configuration count, and its output is unbuffered."""
+    """The worker is a Python program: only code and configuration count, and its output is unbuffered."""
     program: tuple[str, ...] = ()
-    """The command line of the worker's own process, without what stands in front of it.
+    """The command line of the worker's own process, without wrappers such as `uv run`.
 
-    Empty where that is not known for certain, as behind `make worker`.
+    Empty where it cannot be told for certain, as behind `make worker`.
     """
     folder: str = ""
-    """Where the program runs, seen from where the command does; empty for the same."""
+    """The program's folder, relative to that of the command; empty for the same."""
     later: tuple[str, ...] = ()
-    """The command of generations but the first, with NUMBER where theirs goes; empty where it is the same."""
+    """The command of the second and later generations, with NUMBER for theirs; empty for the same command."""
     warm: bool = False
     """Fork workers from a process that has imported what does not change, where that is possible."""
     why_cold: str | None = None
-    """Why no start is ever warm, where none is."""
+    """The reason why no start can be warm; None where they can."""
     interpreter: str | None = None
-    """The program whose syntax the worker's code is in; None for our own Python's."""
+    """The worker's Python interpreter, which checks the syntax of its code; None for our own."""
     preset: str | None = None
-    """The known worker that it is."""
+    """The key of the preset that was recognised or chosen."""
     cautions: tuple[tuple[str, str], ...] = ()
-    """What the user is to know of this worker from the start, each with what to do about it."""
+    """What the user is warned of at the start: pairs of a sentence and a remedy."""
     hurried: tuple[tuple[float, str, str], ...] = ()
-    """What the user is to know where restarts come this soon, in seconds, each with what to do about it."""
+    """What the user is warned of when restarts follow within so many seconds: seconds, sentence, remedy."""
     watch: tuple[str, ...] = (".",)
     ignore: tuple[str, ...] = ()
     include: tuple[str, ...] = ()
     gitignore: bool = True
     debounce: float = 0.05
     max_wait: float = 2.0
+    """Changes that keep coming are acted upon after so long."""
     restart_on: RestartOn = RestartOn.CHANGE
     trigger: Trigger = Trigger.TREE
     hold: bool = True
     """Broken code does not stop a working worker."""
     poll: float | None = None
-    """Look at the tree this often, in seconds, instead of waiting for events; None where events come."""
+    """Look at the files this often instead of waiting for events; None waits for events where they come."""
     check: str | None = None
-    """A command line for the shell that must succeed before a working worker is stopped."""
+    """A shell command that must succeed before a working worker is stopped."""
     stop_signal: int = signal.SIGTERM
     stop_target: StopTarget = StopTarget.WORKER
     sudo_kill: bool = False
     stop_timeout: float | None = 10.0
     """Seconds from the stop signal to SIGKILL; None waits for ever."""
     killed: str = ""
-    """What becomes of a task that is killed, where that is known: a sentence without its end."""
+    """What becomes of a task that is killed, where that is known: a sentence without its full stop."""
     kill_timeout: float = 5.0
+    """Seconds after which a worker that SIGKILL did not end is told of."""
     overlap: bool = False
     """Start the new code beside the old, which is drained once the new one is ready."""
     apart: str = ""
-    """Why generations do not overlap, where that is known."""
+    """The reason why generations do not overlap, where that is known."""
     max_draining: int = 3
-    """With `overlap`, so many generations may drain at once."""
+    """With `overlap`, how many generations may drain at once."""
     start_timeout: float | None = None
-    """Seconds after which a start is over, one way or the other; None for what `ready_within` says."""
+    """Seconds after which a starting worker is taken as ready or given up; None: see `ready_within`."""
     on_exit: OnExit = OnExit.WAIT
     ready: str | None = None
     """A regular expression for the output line by which the worker is ready."""
     prefix: bool = True
     timestamps: bool = False
     color: Color = Color.AUTO
-    tty: Tty = Tty.NEVER
+    tty: Tty = Tty.AUTO
     log_format: LogFormat = LogFormat.TEXT
     verbosity: int = 0
-    """Below 0: only what needs the user's attention; above: why things were done or not."""
+    """Below 0: only what needs the user's attention; above 0: also why things were done or not."""
 
     def command_of(self, generation: int) -> tuple[str, ...]:
         """The command that this generation runs."""
@@ -161,36 +166,32 @@ class Settings:
         return tuple(word.replace(NUMBER, str(generation)) for word in self.later)
 
     def program_of(self, generation: int) -> tuple[str, ...]:
-        """Its `program`."""
+        """The `program` of this generation."""
         if generation <= 1 or not self.later:
             return self.program
         return self.command_of(generation)[len(self.command) - len(self.program) :]
 
     @property
     def learns(self) -> bool:
-        """Whether it is to be known what the worker imports."""
+        """Whether the worker's imports must be recorded."""
         return self.warm or (self.trigger is Trigger.LOADED and self.python and bool(self.program))
 
     @property
     def interval(self) -> float:
-        """Seconds between two looks where no events come."""
+        """Seconds between two looks at the files where no events come."""
         return POLL_INTERVAL if self.poll is None else self.poll
 
     @property
     def room(self) -> int:
-        """How many generations may still be there when the next one starts."""
+        """How many generations may still drain when the next one starts."""
         return self.max_draining if self.overlap else 0
 
     @property
     def ready_within(self) -> float:
-        """Seconds after which a started worker is taken as ready, or for one that will not be."""
+        """Seconds after which a starting worker is taken as ready, or given up."""
         if self.start_timeout is not None:
             return self.start_timeout
         return START_TIMEOUT if self.ready else ALIVE_IS_READY
-
-
-# Of a duration, in seconds: no system call takes any length of time.
-LONGEST = 366 * 86400.0
 
 
 def parse_duration(text: str) -> float | None:
@@ -198,16 +199,17 @@ def parse_duration(text: str) -> float | None:
 
     Raises ValueError with a sentence for the user.
     """
+    import re
+
     cleaned = text.strip().lower()
     if cleaned == "none":
         return None
-    match = _DURATION.fullmatch(cleaned)
+    match = re.fullmatch(r"(\d+(?:\.\d*)?|\.\d+)\s*(ms|s|m|h|)", cleaned)
     if match is None:
         raise ValueError(f"{text!r} is not a duration; write for example 200ms, 5s, 2m or none")
     seconds = float(match[1]) * _UNITS[match[2]]
     if seconds > LONGEST:
-        shown = text if len(text) <= 20 else f"{text[:20]}..."
-        raise ValueError(f"{shown!r} is longer than a year; write none for no limit")
+        raise ValueError(f"{_short(text)!r} is longer than a year; write none for no limit")
     return seconds
 
 
@@ -228,6 +230,47 @@ def parse_signal(text: str) -> int:
     close = difflib.get_close_matches(name, known, n=1)
     suggestion = f"did you mean {close[0]}?" if close else "write for example INT, TERM or HUP"
     raise ValueError(f"{text!r} is not a signal; {suggestion}")
+
+
+def parse_count(text: str) -> int:
+    """A number of things, one at least.
+
+    Raises ValueError with a sentence for the user.
+    """
+    cleaned = text.strip()
+    if not (cleaned.isascii() and cleaned.isdecimal() and len(cleaned) < 10 and int(cleaned)):
+        raise ValueError(f"{_short(text)!r} is not a number of at least 1")
+    return int(cleaned)
+
+
+def parse_pattern(text: str) -> str:
+    """The text, if it is a regular expression for bytes.
+
+    Raises ValueError with a sentence for the user.
+    """
+    import re
+
+    try:
+        re.compile(text.encode())
+    except re.error as error:
+        raise ValueError(f"{text!r} is not a regular expression: {error}") from error
+    return text
+
+
+def parse_choice(kind: type[Choice], text: str) -> Choice:
+    """The member of the enumeration that has this value.
+
+    Raises ValueError with a sentence for the user.
+    """
+    try:
+        return kind(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is not one of {', '.join(repr(one.value) for one in kind)}") from None
+
+
+def _short(text: str) -> str:
+    """The text as it can be shown in one line."""
+    return text if len(text) <= 40 else f"{text[:40]}..."
 
 
 def signal_name(number: int) -> str:

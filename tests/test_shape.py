@@ -20,14 +20,14 @@ ARROWS: dict[str, set[str]] = {
     "__init__": set(),
     "__main__": set(),
     "errors": set(),
-    "settings": set(),
+    "settings": {"messages"},
     "common": {"errors"},
     "messages": set(),
     "deciding": {"errors", "messages", "settings"},
     "guard": {"common"},
     "in_worker": {"common", "guard"},
-    "terminal": {"guard", "messages"},
-    "presets": {"common", "errors", "settings"},
+    "terminal": {"common", "guard", "messages"},
+    "presets": {"common", "errors", "messages", "settings"},
     "showing": {"common", "errors", "messages", "settings"},
     "watching": {"common", "messages", "settings"},
     "controlling": {"common", "messages"},
@@ -38,15 +38,15 @@ ARROWS: dict[str, set[str]] = {
         "terminal",
     },
     "cli": {
-        *("__init__", "common", "controlling", "errors", "messages", "presets", "settings", "showing"),
-        "watching",
+        *("__init__", "common", "controlling", "errors", "messages", "presets", "processes", "settings"),
+        *("showing", "watching"),
     },
 }
 # What may be imported besides once a run begins, since it costs time.
 LATE = {
     "__main__": {"cli", "common"},
     "app": {"controlling", "warm", "watching"},
-    "cli": {"app", "processes", "warm"},
+    "cli": {"app", "warm"},
 }
 # What runs in the guard, the forkserver or the worker's own interpreter.
 BELOW = ("guard", "in_worker")
@@ -179,7 +179,7 @@ def test_no_arrow_is_allowed_that_is_not_there(name: str) -> None:
 
 def test_the_check_of_arrows_would_see_a_wrong_one() -> None:
     assert _ours("app/main_loop.py", late=False) >= {"deciding", "processes"}
-    assert _ours("cli/main.py", late=True) >= {"app", "processes"}
+    assert _ours("cli/run.py", late=True) >= {"app"}
     assert not _ours("app/main_loop.py", late=False) <= ARROWS["watching"] | {"watching"}
 
 
@@ -222,7 +222,7 @@ def test_what_runs_below_is_for_old_pythons_and_needs_nothing_else(file: str) ->
 def test_the_check_of_old_pythons_would_see_a_new_one() -> None:
     with pytest.raises(SyntaxError):
         ast.parse("match 1:\n    case 1: pass\n", feature_version=(3, 8))
-    assert not _others("cli/main.py") <= set(sys.stdlib_module_names)
+    assert not _others("cli/options.py") <= set(sys.stdlib_module_names)
 
 
 # --- deciding -------------------------------------------------------------------------------------

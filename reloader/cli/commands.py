@@ -1,24 +1,37 @@
-"""What can be asked without a worker: what would be watched and why, and which workers are known."""
+"""The commands beside the run, each with its click command; none of them starts a worker.
+
+`main.VERBS` names them. Nothing of this is imported for a run.
+"""
 
 from __future__ import annotations
 
+import json as json_text
 import os
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
+from typing import Any
 
 import click
 
+from reloader.cli.help import Section
+from reloader.cli.options import PARAMS
+from reloader.cli.parsing import Command, Question
+from reloader.cli.resolve import build
 from reloader.common import trust
 from reloader.common.run_folder import run_folder
+from reloader.controlling import client, protocol
+from reloader.errors import ExitCode, ReloaderError
 from reloader.messages import events
 from reloader.presets import custom, describe
 from reloader.presets.preset import Preset
+from reloader.presets.table import PRESETS
 from reloader.settings import Settings, Trigger
 from reloader.showing.console import printable
 from reloader.showing.phrases import path_shown
+from reloader.showing.report import status_lines
 from reloader.watching import explain
 from reloader.watching.folder import identity_of
 from reloader.watching.gitignore_patterns import Rule
@@ -27,16 +40,21 @@ from reloader.watching.mounts import mount_of, mounts, silent_places
 from reloader.watching.tree import Tree
 from reloader.watching.watcher import Watcher
 
-# An event that takes longer than this, in seconds, does not come.
+# How long the doctor waits for the event of its own write, in seconds.
 PATIENCE = 2.0
-# So many of the rules that prune are named; the rest are counted.
+# The doctor names so many of the rules that leave folders out, and counts the rest.
 NAMED = 8
-# The machine's limit, and that of the user namespace (a container may have one of its own).
+# The machine's limit of watches, and that of the user namespace (a container may have one of its own).
 LIMITS = ("/proc/sys/fs/inotify/max_user_watches", "/proc/sys/user/max_inotify_watches")
+_OF_WATCHING = [option for option in PARAMS if option.section is Section.WATCHING]
 
 
-def why(settings: Settings, paths: Sequence[str]) -> int:
+# --- why ------------------------------------------------------------------------------------------
+
+
+def _why(paths: Sequence[str], **given: Any) -> int:
     """Say of each path whether it counts and by which rule; 0 when all of them do, else 1."""
+    settings = build(given)
     imported = _imported(settings)
     reasons = [explain.explain(settings, path, imported) for path in paths]
     for path, reason in zip(paths, reasons, strict=True):
@@ -66,14 +84,27 @@ def _source(source: str, line: int) -> str:
     return f"{path_shown(source)}:{line}" if os.path.isabs(source) else source
 
 
-def presets(known: Sequence[Preset], key: str | None) -> int:
+why = Question("why", [*_OF_WATCHING, click.Argument(["paths"], nargs=-1, required=True)], callback=_why)
+
+
+# --- presets --------------------------------------------------------------------------------------
+
+
+def _presets(key: str | None = None, presets: Sequence[Preset] = PRESETS, **_settings: Any) -> int:
     """List the known workers, or tell all of one. Raises ReloaderError when there is none of that name."""
-    click.echo(describe.listed(known) if key is None else describe.told(custom.named(key, known)))
+    click.echo(describe.listed(presets) if key is None else describe.told(custom.named(key, presets)))
     return 0
 
 
-def doctor(settings: Settings) -> int:
+presets = Command("presets", [click.Argument(["key"], required=False, metavar="[NAME]")], callback=_presets)
+
+
+# --- doctor ---------------------------------------------------------------------------------------
+
+
+def _doctor(**given: Any) -> int:
     """Print what would be watched and what would go wrong; 1 if something would."""
+    settings = build(given)
     unreadable: list[str] = []
     refused: list[str] = []
     tree = Tree(
@@ -180,3 +211,58 @@ def _canary(root: str) -> tuple[float | None, str]:
         watcher.close()
         thread.join(PATIENCE)
     return None, f"no event came within {PATIENCE:g} s of a write; --poll looks instead"
+
+
+doctor = Question("doctor", _OF_WATCHING, callback=_doctor)
+
+
+# --- status ---------------------------------------------------------------------------------------
+
+
+def _status(json: bool = False) -> int:
+    """Tell of every run in this folder, or else in the nearest one above it that has some; 0 if one answers.
+
+    Raises ReloaderError where runs cannot be looked for, or there are none.
+    """
+    here = run_folder()
+    try:
+        answers, silent = client.ask(events.Verb.STATUS, here, os.environ)
+    except OSError as error:
+        where = printable(str(error.filename or here))
+        raise ReloaderError(
+            f"cannot look for runs in {where}: {(error.strerror or str(error)).lower()}",
+            f"ls -ld {where}; it must be yours, and closed to others",
+            ExitCode.FAILED,
+        ) from error
+    if not answers and not silent:
+        raise ReloaderError(
+            f"no reloader runs in {printable(here)}, nor in a folder above it",
+            "call it where reloader was started; a run with -v tells why it cannot be asked",
+            ExitCode.FAILED,
+        )
+    for one in answers:
+        if json:
+            click.echo(json_text.dumps(one))
+        else:
+            _tell(one)
+    for quiet in silent:
+        pid = "" if quiet.pid is None else f" (pid {quiet.pid})"
+        click.echo(f"reloader: a run{pid} {printable(quiet.why)}", err=True)
+    return ExitCode.OK if answers else ExitCode.FAILED
+
+
+def _tell(answer: dict[str, object]) -> None:
+    try:
+        known = protocol.status_of(answer)
+    except protocol.RefusedError as refused:
+        raise ReloaderError(
+            f"a run of another version answers: {refused}", "reloader status --json", ExitCode.FAILED
+        ) from refused
+    for line in status_lines(known, printable(str(answer.get("name")))):
+        click.echo(line)
+    folder = printable(str(answer.get("folder")))
+    command = printable(" ".join(map(str, answer["command"]))) if isinstance(answer["command"], list) else ""
+    click.echo(f"  reloader    pid {answer.get('pid')} in {folder}: {command}")
+
+
+status = Command("status", [click.Option(["--json"], is_flag=True)], reads_file=False, callback=_status)

@@ -1,13 +1,19 @@
-"""The two helps: `-h` has one line an option, `--help` everything. Both are drawn from the options."""
+"""The texts of `-h`, with one line for each option, and `--help`, with everything; made from the options."""
 
 from __future__ import annotations
 
 import enum
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import click
 
-# Narrower texts cannot be read, in columns.
+from reloader.settings import Settings
+
+if TYPE_CHECKING:
+    from reloader.cli.options import Option
+
+# The least width of the text, in columns; narrower text cannot be read.
 _NARROWEST = 20
 
 USAGE = """\
@@ -72,16 +78,16 @@ class Section(enum.Enum):
 
 
 def short_help(command: click.Command) -> str:
-    """What `-h` shows."""
+    """The text of `-h`."""
     lines = [USAGE, "", command.help or ""]
     for section in Section:
         lines += ["", f"{section.value}:"]
-        lines += [f"  {_names(option):<34} {option.help}" for option in _options(command, section)]
+        lines += [f"  {_names(option):<34} {_line(option)}" for option in _options(command, section)]
     return "\n".join(lines)
 
 
 def long_help(command: click.Command, columns: int | None = None) -> str:
-    """What `--help` shows, in that many columns or as many as the terminal has, up to 100."""
+    """The text of `--help`, for so many columns, or as many as the terminal has, up to 100."""
     import shutil
     import textwrap
 
@@ -90,19 +96,38 @@ def long_help(command: click.Command, columns: int | None = None) -> str:
     for section in Section:
         lines += ["", f"{section.value}:"]
         for option in _options(command, section):
-            text = f"{option.help} {getattr(option, 'details', '')}"
+            text = f"{_line(option)} {option.details}"
             lines += [f"  {_names(option)}"]
             lines += textwrap.wrap(text, width, initial_indent=" " * 6, subsequent_indent=" " * 6)
     return "\n".join([*lines, "", command.epilog or ""])
 
 
-def _options(command: click.Command, section: Section) -> Iterator[click.Option]:
+def _options(command: click.Command, section: Section) -> Iterator[Option]:
     for param in command.params:
-        if isinstance(param, click.Option) and getattr(param, "section", None) is section:
-            yield param
+        if getattr(param, "section", None) is section:
+            yield param  # type: ignore[misc]  # who has a section is an Option
 
 
-def _names(option: click.Option) -> str:
+def _line(option: Option) -> str:
+    """What the option does, and its default."""
+    default = option.computed or _shown(getattr(Settings, str(option.name), None))
+    return f"{option.help} [default: {default}]" if default else str(option.help)
+
+
+def _shown(default: object) -> str:
+    """A default of Settings as one would write it; empty for nothing."""
+    if isinstance(default, enum.Enum):
+        return str(default.value)
+    if isinstance(default, bool):
+        return "yes" if default else "no"
+    if isinstance(default, float):
+        return f"{default:g}s" if default >= 1 else f"{default * 1000:g}ms"
+    if isinstance(default, tuple):
+        return " ".join(default)
+    return "" if default is None else str(default)
+
+
+def _names(option: Option) -> str:
     short = [name for name in option.opts if not name.startswith("--")]
     long = [name for name in (*option.opts, *option.secondary_opts) if name.startswith("--")]
     value = (

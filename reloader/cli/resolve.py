@@ -1,11 +1,11 @@
-"""From what was given by options, environment and files to the settings of a run."""
+"""The settings of a run, from what the user has given, what is known of the worker, and the defaults."""
 
 from __future__ import annotations
 
-import math
 import os
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from reloader.errors import ReloaderError
@@ -15,73 +15,63 @@ from reloader.presets.generation_command import later_command
 from reloader.presets.preset import SET_SO, Preset
 from reloader.presets.table import PRESETS
 from reloader.presets.whole_command import startable
-from reloader.settings import (
-    Color,
-    LogFormat,
-    OnExit,
-    RestartOn,
-    Settings,
-    StopTarget,
-    Trigger,
-    Tty,
-    parse_signal,
-)
+from reloader.settings import Settings
+
+# What is given and no setting by itself.
+_NO_SETTINGS = ("command", "module", "preset", "presets", "verbose", "quiet")
 
 
-def build(given: dict[str, Any], presets: Sequence[Preset] = PRESETS) -> Settings:
-    """Settings from the options, the environment and a file, all of them given; then a preset, then defaults.
+def build(given: Mapping[str, Any]) -> Settings:
+    """The settings: what is given comes first, then the preset, then the defaults.
 
-    Raises ReloaderError for what cannot be.
+    `given` holds what the user has set, by the names of the options, and the `command`; `presets` are the
+    known workers of a settings file. Raises ReloaderError for what cannot be.
     """
-    command = tuple(given["command"])
-    if given["module"]:
+    given = {key: value for key, value in given.items() if value not in ((), "")}
+    command: tuple[str, ...] = tuple(given.get("command", ()))
+    if "module" in given:
         command = (_interpreter(), "-m", given["module"], *command)
     if not command:
         raise ReloaderError("no command given", "reloader -- python manage.py qcluster")
     command = startable(command)
-    recognised = _recognised(command, given.get("preset"), presets)
+    recognised = _recognised(command, given.get("preset"), given.get("presets", PRESETS))
     environment = {**os.environ, **recognised.environment}
     preset = recognised.preset
     if preset is not None:
         preset = applied(preset, recognised.arguments, environment)
     values = _known_of(recognised, preset)
-    values |= {key: value for key, value in given.items() if value not in (None, (), "")}
-    for key in ("command", "module", "verbose", "quiet"):
-        values.pop(key, None)
-    values["preset"] = preset.key if preset is not None else None
+    values |= {key: value for key, value in given.items() if key not in _NO_SETTINGS}
     values |= _beside(command, recognised, preset, given.get("overlap"))
     if preset is not None:
+        values["preset"] = preset.key
         values["cautions"] += cautions(
             *(preset, recognised.arguments, environment, values["stop_signal"], values["overlap"])
         )
         values["hurried"] = hurried(preset, recognised.arguments, environment)
-    values["why_cold"] = _why_cold(values["warm"], recognised)
+    values["why_cold"] = _why_cold(given.get("warm", True), recognised)
     values["warm"] = values["why_cold"] is None
-    values["trigger"] = Trigger(values.get("trigger", "tree"))
-    values["stop_target"] = StopTarget(values.get("stop_target", "worker"))
-    values["on_exit"] = OnExit(values.get("on_exit", "wait"))
-    values["restart_on"] = RestartOn(values.get("restart_on", "change"))
-    values["color"] = Color(values.get("color", "auto"))
-    values["log_format"] = LogFormat(values.get("log_format", "text"))
-    values["tty"] = Tty(values.get("tty", "auto"))
-    if values.get("stop_timeout") == math.inf:
-        values["stop_timeout"] = None
-    if values.get("poll") in (0, math.inf):
-        raise ReloaderError("--poll needs a time between two looks", "write for example --poll 1s")
-    if values.get("start_timeout") in (0, math.inf):
-        raise ReloaderError(
-            "--start-timeout needs a time after which a start is over", "write for example --start-timeout 2m"
-        )
-    if values.get("debounce") == math.inf:
-        raise ReloaderError("--debounce none would never restart", "write for example --debounce 50ms")
-    settings = Settings(command=command, verbosity=given["verbose"] - given["quiet"], **values)
+    _check_durations(given)
+    verbosity = given.get("verbose", 0) - given.get("quiet", 0)
+    settings = Settings(command=command, verbosity=verbosity, **values)
     for path in settings.watch:
         _must_be_watchable(path)
     return settings
 
 
+def _check_durations(given: Mapping[str, Any]) -> None:
+    """Raise ReloaderError for no time, or none at all, where there must be one."""
+    if given.get("poll", 1) in (0, None):
+        raise ReloaderError("--poll needs a time between two looks", "write for example --poll 1s")
+    if given.get("start_timeout", 1) in (0, None):
+        raise ReloaderError(
+            "--start-timeout needs a time after which a start is over", "write for example --start-timeout 2m"
+        )
+    if given.get("debounce", 1) is None:
+        raise ReloaderError("--debounce none would never restart", "write for example --debounce 50ms")
+
+
 def _why_cold(wanted: bool, recognised: Detected) -> str | None:
-    """Why no start of such a worker is warm; None where that can be."""
+    """The reason why no start of such a worker can be warm; None where it can."""
     if not recognised.python:
         return "not a Python program, as far as can be seen"
     if not wanted:
@@ -90,7 +80,7 @@ def _why_cold(wanted: bool, recognised: Detected) -> str | None:
         return recognised.why_cold
     if not recognised.is_sure:
         return "what starts the worker does not tell how"
-    # By its documented rules it would work elsewhere; it has not been tried there.
+    # It should work on other systems, but has not been tried there.
     return None if sys.platform == "linux" else "warm starts are tried on Linux alone"
 
 
@@ -107,10 +97,9 @@ def _recognised(command: Sequence[str], choice: str | None, presets: Sequence[Pr
 def _beside(
     command: Sequence[str], recognised: Detected, preset: Preset | None, wanted: bool | None
 ) -> dict[str, Any]:
-    """Whether the new generation starts beside the old one, and by which command; or why it does not.
+    """The settings about generations beside each other: whether they overlap, by which command, or why not.
 
-    It does where the user wants it, or says nothing and the preset, whose cases are applied, knows that it
-    is safe.
+    They do where the user wants it, or says nothing and the preset (with its cases) says that it is safe.
     """
     if wanted is False or preset is None:
         return {"overlap": bool(wanted), "apart": SET_SO if wanted is False else "", "cautions": ()}
@@ -130,7 +119,7 @@ def _beside(
 
 
 def _known_of(recognised: Detected, preset: Preset | None) -> dict[str, Any]:
-    """The settings that follow from the command; the preset's cases are applied."""
+    """The settings that follow from the command and from the preset, in which its cases are applied."""
     from reloader.showing.managers import is_below_manager
 
     values: dict[str, Any] = {
@@ -140,8 +129,7 @@ def _known_of(recognised: Detected, preset: Preset | None) -> dict[str, Any]:
         "interpreter": recognised.interpreter,
         "program": recognised.words if recognised.is_sure else (),
         "folder": recognised.folder,
-        "warm": recognised.python,
-        "stop_signal": parse_signal("INT" if recognised.python else "TERM"),
+        "stop_signal": signal.SIGINT if recognised.python else signal.SIGTERM,
     }
     if preset is not None:
         values |= {

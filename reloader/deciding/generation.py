@@ -6,12 +6,12 @@ It knows nothing of what is wanted of the worker, nor of other generations.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from reloader.deciding.drain import Drain, kill
 from reloader.deciding.transitions import GENERATION_TABLE, GenerationInput, GenerationState, ImpossibleError
 from reloader.messages import effects, events, notices
+from reloader.messages.base import Message
 from reloader.settings import Settings
 
 # So long, in seconds, the guard of a new worker is awaited before what was asked for it is killed.
@@ -20,8 +20,7 @@ LAUNCH_TIMEOUT = 10.0
 LAUNCHES = 5
 
 
-@dataclass(frozen=True)
-class StartContext:
+class StartContext(Message):
     """How a start came about. Times are as the main loop gives them, in seconds."""
 
     noticed_at: float = 0.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
-    from typing_extensions import dataclass_transform
+    from typing_extensions import Self, dataclass_transform
 else:
 
     def dataclass_transform(**_options: bool) -> Any:
@@ -41,6 +41,10 @@ class Message:
                 except AttributeError:
                     raise TypeError(f"{type(self).__name__}: {field} is missing") from None
         self.__dict__.update(values)
+
+    def but(self, **changes: Any) -> Self:
+        """The same value, but for these fields."""
+        return type(self)(**{**self.__dict__, **changes})
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"{type(self).__name__} cannot be changed")

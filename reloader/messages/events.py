@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
 
 from reloader.messages.base import Message
 
@@ -18,12 +17,20 @@ class Kind(enum.Enum):
     """Of the worker's folder: there is another one of its name."""
 
 
-@dataclass(frozen=True, order=True)
-class Change:
-    """One path that differs from the snapshot of the last start."""
+class Change(Message):
+    """One path that differs from the snapshot of the last start. Changes of one path are equal."""
 
     path: str
-    kind: Kind = field(compare=False)
+    kind: Kind
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Change) and self.path == other.path
+
+    def __hash__(self) -> int:
+        return hash(self.path)
+
+    def __lt__(self, other: Change) -> bool:
+        return self.path < other.path
 
 
 class Sameness(enum.Enum):

@@ -12,9 +12,9 @@ def applied(preset: Preset, arguments: Sequence[str], environment: Mapping[str, 
     for case in preset.cases:
         if case.stop_signal is None and _holds(case, arguments, environment):
             if case.ready is not None:
-                preset = preset._replace(ready=case.ready or None)
+                preset = preset.but(ready=case.ready or None)
             if case.apart is not None:
-                preset = preset._replace(apart=case.apart)
+                preset = preset.but(apart=case.apart)
     return preset
 
 

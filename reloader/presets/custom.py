@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +11,7 @@ from reloader.common.run_folder import relative
 from reloader.errors import ReloaderError
 from reloader.presets.preset import SET_SO, Preset
 from reloader.presets.table import PRESETS
-from reloader.settings import StopTarget, parse_duration, parse_signal
+from reloader.settings import StopTarget, parse_choice, parse_duration, parse_pattern, parse_signal
 
 # The keys of such a table, and what each takes.
 KEYS: Mapping[str, type] = {
@@ -97,44 +96,28 @@ def _match(preset: Preset, values: list[str]) -> Preset:
             if len(words) == 1:
                 raise ValueError(f"{value!r} names no management command")
         ways.append(" ".join(words))
-    return preset._replace(match=(*ways, *preset.match))
+    return preset.but(match=(*ways, *preset.match))
 
 
 def _counts(preset: Preset, value: str) -> Preset:
     if value not in _COUNTS:
         raise ValueError(f"{value!r} is not one of 'python', 'everything'")
-    return preset._replace(python=_COUNTS[value])
+    return preset.but(python=_COUNTS[value])
 
 
 def _ready(preset: Preset, value: str) -> Preset:
-    try:
-        re.compile(value.encode())
-    except re.error as error:
-        raise ValueError(f"{value!r} is not a regular expression: {error}") from error
+    parse_pattern(value)
     # What the file says holds in every case.
     cases = tuple(
-        case
-        if case.ready is None
-        else case._replace(ready=None, apart=None if case.ready == "" else case.apart)
+        case if case.ready is None else case.but(ready=None, apart=None if case.ready == "" else case.apart)
         for case in preset.cases
     )
-    return preset._replace(ready=value or None, cases=cases)
-
-
-def _stop_target(preset: Preset, value: str) -> Preset:
-    if value not in (target.value for target in StopTarget):
-        raise ValueError(f"{value!r} is not one of 'worker', 'leader', 'tree'")
-    return preset._replace(stop_target=StopTarget(value))
-
-
-def _stop_timeout(preset: Preset, value: str) -> Preset:
-    seconds = parse_duration(value)
-    return preset._replace(stop_timeout=math.inf if seconds is None else seconds)
+    return preset.but(ready=value or None, cases=cases)
 
 
 def _overlap(preset: Preset, value: bool) -> Preset:
-    cases = tuple(case._replace(apart=None) for case in preset.cases)
-    return preset._replace(apart="" if value else SET_SO, cases=cases)
+    cases = tuple(case.but(apart=None) for case in preset.cases)
+    return preset.but(apart="" if value else SET_SO, cases=cases)
 
 
 def _options(values: list[str]) -> tuple[str, ...]:
@@ -146,17 +129,17 @@ def _options(values: list[str]) -> tuple[str, ...]:
 
 _SETTERS: Mapping[str, Callable[[Preset, Any], Preset]] = {
     "match": _match,
-    "value_options": lambda preset, value: preset._replace(valued=(*preset.valued, *value)),
-    "name": lambda preset, value: preset._replace(name=value),
+    "value_options": lambda preset, value: preset.but(valued=(*preset.valued, *value)),
+    "name": lambda preset, value: preset.but(name=value),
     "counts": _counts,
     "ready": _ready,
-    "stop_signal": lambda preset, value: preset._replace(stop_signal=parse_signal(value)),
-    "stop_target": _stop_target,
-    "stop_timeout": _stop_timeout,
+    "stop_signal": lambda preset, value: preset.but(stop_signal=parse_signal(value)),
+    "stop_target": lambda preset, value: preset.but(stop_target=parse_choice(StopTarget, value)),
+    "stop_timeout": lambda preset, value: preset.but(stop_timeout=parse_duration(value)),
     "overlap": _overlap,
-    "named_by": lambda preset, values: preset._replace(named_by=_options(values)),
-    "own_name": lambda preset, value: preset._replace(own_name=value),
-    "later_options": lambda preset, values: preset._replace(later_options=_options(values)),
-    "killed": lambda preset, value: preset._replace(killed=value.rstrip(".")),
-    "notes": lambda preset, value: preset._replace(notes=value),
+    "named_by": lambda preset, values: preset.but(named_by=_options(values)),
+    "own_name": lambda preset, value: preset.but(own_name=value),
+    "later_options": lambda preset, values: preset.but(later_options=_options(values)),
+    "killed": lambda preset, value: preset.but(killed=value.rstrip(".")),
+    "notes": lambda preset, value: preset.but(notes=value),
 }

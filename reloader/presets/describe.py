@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import textwrap
 from collections.abc import Iterator, Sequence
 
@@ -79,7 +78,7 @@ def overlap_of(preset: Preset) -> str:
 def _numbers(preset: Preset) -> str:
     if not preset.own_name:
         return "; with overlap the name gets the generation's number, as w1.2"
-    _, *words = later_command(("",), ("",), 0, preset._replace(later_options=())) or ()
+    _, *words = later_command(("",), ("",), 0, preset.but(later_options=())) or ()
     added = " ".join(words).replace(NUMBER, "2")
     return f"; with overlap the name gets the generation's number, as w1.2, without one {added}"
 
@@ -93,7 +92,7 @@ def stop_of(preset: Preset) -> str:
 
 def timeout_of(preset: Preset) -> str:
     """The stop timeout."""
-    return "no limit" if preset.stop_timeout == math.inf else f"{preset.stop_timeout:g} s"
+    return "no limit" if preset.stop_timeout is None else f"{preset.stop_timeout:g} s"
 
 
 def _condition(case: Case) -> str:

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
 
 from reloader.common.files import read_start
+from reloader.common.lazy_pattern import lazy_pattern
 from reloader.common.run_folder import absolute
+from reloader.messages.base import Message
 from reloader.presets.preset import Preset
 from reloader.presets.table import PRESETS
 from reloader.presets.unwrap import Unwrapped, unwrap
 from reloader.presets.wrappers import PYTHON_VALUES, SHELLS
 
-_PYTHON = re.compile(r"(?:python|pypy)(?:\d+(?:\.\d+)*)?t?(?:\.exe)?")
+_PYTHON = lazy_pattern(r"(?:python|pypy)(?:\d+(?:\.\d+)*)?t?(?:\.exe)?")
 # The word that names a Python interpreter: in quotes, where installers write it so, or bare.
 _PROGRAM = rb"(?:python|pypy)[\d.]*t?"
-_NAMES_PYTHON = re.compile(
+_NAMES_PYTHON = lazy_pattern(
     rb"\"((?:[^\"]*/)?%s)\"|'((?:[^']*/)?%s)'|(?<![^\s])((?:[^\s'\"]*/)?%s)(?![^\s])" % ((_PROGRAM,) * 3)
 )
 _PROJECT_PYTHON = os.path.join(".venv", "bin", "python")
@@ -28,7 +28,7 @@ _LONGEST = 24
 _EXTENSIONS = (".py", ".sh", ".exe", ".js", ".mjs", ".cjs", ".ts", ".rb", ".pl", ".php")
 
 
-class Detected(NamedTuple):
+class Detected(Message):
     """What could be told from the command alone."""
 
     name: str
@@ -56,7 +56,7 @@ class Detected(NamedTuple):
     """Nothing else runs beside it that may be the worker as well."""
 
 
-class _Program(NamedTuple):
+class _Program(Message):
     """What is run in the end."""
 
     name: str
@@ -82,7 +82,7 @@ def recognise(
     best = (fitting or found)[0]
     if not best.is_alone and len(fitting) != 1:
         return _several(command, wanted)
-    return best if best.name else best._replace(name=_shown(_stem(command[0])))
+    return best if best.name else best.but(name=_shown(_stem(command[0])))
 
 
 def _several(command: Sequence[str], wanted: Preset | None) -> Detected:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import signal
-from typing import NamedTuple
 
+from reloader.messages.base import Message
 from reloader.settings import StopTarget
 
 # How long a task in flight may take, in seconds, where nothing else is known.
@@ -13,7 +13,7 @@ FOR_TASKS = 60.0
 SET_SO = "it is set so"
 
 
-class Case(NamedTuple):
+class Case(Message):
     """What differs from the preset, or is worth a word, for some command lines or environments.
 
     It holds when everything holds that it names. An option is written `--name` or `--name=value`, and a
@@ -42,7 +42,7 @@ class Case(NamedTuple):
     """What to do about that."""
 
 
-class Preset(NamedTuple):
+class Preset(Message):
     """How a known worker behaves. Times are in seconds."""
 
     key: str
@@ -68,8 +68,8 @@ class Preset(NamedTuple):
     """What drains it; None for INT where it is Python, and TERM where it is not."""
     stop_target: StopTarget = StopTarget.WORKER
     """Who gets it: the whole tree, where the first process does not pass it on."""
-    stop_timeout: float = FOR_TASKS
-    """How long a task in flight may take; infinity for as long as it wants."""
+    stop_timeout: float | None = FOR_TASKS
+    """How long a task in flight may take; None for as long as it wants."""
     apart: str = "two of it at once are not known to be safe"
     """Why a new generation must not start before the old one has drained; empty where it does.
 

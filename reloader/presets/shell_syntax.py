@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
-ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=.*", re.DOTALL)
+from reloader.common.lazy_pattern import lazy_pattern
+from reloader.messages.base import Message
+
+ASSIGNMENT = lazy_pattern(r"[A-Za-z_][A-Za-z0-9_]*=.*", re.DOTALL)
 # The longest first.
 _OPERATORS = ("&>>", "<<<", "&&", "||", ";;", "|&", ">>", "<<", ">&", "<&", "<>", ">|", "&>")
 _REDIRECTIONS = frozenset({">", ">>", "<", "<<<", ">&", "<&", "<>", ">|", "&>", "&>>"})
@@ -23,7 +25,7 @@ _UNKNOWN = frozenset({"for", "case", "esac", "select", "function", "coproc", "[[
 _SPECIAL = "$`"
 
 
-class Command(NamedTuple):
+class Command(Message):
     """One simple command."""
 
     words: list[str]
@@ -41,7 +43,7 @@ class Command(NamedTuple):
     """It is within, or behind, a group, a loop or a condition."""
 
 
-class _Word(NamedTuple):
+class _Word(Message):
     text: str
     literal: bool
     quoted: bool

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import copy
 import os
-import shlex
 from collections.abc import Sequence
 
 from reloader.presets.shell_syntax import ASSIGNMENT, Command, simple_commands
@@ -55,6 +53,12 @@ class Unwrapped:
         """A program in front of it ends at once and leaves it alone, where that leads its process group."""
         self.apart = ""
         """Why two of it cannot be there at once, where what is in front of it is why."""
+
+    def copy(self) -> Unwrapped:
+        """Another one of the same, to be changed."""
+        other = Unwrapped(self.words)
+        vars(other).update(vars(self))
+        return other
 
 
 def unwrap(command: Sequence[str]) -> list[Unwrapped]:
@@ -157,7 +161,7 @@ def _candidates(found: Unwrapped, commands: list[Command]) -> list[Unwrapped]:
         if place not in workers:
             outer = _after(outer, command)
             continue
-        one = copy.copy(outer)
+        one = outer.copy()
         first, *rest = command.words
         if not command.literal and first.startswith(("$", "`")):
             # What it stands for is not known, but it may say so: `${PYTHON:-python3}`.
@@ -211,7 +215,7 @@ def _is_plain(command: Command) -> bool:
 
 def _after(found: Unwrapped, command: Command) -> Unwrapped:
     """How it stands once this was done."""
-    found = copy.copy(found)
+    found = found.copy()
     word, *rest = command.words or [""]
     if word in ("cd", "pushd"):
         target = next((one for one in rest if not one.startswith("-")), "~")
@@ -226,6 +230,8 @@ def _after(found: Unwrapped, command: Command) -> Unwrapped:
 
 def _split(text: str) -> list[str]:
     try:
+        import shlex
+
         return shlex.split(text)
     except ValueError:
         return []  # a quote is not closed

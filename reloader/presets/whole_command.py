@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import os
-import re
-import shlex
-import shutil
 from collections.abc import Sequence
 
 from reloader.common.files import read_start
+from reloader.common.lazy_pattern import lazy_pattern
 from reloader.errors import ExitCode, ReloaderError
 from reloader.presets.unwrap import Unwrapped, unwrap
 
 # What only a shell understands.
 _FOR_A_SHELL = frozenset("|&;<>$`")
 # In the text of a shell.
-_SETSID = re.compile(r"(?<![^\s;&|(])(?:\S*/)?setsid(?=\s)")
+_SETSID = lazy_pattern(r"(?<![^\s;&|(])(?:\S*/)?setsid(?=\s)")
 
 
 def startable(command: Sequence[str]) -> tuple[str, ...]:
@@ -30,7 +28,12 @@ def startable(command: Sequence[str]) -> tuple[str, ...]:
 
 def _must_be_words(command: Sequence[str]) -> None:
     program = command[0]
-    if len(program.split()) < 2 or shutil.which(program) is not None:
+    if len(program.split()) < 2:
+        return
+    import shlex
+    import shutil
+
+    if shutil.which(program) is not None:
         return
     if _FOR_A_SHELL.isdisjoint(program):
         rest = shlex.join(command[1:])
@@ -47,6 +50,8 @@ def _must_not_be_ourselves(command: Sequence[str], found: Unwrapped) -> None:
     as_module = words[1:3] == ["-m", "reloader"]
     if not words or not (as_module or _is_ours(words[0], found.folder)):
         return
+    import shlex
+
     rest = words[3 if as_module else 1 :]
     # Options of the inner one end where its command begins.
     worker = rest[rest.index("--") + 1 :] if "--" in rest else rest
@@ -61,6 +66,8 @@ def _is_ours(program: str, folder: str) -> bool:
     """Whether it is reloader's own script; where there is none of that name, that is what is meant."""
     if os.path.basename(program) != "reloader":
         return False
+    import shutil
+
     path = shutil.which(program if not os.path.dirname(program) else os.path.join(folder, program))
     if path is None:
         return not os.path.dirname(program)
@@ -83,5 +90,7 @@ def _waiting(command: tuple[str, ...]) -> tuple[str, ...]:
 
 def _has_busybox() -> bool:
     """Whether setsid is that of busybox, which knows no such option."""
+    import shutil
+
     path = shutil.which("setsid")
     return path is not None and os.path.basename(os.path.realpath(path)) == "busybox"

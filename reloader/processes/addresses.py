@@ -9,14 +9,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 
+from reloader.common.lazy_pattern import lazy_pattern
+
 # EADDRINUSE as Linux and the BSDs number it, and as programs print it.
-_TEXT = re.compile(
+_TEXT = lazy_pattern(
     rb"address (?:is )?already in use|EADDRINUSE|AddrInUse|\[Errno (?:98|48)\]|os error (?:98|48)\b"
     rb"|connection in use: |port (?:\d+ )?is (?:already )?in use|only one usage of each socket address",
     re.IGNORECASE,
 )
 # Where such a line names the port.
-_PORT = re.compile(
+_PORT = lazy_pattern(
     rb"(?:"
     rb"\('[^']*', (\d+)[,)]"  # asyncio, uvicorn, gunicorn, hypercorn
     rb"|address already in use \S*:(\d+)\b"  # Node
@@ -32,7 +34,7 @@ _MOST = 1 << 18
 _KEPT = 1 << 13
 # Who tries again and again is looked at so often.
 _LOOKS = 20
-_NUMBER = re.compile(rb"\d+")
+_NUMBER = lazy_pattern(rb"\d+")
 
 
 class TakenAddress:

@@ -7,15 +7,15 @@ fragment (`#12`), which kitty, iTerm2 and the terminal of VS Code go to; others 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 
+from reloader.common.lazy_pattern import lazy_pattern
 from reloader.showing.paint import OLD
 
 # A sentence carries the target of each link with it until it is known where it is shown. What others have
 # named holds none of these, as it is made printable.
 _OPEN, _BETWEEN, _CLOSE = "\x1c", "\x1d", "\x1e"
-_LINK = re.compile(f"{_OPEN}([^{_BETWEEN}]*){_BETWEEN}([^{_CLOSE}]*){_CLOSE}")
+_LINK = lazy_pattern(f"{_OPEN}([^{_BETWEEN}]*){_BETWEEN}([^{_CLOSE}]*){_CLOSE}")
 
 
 def are_known(environment: Mapping[str, str]) -> bool:

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import functools
-import re
+
+from reloader.common.lazy_pattern import lazy_pattern
 
 RESET = b"\x1b[0m"
 
 # Longer ones are not waited for, in bytes: hyperlinks (OSC 8) stay below it.
 LONGEST = 4096
 # What may be the beginning of a sequence (ECMA-48, section 5.4 and 8.3) or of a character in UTF-8.
-_CUT = re.compile(
+_CUT = lazy_pattern(
     rb"(?:\x1b(?:\[[0-?]*[ -/]*|[\]P^_X][^\x07\x1b\n]*\x1b?|[ -/]*)"
     rb"|[\xc2-\xdf]|[\xe0-\xef][\x80-\xbf]?|[\xf0-\xf4][\x80-\xbf]{0,2})\Z"
 )
 
 # Which attributes of a character are set (SGR, ECMA-48 section 8.3.117), and where lines end.
-_MARKS = re.compile(rb"\x1b\[([0-9;:]{0,64})m|\n")
-_CUT_SGR = re.compile(rb"\x1b(?:\[[0-9;:]{0,64})?\Z")
+_MARKS = lazy_pattern(rb"\x1b\[([0-9;:]{0,64})m|\n")
+_CUT_SGR = lazy_pattern(rb"\x1b(?:\[[0-9;:]{0,64})?\Z")
 # Each attribute by the number that ends it.
 _ENDED_BY = {
     **dict.fromkeys((1, 2), 22),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import re
 import select
 import threading
 import time
@@ -13,6 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from reloader.common.lazy_pattern import lazy_pattern
 from reloader.messages import events
 
 if TYPE_CHECKING:
@@ -26,9 +26,9 @@ _RETRY = 1.0
 # A pipe of ours is made this large, in bytes, where the system allows it: each write wakes the reader.
 _PIPE = 1 << 20
 # What our own lines hold besides text: attributes and hyperlinks.
-_SEQUENCE = re.compile(rb"\x1b\[[0-9;]*m|\x1b\][^\x1b]*\x1b\\")
+_SEQUENCE = lazy_pattern(rb"\x1b\[[0-9;]*m|\x1b\][^\x1b]*\x1b\\")
 # Going up before anything is printed: what stands there is drawn again.
-_GOES_UP = re.compile(rb"(?:\r|\x1b\[\??[0-9;]*[mKJGhl])*\x1b\[[0-9]*[AF]")
+_GOES_UP = lazy_pattern(rb"(?:\r|\x1b\[\??[0-9;]*[mKJGhl])*\x1b\[[0-9]*[AF]")
 # To the line's beginning, and erase to its end.
 _ERASE = b"\r\x1b[K"
 

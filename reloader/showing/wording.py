@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import re
 import shlex
 
 from reloader.common import trust
+from reloader.common.lazy_pattern import lazy_pattern
 from reloader.common.run_folder import absolute
 from reloader.messages import events, notices
 from reloader.settings import ALIVE_IS_READY, Settings, StopTarget, signal_name
@@ -35,7 +35,7 @@ _REMEDIES = {
 
 
 # How the compiler tells where.
-_PLACE = re.compile(r'\s*File "(.+)", line (\d+)$')
+_PLACE = lazy_pattern(r'\s*File "(.+)", line (\d+)$')
 # Narrow enough for any terminal.
 _KEYS = """\
 r  restart          k  kill now, during a drain

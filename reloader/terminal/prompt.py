@@ -7,8 +7,9 @@ that has hidden the cursor, as a progress display does.
 
 from __future__ import annotations
 
-import re
 import time
+
+from reloader.common.lazy_pattern import lazy_pattern
 
 # The terminal answers within this time, in seconds, also through a slow line.
 ANSWERED = 5.0
@@ -20,21 +21,21 @@ _LOOKED_AT = 4096
 _ENDING = 256
 
 # Which modes decide, by their number: the alternate screens, and the cursor.
-_MODE = re.compile(rb"\x1b\[\?([0-9;]+)([hl])")
+_MODE = lazy_pattern(rb"\x1b\[\?([0-9;]+)([hl])")
 _SCREENS, _CURSOR = {b"47", b"1047", b"1049"}, b"25"
 # What a terminal answers: DA, DSR, DECRQM, XTVERSION, window reports, kitty's keyboard; OSC with a question
 # mark; DCS that ask for capabilities and settings.
-_QUESTION = re.compile(
+_QUESTION = lazy_pattern(
     rb"\x1b(?:\[(?:[>=]?[0-9;]*c|\??[0-9;]*n|\??[0-9;]+\$p|>[0-9]*q|[0-9;]+t|\?u|[01]?x)"
     rb"|\][0-9;]*[^\x07\x1b\n]{0,64};?\?|P[+$]q)"
 )
-_SEQUENCE = re.compile(
+_SEQUENCE = lazy_pattern(
     rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]P^_X][^\x07\x1b]*(?:\x07|\x1b\\|\Z)|[ -/]*[0-~]|\Z)|[\x00-\x20\x7f]"
 )
 # What a whole line of a question ends with.
 _ENDS_OF_QUESTIONS = (b"?", b":", b">", b")", b"]", b".")
 # The cursor moves up or to a place: what stands before it may be the question.
-_MOVED = re.compile(rb"\x1b\[[0-9;]*[AFHfd]")
+_MOVED = lazy_pattern(rb"\x1b\[[0-9;]*[AFHfd]")
 
 
 class Prompt:

@@ -6,10 +6,10 @@ It is kept between runs (see `kept`): even the first start of a day can preload 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from reloader.common.lazy_pattern import lazy_pattern
 from reloader.in_worker.staleness import is_installed
 
 # Whoever imports one of these replaces parts of the standard library before anything else uses them.
@@ -117,7 +117,7 @@ def why_never(record: ImportRecord) -> str | None:
 _LOCKS = ("uv.lock", "poetry.lock", "pdm.lock", "Pipfile.lock", "pyproject.toml", ".python-version")
 # From where something in front of the worker may take its variables.
 _VARIABLES = (".env", ".env.local", ".envrc", "mise.toml", ".mise.toml", ".tool-versions")
-_SOURCED = re.compile(r"(?:^|[\s;&|({])(?:\.|source)\s+([^\s;&|]+)")
+_SOURCED = lazy_pattern(r"(?:^|[\s;&|({])(?:\.|source)\s+([^\s;&|]+)")
 
 
 def deciding_files(command: Sequence[str], program: Sequence[str], folder: str) -> list[str]:

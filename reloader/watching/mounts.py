@@ -8,9 +8,10 @@ asked; elsewhere events are relied upon.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
+
+from reloader.common.lazy_pattern import lazy_pattern
 
 MOUNTS = "/proc/self/mountinfo"
 # Network file systems; what virtual machines share with their host; WSL's view of Windows' drives (9p,
@@ -20,7 +21,7 @@ _SILENT = frozenset(
     | {"gpfs", "beegfs", "ocfs2", "gfs2", "davfs", "9p", "drvfs", "wslfs", "virtiofs", "vboxsf", "prl_fs"}
     | {"vmhgfs", "fuse"}
 )
-_ESCAPED = re.compile(r"\\([0-7]{3})")
+_ESCAPED = lazy_pattern(r"\\([0-7]{3})")
 
 
 class Mount(NamedTuple):

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from harness import LIMIT, RELOADER, Run
+from harness import COLD, LIMIT, RELOADER, Run
 
 Start = Callable[..., Run]
 PYTHON = sys.executable
@@ -263,15 +263,25 @@ def test_python_m_is_the_same_command(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("command", [[RELOADER], [PYTHON, "-m", "reloader"]])
-@pytest.mark.parametrize("while_it", ["click", "reloader.app.main_loop"])
-def test_ctrl_c_while_we_start_ends_without_a_word(tmp_path: Path, command: list[str], while_it: str) -> None:
+@pytest.mark.parametrize(
+    ("options", "while_it"),
+    [
+        (["-v"], "click"),
+        (["-v"], "reloader.app.main_loop"),
+        ([], "reloader.cli"),
+        ([], "reloader.app.main_loop"),
+    ],
+)
+def test_ctrl_c_while_we_start_ends_without_a_word(
+    tmp_path: Path, command: list[str], options: list[str], while_it: str
+) -> None:
     """At the import of what we need first, and of what we need last.
 
     Seen to fail with the handler of the interpreter, which raises wherever that is.
     """
     (tmp_path / "sitecustomize.py").write_text(INTERRUPTING.format(while_it))
     result = subprocess.run(
-        [*command, "--", "sleep", "600"],
+        [*command, *options, "--", "sleep", "600"],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(tmp_path)},
         capture_output=True,
@@ -279,3 +289,13 @@ def test_ctrl_c_while_we_start_ends_without_a_word(tmp_path: Path, command: list
         check=False,
     )
     assert (result.returncode, result.stdout, result.stderr) == (-signal.SIGINT, b"", b"")
+
+
+@pytest.mark.skipif(bool(COLD), reason="a variable is set, and has to be parsed")
+@pytest.mark.parametrize("dashes", [["--"], []])
+def test_a_command_alone_is_run_without_a_parser(project: Path, start: Start, dashes: list[str]) -> None:
+    """Whoever imports it is interrupted: seen to fail with an option."""
+    (project / "sitecustomize.py").write_text(INTERRUPTING.format("click"))
+    run = start(*dashes, PYTHON, "worker.py", env={"PYTHONPATH": str(project)})
+    run.out.wait_for("ready")
+    assert run.stop() == 0

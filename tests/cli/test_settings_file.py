@@ -10,12 +10,11 @@ import click
 import pytest
 
 from reloader.cli import settings_file
-from reloader.cli.main import RUN, settings_from_file
-from reloader.cli.options import PARAMS, Option
+from reloader.cli.options import PARAMS
+from reloader.cli.parsing import RUN, given, settings_from_file
 from reloader.cli.resolve import build
 from reloader.errors import ExitCode, ReloaderError
-from reloader.presets.table import PRESETS
-from reloader.settings import Settings, StopTarget
+from reloader.settings import Color, LogFormat, OnExit, RestartOn, Settings, StopTarget, Trigger, Tty
 
 KNOWN: dict[str, type] = {"watch": list, "stop_timeout": str, "prefix": bool, "name": str}
 
@@ -251,14 +250,18 @@ def test_a_value_of_the_wrong_kind_is_told_with_the_right_kind(key: str, value: 
 
 
 def parsed(*arguments: str) -> dict[str, Any]:
-    """The values of the options, as they come to the program."""
-    words = [*arguments, "--", "worker"]
-    with RUN.make_context("reloader", words) as context:
-        return dict(context.params)
+    """What is given by all places together."""
+    with RUN.make_context("reloader", [*arguments, "--", "worker"]) as context:
+        return given(context)
 
 
-def test_without_a_file_there_are_no_defaults() -> None:
+def test_without_a_file_nothing_is_set() -> None:
     assert settings_from_file() == {}
+
+
+def test_of_a_command_alone_nothing_else_is_given() -> None:
+    """So that it can be run without being parsed, as `main` does."""
+    assert parsed() == {"command": ("worker",)}
 
 
 def test_paths_in_the_file_are_relative_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -267,7 +270,7 @@ def test_paths_in_the_file_are_relative_to_it(tmp_path: Path, monkeypatch: pytes
     monkeypatch.chdir(tmp_path / "a" / "b")
     found = [os.path.abspath(path) for path in settings_from_file()["watch"]]
     assert found == [str(tmp_path / "src"), str(tmp_path), str(tmp_path.parent / "other"), "/absolute"]
-    assert list(parsed()["watch"]) == settings_from_file()["watch"]
+    assert parsed()["watch"] == settings_from_file()["watch"]
 
 
 def test_paths_on_the_command_line_are_relative_to_the_current_folder_and_win(
@@ -276,7 +279,7 @@ def test_paths_on_the_command_line_are_relative_to_the_current_folder_and_win(
     put(tmp_path / "reloader.toml", "watch = ['src']\n")
     (tmp_path / "a").mkdir()
     monkeypatch.chdir(tmp_path / "a")
-    assert list(parsed("-w", "b")["watch"]) == ["b"]
+    assert parsed("-w", "b")["watch"] == ("b",)
 
 
 # For every option that a file may set: the text in a file, another on the command line, one in a
@@ -288,34 +291,55 @@ VALUES: dict[str, tuple[str, list[str], str, Any, Any, Any]] = {
     "gitignore": ("false", ["--gitignore"], "0", False, True, False),
     "debounce": ("'100ms'", ["--debounce", "1s"], "2", 0.1, 1.0, 2.0),
     "poll": ("'1s'", ["--poll", "2s"], "3", 1.0, 2.0, 3.0),
-    "restart-on": ("'any'", ["--restart-on", "change"], "any", "any", "change", "any"),
-    "trigger": ("'loaded'", ["--trigger", "tree"], "loaded", "loaded", "tree", "loaded"),
+    "restart-on": (
+        "'any'",
+        ["--restart-on", "change"],
+        "any",
+        RestartOn.ANY,
+        RestartOn.CHANGE,
+        RestartOn.ANY,
+    ),
+    "trigger": ("'loaded'", ["--trigger", "tree"], "loaded", Trigger.LOADED, Trigger.TREE, Trigger.LOADED),
     "warm": ("false", ["--warm"], "0", False, True, False),
     "sudo-kill": ("true", ["--no-sudo-kill"], "1", True, False, True),
     "hold": ("false", ["--hold"], "0", False, True, False),
     "check": ("'a'", ["--check", "b c"], "d", "a", "b c", "d"),
     "stop-signal": ("'HUP'", ["--stop-signal", "SIGTERM"], "2", 1, 15, 2),
-    "stop-target": ("'tree'", ["--stop-target", "leader"], "worker", "tree", "leader", "worker"),
+    "stop-target": (
+        "'tree'",
+        ["--stop-target", "leader"],
+        "worker",
+        StopTarget.TREE,
+        StopTarget.LEADER,
+        StopTarget.WORKER,
+    ),
     "preset": ("'rq'", ["--preset", "none"], "celery", "rq", "none", "celery"),
-    "stop-timeout": ("90", ["--stop-timeout", "2m"], "none", 90.0, 120.0, float("inf")),
+    "stop-timeout": ("90", ["--stop-timeout", "2m"], "none", 90.0, 120.0, None),
     "start-timeout": ("'1m'", ["--start-timeout", "5s"], "3", 60.0, 5.0, 3.0),
     "overlap": ("true", ["--no-overlap"], "1", True, False, True),
     "max-draining": ("2", ["--max-draining", "4"], "5", 2, 4, 5),
-    "on-exit": ("'quit'", ["--on-exit", "restart"], "wait", "quit", "restart", "wait"),
+    "on-exit": ("'quit'", ["--on-exit", "restart"], "wait", OnExit.QUIT, OnExit.RESTART, OnExit.WAIT),
     "ready": ("'up'", ["--ready", "ready$"], "a.*b", "up", "ready$", "a.*b"),
     "name": ("'jobs'", ["--name", "n"], "v", "jobs", "n", "v"),
     "prefix": ("false", ["--prefix"], "no", False, True, False),
     "timestamps": ("true", ["--no-timestamps"], "1", True, False, True),
-    "color": ("'never'", ["--color", "always"], "auto", "never", "always", "auto"),
-    "log-format": ("'json'", ["--log-format", "json"], "text", "json", "json", "text"),
-    "tty": ("'never'", ["--tty", "always"], "auto", "never", "always", "auto"),
+    "color": ("'never'", ["--color", "always"], "auto", Color.NEVER, Color.ALWAYS, Color.AUTO),
+    "log-format": (
+        "'json'",
+        ["--log-format", "json"],
+        "text",
+        LogFormat.JSON,
+        LogFormat.JSON,
+        LogFormat.TEXT,
+    ),
+    "tty": ("'never'", ["--tty", "always"], "auto", Tty.NEVER, Tty.ALWAYS, Tty.AUTO),
     "verbose": ("2", ["-v"], "3", 2, 1, 3),
     "quiet": ("1", ["-qq"], "3", 1, 2, 3),
 }
 
 
 def test_every_option_that_is_a_setting_has_a_case() -> None:
-    names = {str(p.name).replace("_", "-") for p in PARAMS if isinstance(p, Option) and p.expose_value}
+    names = {str(p.name).replace("_", "-") for p in PARAMS}
     assert set(VALUES) == names - {"module"}
 
 
@@ -377,7 +401,7 @@ def test_the_file_is_stronger_than_what_is_known_of_the_worker(tmp_path: Path) -
     put(tmp_path / "reloader.toml", "watch = 'src'\nstop-timeout = '5s'\nname = 'jobs'\nverbose = 1\n")
     words = ["-q", "-q", "python", "manage.py", "qcluster"]
     with RUN.make_context("reloader", words) as context:
-        settings = build(dict(context.params))
+        settings = build(given(context))
     assert settings.command == ("python", "manage.py", "qcluster")
     assert (settings.watch, settings.stop_timeout, settings.name) == (("src",), 5.0, "jobs")
     assert settings.verbosity == -1
@@ -390,7 +414,7 @@ def test_the_file_is_stronger_than_what_is_known_of_the_worker(tmp_path: Path) -
 def built(*command: str) -> Settings:
     """The settings of a run of that command, with the file of the current folder."""
     with RUN.make_context("reloader", ["--", *command]) as context:
-        return build(dict(context.params), context.obj.get("presets", PRESETS))
+        return build(given(context))
 
 
 def test_a_file_changes_a_known_worker_and_leaves_the_rest_of_it(tmp_path: Path) -> None:
@@ -480,6 +504,8 @@ def test_defaults_then_preset_then_file_then_variable_then_option(
     assert built(*command).stop_timeout == 70.0
     put(tmp_path / "reloader.toml", "stop-timeout = 80\n[presets.celery]\nstop-timeout = 70\n")
     assert built(*command).stop_timeout == 80.0
+    put(tmp_path / "reloader.toml", "stop-timeout = 'none'\n[presets.celery]\nstop-timeout = 70\n")
+    assert built(*command).stop_timeout is None
     monkeypatch.setenv("RELOADER_STOP_TIMEOUT", "90")
     assert built(*command).stop_timeout == 90.0
     assert built_with("-t", "100", command=command).stop_timeout == 100.0
@@ -487,7 +513,7 @@ def test_defaults_then_preset_then_file_then_variable_then_option(
 
 def built_with(*options: str, command: tuple[str, ...]) -> Settings:
     with RUN.make_context("reloader", [*options, "--", *command]) as context:
-        return build(dict(context.params), context.obj.get("presets", PRESETS))
+        return build(given(context))
 
 
 def test_a_preset_can_be_wanted_and_unwanted(tmp_path: Path) -> None:

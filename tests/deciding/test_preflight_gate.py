@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-from dataclasses import replace
 
 from reloader.deciding.pending_changes import GIT_PATIENCE, GIT_PAUSE
 from reloader.deciding.preflight_gate import PROMPT_LIMIT, PROMPT_PAUSE, PreflightGate
@@ -22,7 +21,8 @@ REPORT = ("SyntaxError: invalid syntax",)
 
 def at_work(**given: object) -> Supervisor:
     """A supervisor whose first worker is ready at 1.0."""
-    supervisor = Supervisor(Settings(command=("w",), python=True, ready="ready", stop_signal=2, **given))  # type: ignore[arg-type]
+    settings = {"python": True, "ready": "ready", "stop_signal": 2, "tty": Tty.NEVER, **given}
+    supervisor = Supervisor(Settings(("w",), **settings))  # type: ignore[arg-type]
     supervisor.start(0.0)
     supervisor.handle(events.WorkerStarted(1, 100), 0.1)
     supervisor.handle(events.WorkerReady(1), 1.0)
@@ -252,6 +252,6 @@ def test_an_earlier_look_that_met_git_orders_no_second_snapshot_for_the_start() 
 def test_where_somebody_may_be_typing_even_a_change_of_settings_is_looked_at_first() -> None:
     settings = Settings(command=("w",), python=True, tty=Tty.AUTO)
     assert PreflightGate(settings).wants_to_look((events.Change("/p/conf.toml", events.Kind.CHANGED),))
-    assert not PreflightGate(replace(settings, tty=Tty.NEVER)).wants_to_look(
+    assert not PreflightGate(Settings(command=("w",), python=True, tty=Tty.NEVER)).wants_to_look(
         (events.Change("/p/conf.toml", events.Kind.CHANGED),)
     )

@@ -8,7 +8,7 @@ from reloader.deciding.restart_limit import MOMENT, MOST
 from reloader.deciding.supervisor import PASSED_ON, Supervisor
 from reloader.deciding.transitions import GenerationState
 from reloader.messages import effects, events, notices
-from reloader.settings import OnExit, Settings
+from reloader.settings import OnExit, Settings, Tty
 
 OK = events.ExitStatus(code=0)
 A = events.Change("/p/a.py", events.Kind.CHANGED)
@@ -17,7 +17,8 @@ B = events.Change("/p/b.py", events.Kind.CHANGED)
 
 def at_work(**given: object) -> Supervisor:
     """A supervisor whose first worker is ready at 1.0."""
-    settings = Settings(command=("w",), name="w", ready="ready", stop_signal=signal.SIGINT, **given)  # type: ignore[arg-type]
+    wanted = {"ready": "ready", "stop_signal": signal.SIGINT, "tty": Tty.NEVER, **given}
+    settings = Settings(("w",), name="w", **wanted)  # type: ignore[arg-type]
     supervisor = Supervisor(settings)
     assert supervisor.start(0.0) == [effects.StartWorker(1), effects.BeginWatching()]
     supervisor.handle(events.WorkerStarted(1, 100), 0.1)

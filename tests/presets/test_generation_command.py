@@ -14,7 +14,7 @@ from reloader.settings import Settings
 
 def built(line: str, **given: object) -> Settings:
     """The settings of a run of that command line, with those options."""
-    return build({"command": shlex.split(line), "module": None, "verbose": 0, "quiet": 0, **given})
+    return build({"command": shlex.split(line), **given})
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import signal
 from collections.abc import Iterator
@@ -395,7 +394,7 @@ def test_every_notice_has_an_example() -> None:
     [(True, "", "overlap"), (False, "", "no overlap"), (False, "two\nlines", r"no overlap: two\nlines")],
 )
 def test_the_first_line_tells_whether_generations_overlap(overlap: bool, apart: str, words: str) -> None:
-    told, _ = word(notices.Recognised(), dataclasses.replace(SETTINGS, overlap=overlap, apart=apart))
+    told, _ = word(notices.Recognised(), Settings(**{**vars(SETTINGS), "overlap": overlap, "apart": apart}))
     assert told.endswith(f", {words}")
 
 
@@ -517,7 +516,7 @@ def test_no_text_of_others_reaches_the_terminal_unescaped(notice: notices.Notice
 def test_neither_the_name_nor_a_watched_path_reaches_the_terminal_unescaped(
     notice: notices.Notice, raw: str, escaped: str
 ) -> None:
-    nasty = dataclasses.replace(SETTINGS, name=raw, watch=(raw, "src"), ready=raw)
+    nasty = Settings(**{**vars(SETTINGS), "name": raw, "watch": (raw, "src"), "ready": raw})
     told = word(notice, nasty)[0]
     plain = word(notice, SETTINGS)[0]
     assert told.count("\n") == plain.count("\n")

@@ -1,0 +1,150 @@
+"""The command line as click parses it: a group of commands, of which the run is the default."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from reloader.cli import settings_file
+from reloader.cli.help import EPILOG
+from reloader.cli.options import HELP, PARAMS, WORKER
+from reloader.cli.run import run
+from reloader.common.run_folder import relative, run_folder
+from reloader.errors import ReloaderError
+
+Refuse = Callable[[str, str], None]
+# The options that a settings file may set, by name.
+_OPTIONS = {str(option.name): option for option in PARAMS if option.name != "module"}
+
+
+class Command(click.Command):
+    """A command whose options may also be set in the environment and in the settings file.
+
+    The callback gets what was given, the later over the earlier: by the file, the environment, the command
+    line. Nothing is passed for what was not given; `presets` are those of a file that changes them.
+    """
+
+    def __init__(
+        self, name: str, params: Sequence[click.Parameter], reads_file: bool = True, **more: Any
+    ) -> None:
+        self._reads_file = reads_file
+        more.setdefault("context_settings", {})["auto_envvar_prefix"] = "RELOADER"
+        super().__init__(name, params=[*params, *HELP], add_help_option=False, **more)
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """Parse, with the file's settings in `obj`. Raises ReloaderError for a mistake in the file."""
+        refuse: Refuse = parent.obj if parent is not None else lambda _path, _owner: None
+        settings = settings_from_file(refuse) if self._reads_file else {}
+        return super().make_context(info_name, args, parent, obj=settings, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Call the callback with what was given."""
+        assert self.callback is not None
+        return ctx.invoke(self.callback, **given(ctx))
+
+
+class Question(Command):
+    """A command about a worker, whose command may follow behind `--`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse what stands before `--`."""
+        place = args.index("--") if "--" in args else len(args)
+        # Without a command the worker is taken for a Python program.
+        ctx.params["command"] = tuple(args[place + 1 :]) or ("python",)
+        return super().parse_args(ctx, args[:place])
+
+
+def given(ctx: click.Context) -> dict[str, Any]:
+    """The values that somebody has set, by the names of the parameters."""
+    default = ParameterSource.DEFAULT
+    here = {name: value for name, value in ctx.params.items() if ctx.get_parameter_source(name) != default}
+    return {**ctx.obj, **here}
+
+
+def _run(**given: Any) -> int:
+    return run(given)
+
+
+RUN = Command(
+    "",  # no program has this name
+    [*PARAMS, WORKER],
+    callback=_run,
+    context_settings={"allow_interspersed_args": False},
+    help="Keep a worker running the code that was just saved.",
+    epilog=EPILOG,
+)
+
+
+class Commands(click.Group):
+    """`reloader VERB`; where the first word is no verb, the run is meant."""
+
+    def __init__(self, verbs: Sequence[str]) -> None:
+        super().__init__("reloader", add_help_option=False)
+        self._verbs = verbs
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse, with the name of the run in front where no verb is."""
+        return super().parse_args(ctx, args if args and args[0] in self._verbs else [str(RUN.name), *args])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name; what only a verb needs is imported for it alone."""
+        if cmd_name == RUN.name:
+            return RUN
+        from reloader.cli import commands
+
+        command: click.Command = getattr(commands, cmd_name)
+        return command
+
+
+def parse_and_call(words: Sequence[str], verbs: Sequence[str], refuse: Refuse) -> int:
+    """Run what the command line says; the exit status. `refuse` is called for files of other users.
+
+    Raises ReloaderError for what cannot be, mistakes in the words included.
+    """
+    try:
+        code = Commands(verbs).main(list(words), prog_name="reloader", standalone_mode=False, obj=refuse)
+    except click.UsageError as error:
+        raise ReloaderError(error.format_message(), "reloader -h shows the options") from error
+    return int(code or 0)
+
+
+def settings_from_file(refuse: Refuse = lambda _path, _owner: None) -> dict[str, Any]:
+    """The values that the nearest settings file sets, by option, and `presets` where it changes these.
+
+    Raises ReloaderError for a mistake in it.
+    """
+    path = settings_file.find(run_folder(), refuse)
+    if path is None:
+        return {}
+    kinds: dict[str, type] = {
+        name: list if option.multiple else bool if option.is_flag and not option.count else str
+        for name, option in _OPTIONS.items()
+    }
+    content = dict(settings_file.read(path))
+    tables = content.pop("presets", None)
+    context = click.Context(RUN)
+    values: dict[str, Any] = {}
+    for name, value in settings_file.check(content, path, kinds).items():
+        try:
+            values[name] = _OPTIONS[name].type_cast_value(context, value)
+        except click.BadParameter as error:
+            key = name.replace("_", "-")
+            raise ReloaderError(
+                f"{relative(path)}: {key}: {error.message}", f"reloader -h tells what --{key} takes"
+            ) from error
+    if "watch" in values:
+        folder = os.path.dirname(path)
+        values["watch"] = tuple(relative(os.path.join(folder, item)) for item in values["watch"])
+    if tables is not None:
+        from reloader.presets import custom
+
+        values["presets"] = custom.merged(
+            settings_file.check_tables(tables, path, "presets", custom.KEYS), path
+        )
+    return values

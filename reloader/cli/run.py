@@ -1,0 +1,34 @@
+"""The run itself: from what was given to the worker's settings, the forkserver, and the main loop."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from reloader.cli.resolve import build
+from reloader.errors import ReloaderError
+from reloader.processes.launch import ensure_standard_files, launch
+
+
+def run(given: Mapping[str, Any]) -> int:
+    """Run a worker until the end is asked for; the exit status. `given` is as `build` takes it.
+
+    Raises ReloaderError where that cannot be.
+    """
+    ensure_standard_files()
+    try:
+        forkserver = launch()
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise ReloaderError(f"cannot start the guard ({sys.executable}): {reason}", "") from error
+    # Starting it takes about as long as what follows here.
+    try:
+        settings = build(given)
+        from reloader.app import main_loop
+    except BaseException:
+        forkserver.control.close()
+        os.waitpid(forkserver.pid, 0)
+        raise
+    return main_loop.run(settings, os.environ, forkserver)
