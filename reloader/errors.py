@@ -1,4 +1,4 @@
-"""What ends the run, as one exception; what is told and survived is a notice in effects.py."""
+"""The error that ends the run, and the exit statuses. What a run survives is told as a notice instead."""
 
 from __future__ import annotations
 

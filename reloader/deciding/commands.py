@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from reloader.deciding.pending_changes import Debouncer
+from reloader.deciding.pending_changes import PendingChanges
 from reloader.deciding.transitions import WorkerState
 from reloader.deciding.worker import Worker
 from reloader.messages import effects, events, notices
@@ -14,17 +14,17 @@ TWICE = 1.0
 
 
 class Commands:
-    """Answers every key. `end` drains and ends, unless that was asked before; `report` says what is."""
+    """Answers every key. `end` drains the worker and ends the run; `report` makes the status."""
 
     def __init__(
         self,
         worker: Worker,
-        debouncer: Debouncer,
+        pending: PendingChanges,
         report: Callable[[float, bool], notices.Status],
         end: Callable[[float], list[effects.Effect]],
     ) -> None:
         self._worker = worker
-        self._debouncer = debouncer
+        self._pending = pending
         self._report = report
         self._end = end
         self._passed: tuple[int, float] | None = None
@@ -32,8 +32,8 @@ class Commands:
         """Whether changes are left for later."""
 
     @property
-    def leave_hints(self) -> bool:
-        """Whether what was touched is looked at later; a start that is due looks all the same."""
+    def leaves_changes(self) -> bool:
+        """Whether touched files are looked at later. A start that is due looks at them all the same."""
         return self.paused and self._worker.state is not WorkerState.PREPARING
 
     def pressed(self, key: str, now: float) -> list[effects.Effect]:
@@ -46,7 +46,7 @@ class Commands:
             case "p":
                 self.paused = not self.paused
                 if not self.paused:
-                    self._debouncer.touch(now, None)
+                    self._pending.touch(now, None)
                 return [effects.Tell(notices.Paused() if self.paused else notices.Unpaused())]
             case "s":
                 return [effects.Tell(self._report(now, self.paused))]

@@ -209,7 +209,7 @@ class Generation:
         """Whether the user is to be reminded of the drain, even where a line cannot be written over."""
         return self._clock.is_reminder(now)
 
-    # --- steps, as LIVES names them ---------------------------------------------------------------
+    # --- steps, as GENERATION_TABLE names them ----------------------------------------------------
 
     def _meet(self, turn: GenerationInput, now: float) -> list[effects.Effect]:
         name = GENERATION_TABLE[self.state][turn]

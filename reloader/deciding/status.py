@@ -19,14 +19,14 @@ class StatusReport:
         settings: Settings,
         worker: Worker,
         gate: PreflightGate,
-        hints: PendingChanges,
-        warmth: TemplateStatus,
+        pending: PendingChanges,
+        template: TemplateStatus,
     ) -> None:
         self._cold = None if settings.why_cold is None else events.ColdStart(settings.why_cold)
         self._worker = worker
         self._gate = gate
-        self._hints = hints
-        self._warmth = warmth
+        self._pending = pending
+        self._template = template
 
     def status(self, now: float, paused: bool) -> notices.Status:
         """All of it; the caller knows whether watching is paused."""
@@ -44,12 +44,12 @@ class StatusReport:
                 *(last.generation, last.changes, last.total, last.detect, last.drain, last.start),
                 *(self._cold, last.ago),
             )
-        pending = (worker.due(now), self._gate.pending, self._hints.pending)
+        pending = (worker.due(now), self._gate.pending, self._pending.pending)
         return notices.Status(
             *(_shown(worker.shown_state), worker.generation, generations, paused),
             tuple(one for one in pending if one is not None),
             last,
-            self._warmth.template,
+            self._template.template,
         )
 
 

@@ -1,4 +1,4 @@
-"""One run: hints become comparisons, comparisons become restarts, signals become the end.
+"""The decisions of a run: touched files are compared, changes restart the worker, signals end the run.
 
 Pure: an event and the time go in, effects come out, and `deadline` says when to call again.
 """
@@ -9,7 +9,7 @@ import signal
 from functools import partial
 
 from reloader.deciding.commands import Commands
-from reloader.deciding.pending_changes import Debouncer, PendingChanges
+from reloader.deciding.pending_changes import PendingChanges
 from reloader.deciding.preflight_gate import Answer, PreflightGate
 from reloader.deciding.restart_limit import RestartLimit, most_of
 from reloader.deciding.status import StatusReport
@@ -40,22 +40,23 @@ class Supervisor:
         self.finished = False
         self.died_by: int | None = None
         """The signal that ended the run by force; the process shall die by it."""
-        self._debouncer = Debouncer(settings.debounce, settings.max_wait)
-        self._hints = PendingChanges(self._debouncer)
+        self._pending = PendingChanges(settings.debounce, settings.max_wait)
         self._gate = PreflightGate(settings)
-        self._loops = RestartLimit()
-        self._warmth = TemplateStatus(settings.why_cold, self.worker)
-        status = StatusReport(settings, self.worker, self._gate, self._hints, self._warmth).status
-        self._keys = Commands(self.worker, self._debouncer, status, partial(self._quit_once, signal.SIGTERM))
+        self._restart_limit = RestartLimit()
+        self._template = TemplateStatus(settings.why_cold, self.worker)
+        status = StatusReport(settings, self.worker, self._gate, self._pending, self._template).status
+        self._commands = Commands(
+            self.worker, self._pending, status, partial(self._quit_once, signal.SIGTERM)
+        )
         self._baseline_for = 0
         self._seen: frozenset[events.Change] = frozenset()
         self._quit_by: int | None = None
         self._quit_at = 0.0
+        """The signal that asked for the end, and when it came."""
         self._heard = 0, 0.0
         """The last signal that asked for the end, and when."""
         self._has_repeated = False
-        """Whether somebody has passed it on."""
-        """The last signal that was a wish to end, and when it came."""
+        """Whether somebody above us has passed that on."""
         self._told: set[type] = set()
         """What is told once in a run, and was."""
         self._suspended = False  # no time passes for anybody
@@ -69,8 +70,8 @@ class Supervisor:
         if self._suspended:
             return None
         deadlines = (
-            *(self.worker.deadline, None if self._keys.leave_hints else self._debouncer.deadline),
-            *(self._loops.deadline, self._flush_deadline, self._gate.deadline),
+            *(self.worker.deadline, None if self._commands.leaves_changes else self._pending.deadline),
+            *(self._restart_limit.deadline, self._flush_deadline, self._gate.deadline),
         )
         return min((d for d in deadlines if d is not None), default=None)
 
@@ -113,13 +114,13 @@ class Supervisor:
         worker = self.worker
         match event:
             case events.TreeTouched(paths, age):
-                self._hints.touch(paths, age, now)
+                self._pending.touch(now, paths, age)
             case events.TreeCompared():
                 return self._compared(event, now)
             case events.TreeBusy(operation, coming):
                 if coming is not None:
                     self._baseline_for = 0  # a start that is due waits too, within its own limit
-                return self._hints.wait_for_git(operation, now)
+                return self._pending.wait_for_git(operation, now)
             case events.PreflightPassed(number):
                 return self._let_through(self._gate.passed(number), now)
             case events.PreflightFailed():
@@ -132,10 +133,10 @@ class Supervisor:
                 | events.TemplateFailed()
                 | events.TemplateLost()
             ):
-                return self._warmth.heard(event, now)
+                return self._template.heard(event, now)
             case events.BaselineTaken(generation):
                 self._seen = frozenset()
-                self._hints.looked_at()
+                self._pending.looked_at()
                 return worker.prepared(now, generation)
             case events.MemoryShort():
                 return worker.memory_short(now, event)
@@ -161,18 +162,18 @@ class Supervisor:
             case events.WorkerExited(generation, status):
                 return worker.exited(now, generation, status)
             case events.Requested(peer, verb):
-                return self._keys.requested(verb, peer, now)
+                return self._commands.requested(verb, peer, now)
             case events.CameToForeground():
                 return [effects.TakeTerminal(), effects.FollowSize()]
             case events.KeyPressed(key):
-                return self._keys.pressed(key, now)
+                return self._commands.pressed(key, now)
             case events.Resumed(seconds):
                 self._suspended = False
                 worker.postpone(seconds)
             case events.SignalReceived() if self._is_passed_on(event, now):
                 return []
             case events.SignalReceived(number, at_prompt):
-                passed = self._keys.interrupted(now) if at_prompt and self._quit_by is None else []
+                passed = self._commands.interrupted(now) if at_prompt and self._quit_by is None else []
                 return passed or self._signalled(number, now)
             case events.OutputClosed():
                 return self._quit_once(signal.SIGPIPE, now)
@@ -193,7 +194,7 @@ class Supervisor:
         return [effects.Tell(event)]
 
     def _compared(self, event: events.TreeCompared, now: float) -> list[effects.Effect]:
-        self._hints.looked_at()
+        self._pending.looked_at()
         told: list[effects.Effect] = (
             [effects.Tell(notices.WasUnchanged(event.unchanged))] if event.unchanged else []
         )
@@ -209,11 +210,11 @@ class Supervisor:
         if worker.is_due:
             worker.take_along(tuple(new))
             return [*told, *([effects.Tell(notices.ChangesMeanwhile(tuple(sorted(new))))] if new else [])]
-        aside = self._loops.set_aside((change.path for change in changes), now)
+        aside = self._restart_limit.set_aside((change.path for change in changes), now)
         told += [
             effects.Tell(notices.SetAside(path, most_of(path), seconds)) for path, seconds in aside.items()
         ]
-        if all(self._loops.is_aside(change.path) for change in changes):
+        if all(self._restart_limit.is_aside(change.path) for change in changes):
             return told or [effects.Tell(notices.NothingNew())]
         if worker.is_up and self._gate.wants_to_look(changes):
             return told + (self._gate.ask(changes, event.state) or [effects.Tell(notices.NothingNew())])
@@ -226,8 +227,8 @@ class Supervisor:
 
     def _restart(self, changes: tuple[events.Change, ...], now: float) -> list[effects.Effect]:
         if self.worker.goal is Goal.UP:
-            self._loops.restarted((change.path for change in changes), now)
-        return self.worker.restart(now, changes, self._hints.noticed_at)
+            self._restart_limit.restarted((change.path for change in changes), now)
+        return self.worker.restart(now, changes, self._pending.noticed_at)
 
     def _signalled(self, number: int, now: float) -> list[effects.Effect]:
         if number == signal.SIGCHLD:
@@ -278,18 +279,18 @@ class Supervisor:
             result += worker.deadline_passed(now)
         if self._gate.deadline is not None and now >= self._gate.deadline:
             result += self._gate.deadline_passed(now)
-        if due := self._loops.due(now):
-            self._debouncer.touch(now, due)
-        settled = self._debouncer.deadline
+        if due := self._restart_limit.due(now):
+            self._pending.touch(now, due)
+        settled = self._pending.deadline
         pending = settled is not None and now < settled
         if worker.state is WorkerState.PREPARING and worker.generation + 1 != self._baseline_for:
             # Hints that are still coming belong to this start: wait until they have settled.
             if not pending:
                 self._baseline_for = worker.generation + 1
                 result += self._gate.forget()
-                result.append(effects.TakeBaseline(self._baseline_for, *self._hints.settle(now)))
-        elif settled is not None and not pending and not self._keys.leave_hints:
-            result.append(effects.CompareTree(*self._hints.settle(now)))
+                result.append(effects.TakeBaseline(self._baseline_for, *self._pending.settle(now)))
+        elif settled is not None and not pending and not self._commands.leaves_changes:
+            result.append(effects.CompareTree(*self._pending.settle(now)))
         if worker.state is not WorkerState.PREPARING:
             self._baseline_for = 0
         self.finished = self.finished or (self._flush_deadline is not None and now >= self._flush_deadline)

@@ -55,7 +55,7 @@ class Worker:
         self._line_came = False
         """Whether the ready line has ever come."""
         self._backoff = Backoff()
-        self._hurry = RestartPace(settings.hurried)
+        self._restart_pace = RestartPace(settings.hurried)
         self._changes: tuple[events.Change, ...] = ()
         self._noticed_at = 0.0
         self._asked_at = 0.0
@@ -374,7 +374,7 @@ class Worker:
         asked = StartContext(self._noticed_at, self._asked_at, self._drain_took, self._changes)
         self.alive.add(Generation(self.generation, self.settings, now, asked))
         self._enter(WorkerState.RUNNING)
-        return [effects.StartWorker(self.generation), *self._hurry.started(now)]
+        return [effects.StartWorker(self.generation), *self._restart_pace.started(now)]
 
     def _fall_back(self, now: float) -> list[effects.Effect]:
         """The newest one is lost, or an earlier one while the newest is on its way."""

@@ -1,4 +1,4 @@
-"""Everything that can be ordered. `deciding` returns these; `app.py` performs them."""
+"""Everything that the supervisor can order; `app/runtime.py` performs it."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ class StartWorker(Message):
 
 
 class StopWorker(Message):
-    """Send the stop signal, once, to the leader."""
+    """Send the stop signal to the worker, once."""
 
     generation: int
 
 
 class KillWorker(Message):
-    """SIGKILL to the leader and everything that descends from it."""
+    """SIGKILL to the worker's whole tree."""
 
     generation: int
 
