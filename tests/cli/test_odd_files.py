@@ -88,6 +88,7 @@ def test_a_git_file_may_be_anything(project: Path, start: Start) -> None:
     os.mkfifo(project / ".git")
     run = start("--cold", "--", PYTHON, "worker.py")
     run.err.wait_for("watching")
+    run.out.wait_for("ready")
     save(project / "task.py", "VERSION = 2\n")
     run.err.wait_for("task.py .*→ draining")
     assert run.stop() == 0

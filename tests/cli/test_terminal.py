@@ -784,7 +784,7 @@ def test_a_shell_with_job_control(at_terminal: Callable[..., Screen], shell: str
         # A job in the foreground is interrupted, and not the shell.
         press(screen, "sleep 1000\n")
         eventually(lambda: _runs(screen, "sleep"), "the job runs")
-        press(screen, "\x03")
+        press_again(screen, "\x03")
         eventually(lambda: not _runs(screen, "sleep"), "the job is gone")
         screen.terminal.screen.wait_for(r"\^C\s[^$]*ready> $")
         if generation == 1:
