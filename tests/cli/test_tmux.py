@@ -241,7 +241,7 @@ BLOCK = """
 import os, sys, time
 print("up", flush=True)
 step = 0
-while not os.path.exists("enough"):
+while step < 3 or not os.path.exists("enough"):
     up = "\\x1b[3A" if step else ""
     sys.stdout.write(f"{up}\\x1b[2K\\rfirst {step}\\n\\x1b[1G\\x1b[Kthird\\n\\x1b[2Ksecond {step}\\x1b[K\\x1b[G\\n")
     sys.stdout.flush()
