@@ -292,7 +292,7 @@ def test_a_restart_waits_until_a_prompt_is_left(at_terminal: Callable[..., Scree
     screen.wait_for("who are you?")
     screen.wait_for("watching")
     save(tmp_path / "task.py", "VERSION = 2\n")
-    screen.wait_for("worker waits for input → it restarts once it goes on")
+    screen.wait_for("worker waits for input → it restarts after that")
     assert "draining" not in screen.terminal.screen.text
     press(screen, "bob\n")
     screen.wait_for("hello bob")
@@ -381,7 +381,7 @@ def test_a_question_through_a_terminal_in_between(at_terminal: Callable[..., Scr
     screen.wait_for("who are you?")
     screen.wait_for("watching")
     save(tmp_path / "task.py", "VERSION = 2\n")
-    screen.wait_for("waits for input → it restarts once it goes on")
+    screen.wait_for("waits for input → it restarts after that")
     press(screen, "quit\r")
     screen.wait_for("hello quit")
     # Nobody asks now: keys are ours.
@@ -677,7 +677,7 @@ def test_the_status_tells_what_is_held_back(at_terminal: Callable[..., Screen], 
 def restarted(screen: Screen, tmp_path: Path) -> None:
     """Change the code of a worker that reads; it restarts once it goes on."""
     save(tmp_path / "task.py", "VERSION = 2\n")
-    screen.wait_for("waits for input → it restarts once it goes on")
+    screen.wait_for("waits for input → it restarts after that")
 
 
 def test_ctrl_c_and_ctrl_d_at_a_prompt_are_the_workers(at_terminal: Callable[..., Screen]) -> None:

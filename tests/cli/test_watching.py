@@ -45,7 +45,7 @@ def test_a_limit_of_watches_is_told_once_and_nothing_is_missed(wide: Path, start
     run = start("-v", "--", PYTHON, "worker.py", launcher=limited("max_inotify_watches", 3))
     run.out.wait_for("ready 1")
     run.err.wait_for("watch limit is reached")
-    run.err.wait_for("the files are looked at every 1 s instead")
+    run.err.wait_for("the files are checked every 1 s instead")
     run.err.wait_for(r"hint: sudo sysctl fs\.inotify\.max_user_watches=")
     for name in ("a", "e"):  # one that is watched and one that is not
         save(wide / name / "more.py", f"x = '{name}'\n")
