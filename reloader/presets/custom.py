@@ -13,23 +13,6 @@ from reloader.presets.preset import SET_SO, Preset
 from reloader.presets.table import PRESETS
 from reloader.settings import StopTarget, parse_choice, parse_duration, parse_pattern, parse_signal
 
-# The keys of such a table, with the type of each value.
-KEYS: Mapping[str, type] = {
-    "match": list,
-    "value_options": list,
-    "name": str,
-    "counts": str,
-    "ready": str,
-    "stop_signal": str,
-    "stop_target": str,
-    "stop_timeout": str,
-    "overlap": bool,
-    "named_by": list,
-    "own_name": str,
-    "later_options": list,
-    "killed": str,
-    "notes": str,
-}
 _COUNTS = {"python": True, "everything": False}
 _PYTHON = re.compile(r"(?:python|pypy)[\d.]*t?")
 _DJANGO = frozenset({"manage", "manage.py", "django-admin"})
@@ -70,7 +53,8 @@ def _preset(key: str, table: Mapping[str, Any], shown: str) -> Preset:
     preset = preset or Preset(key, python=None, stop_signal=None)
     for name, value in table.items():
         try:
-            preset = _SETTERS[name](preset, value)
+            _, change = _FIELDS[name]
+            preset = change(preset, value)
         except ValueError as error:
             raise ReloaderError(
                 f"{shown}: presets.{key}.{name.replace('_', '-')}: {error}", "reloader presets shows examples"
@@ -129,19 +113,21 @@ def _options(values: list[str]) -> tuple[str, ...]:
     return tuple(values)
 
 
-_SETTERS: Mapping[str, Callable[[Preset, Any], Preset]] = {
-    "match": _match,
-    "value_options": lambda preset, value: preset.but(value_options=(*preset.value_options, *value)),
-    "name": lambda preset, value: preset.but(name=value),
-    "counts": _counts,
-    "ready": _ready,
-    "stop_signal": lambda preset, value: preset.but(stop_signal=parse_signal(value)),
-    "stop_target": lambda preset, value: preset.but(stop_target=parse_choice(StopTarget, value)),
-    "stop_timeout": lambda preset, value: preset.but(stop_timeout=parse_duration(value)),
-    "overlap": _overlap,
-    "named_by": lambda preset, values: preset.but(named_by=_options(values)),
-    "own_name": lambda preset, value: preset.but(own_name=value),
-    "later_options": lambda preset, values: preset.but(later_options=_options(values)),
-    "killed": lambda preset, value: preset.but(killed_task_outcome=value.rstrip(".")),
-    "notes": lambda preset, value: preset.but(notes=value),
+# Each key of such a table: the type of its value, and what it changes in a preset.
+_FIELDS: Mapping[str, tuple[type, Callable[[Preset, Any], Preset]]] = {
+    "match": (list, _match),
+    "value_options": (list, lambda preset, value: preset.but(value_options=(*preset.value_options, *value))),
+    "name": (str, lambda preset, value: preset.but(name=value)),
+    "counts": (str, _counts),
+    "ready": (str, _ready),
+    "stop_signal": (str, lambda preset, value: preset.but(stop_signal=parse_signal(value))),
+    "stop_target": (str, lambda preset, value: preset.but(stop_target=parse_choice(StopTarget, value))),
+    "stop_timeout": (str, lambda preset, value: preset.but(stop_timeout=parse_duration(value))),
+    "overlap": (bool, _overlap),
+    "named_by": (list, lambda preset, value: preset.but(named_by=_options(value))),
+    "own_name": (str, lambda preset, value: preset.but(own_name=value)),
+    "later_options": (list, lambda preset, value: preset.but(later_options=_options(value))),
+    "killed": (str, lambda preset, value: preset.but(killed_task_outcome=value.rstrip("."))),
+    "notes": (str, lambda preset, value: preset.but(notes=value)),
 }
+KEYS: Mapping[str, type] = {key: kind for key, (kind, _) in _FIELDS.items()}

@@ -31,7 +31,6 @@ class JsonLines(Writer):
         self._head = head
 
     def most(self, chunk: bytes) -> int:
-        """How many of these bytes to render at once at most."""
         is_large = chunk.count(b"\n") * (len(self._head()) + len(_TAIL)) > LIMIT
         return _FEW if is_large else len(chunk)
 

@@ -33,15 +33,12 @@ class Prefixer(Writer):
 
     @property
     def is_unfinished(self) -> bool:
-        """Whether our last line has no end yet."""
         return not self._due
 
     def most(self, _chunk: bytes) -> int:
-        """How many of these bytes to render at once at most."""
         return max(1, LIMIT // (len(self._prefix()) + 1))
 
     def feed(self, chunk: bytes) -> bytes:
-        """The chunk as it is shown."""
         if not chunk:
             return chunk
         prefix = self._prefix()
@@ -65,7 +62,6 @@ class Prefixer(Writer):
         return closed[shown:]
 
     def break_line(self) -> bytes:
-        """What ends our unfinished line; the next byte begins a new one."""
         reset = RESET if self._open else b""
         self._due, self._open, self._cut = True, frozenset(), b""
         return reset + b"\n"

@@ -112,27 +112,20 @@ class Screen(Writer):
         return 0.0 if self._draws else 0.08
 
     def most(self, _chunk: bytes) -> int:
-        """How many of these bytes to render at once at most."""
         return max(1, LIMIT // (len(self._make_prefix()) + len(_SAVE + _RESTORE) + 2))
 
     def above(self, rows: int, screen: int) -> tuple[bytes, bytes] | None:
-        """What to write before and after `rows` lines of another writer, to show them above our drawing.
-
-        None if that is impossible on a screen of `screen` rows.
-        """
         if self._has_saved or self._string is not None:
             return None
         return self._block.above(rows, screen)
 
     def break_line(self) -> bytes:
-        """What ends our unfinished line; the next bytes begin a new one."""
         out = self._end_string() + self._end_attributes()
         if not self.modes.is_alternate:
             self._at = _At.START
         return out + b"\n"
 
     def leave(self, kept: Collection[bytes]) -> bytes:
-        """What undoes our modes and attributes, except the modes in `kept`, which other writers have on."""
         out = self._end_string()
         # A cut sequence shows nothing, so it is dropped.
         self._cut = self._waiting = b""

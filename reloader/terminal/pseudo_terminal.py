@@ -106,7 +106,7 @@ class Terminal:
         return int(struct.unpack("i", fcntl.ioctl(self.ours, termios.TIOCGPGRP, b"\0" * 4))[0])
 
     def _is_passed_on(self, pids: Iterable[int]) -> bool:
-        """Whether one of them has another terminal (sudo, script), so raw mode does not mean that it reads."""
+        """Whether one has another terminal (sudo, script), so that raw mode does not mean that it reads."""
         number = os.stat(self.name).st_rdev
         return any(system.terminal_of(pid) not in (None, number) for pid in pids)
 
