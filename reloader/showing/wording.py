@@ -42,7 +42,7 @@ r  restart          k  kill now, during a drain
 p  pause, resume    s  status
 c  clear            q  quit
 h  this help        Enter  an empty line
-Ctrl-C drains and quits; at a prompt of the worker, press it twice"""
+Ctrl-C drains and quits; at a prompt, press twice"""
 
 
 def word(notice: notices.Notice, settings: Settings, links: bool = False) -> tuple[str, Weight]:

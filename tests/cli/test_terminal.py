@@ -410,7 +410,7 @@ def test_a_sequence_holds_no_keys(at_terminal: Callable[..., Screen]) -> None:
         for part in (sequence[:1], sequence[1:2], sequence[2:]):
             press(screen, part)
     press(screen, "h")
-    screen.wait_for("Ctrl-C drains and ends")
+    screen.wait_for("Ctrl-C drains and quits")
     text = screen.terminal.screen.text
     assert "draining" not in text
     assert "paused" not in text
@@ -435,7 +435,7 @@ def test_an_answer_of_the_terminal_goes_to_the_worker_that_asked(
     press(screen, "\x1b[24;")
     press(screen, "80Rh")
     # The last of it was a key, and ours: what came before has been dealt with.
-    screen.wait_for("Ctrl-C drains and ends")
+    screen.wait_for("Ctrl-C drains and quits")
     folder = Path(f"/proc/{screen.terminal.process.pid}/cwd").resolve()
     (folder / "answered").touch()
     screen.wait_for(r"got b'\x1b[24;80R'")
@@ -641,10 +641,11 @@ def test_the_help_breaks_no_line(at_terminal: Callable[..., Screen], columns: in
     screen = at_terminal("print('up')" + FOREVER, columns=columns)
     screen.wait_for("up")
     press(screen, "h")
-    last = screen.wait_for("Ctrl-C drains and ends")
+    last = screen.wait_for("Ctrl-C drains and quits")
     for line in screen.emulated.display[last - 4 : last + 1]:
         assert line.startswith("reloader | ")
         assert len(line.rstrip()) <= columns
+    assert screen.emulated.display[last].rstrip().endswith("press twice")
     end(screen)
 
 

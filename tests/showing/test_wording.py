@@ -70,7 +70,7 @@ WORDS: list[tuple[notices.Notice, str]] = [
         "p  pause, resume    s  status\n"
         "c  clear            q  quit\n"
         "h  this help        Enter  an empty line\n"
-        "Ctrl-C drains and quits; at a prompt of the worker, press it twice",
+        "Ctrl-C drains and quits; at a prompt, press twice",
     ),
     (
         notices.Status("ready", 3, (notices.StatusOf("ready", 4711, 3, 61.0, events.WarmStart()),), False),
