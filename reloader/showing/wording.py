@@ -248,7 +248,7 @@ class _Words:
                 hint = next(
                     (f"\nhint: {remedy}" for sign, remedy in _REMEDIES.items() if sign in lowered(reason)), ""
                 )
-                return f"{text}\nthe files are checked every {interval:g} s instead{hint}", Weight.STRONG
+                return f"{text}\nthe files are looked at every {interval:g} s instead{hint}", Weight.STRONG
             case events.OutputFailed(stream, reason):
                 text = f"cannot write to {printable(stream)}: {printable(lowered(reason))}"
                 return f"{text}; {self.name} goes on, and its output there is lost", Weight.STRONG

@@ -366,7 +366,7 @@ WORDS: list[tuple[notices.Notice, str]] = [
     ),
     (
         events.WatchingFailed("limit reached", 1.0),
-        "the system sends no file events: limit reached\nthe files are checked every 1 s instead",
+        "the system sends no file events: limit reached\nthe files are looked at every 1 s instead",
     ),
     (
         events.OutputFailed("standard error", "No space left on device"),
