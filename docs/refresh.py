@@ -162,7 +162,7 @@ def workers() -> str:
             describe.timeout_of(preset),
             f"`{preset.ready}`" if preset.ready else "none",
             describe.overlap_of(preset),
-            preset.killed,
+            preset.killed_task_outcome,
         )
         lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
     return "\n".join(lines)

@@ -248,7 +248,7 @@ def settle(run: Run, path: Path) -> None:
     """
     for mode in (0o600, 0o644):
         path.chmod(mode)
-        run.err.wait_for("looked at the files: |→ no restart")
+        run.err.wait_for("checked the files: |→ no restart")
 
 
 def restarts(run: Run) -> int:

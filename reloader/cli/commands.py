@@ -92,7 +92,7 @@ why = Question("why", [*_OF_WATCHING, click.Argument(["paths"], nargs=-1, requir
 
 def _presets(key: str | None = None, presets: Sequence[Preset] = PRESETS, **_settings: Any) -> int:
     """List the known workers, or tell all of one. Raises ReloaderError when there is none of that name."""
-    click.echo(describe.listed(presets) if key is None else describe.told(custom.named(key, presets)))
+    click.echo(describe.overview(presets) if key is None else describe.details(custom.named(key, presets)))
     return 0
 
 

@@ -9,10 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from reloader.errors import ReloaderError
-from reloader.presets.cases import applied, cautions, hurried
 from reloader.presets.detect import Detected, recognise
 from reloader.presets.generation_command import later_command
-from reloader.presets.preset import SET_SO, Preset
+from reloader.presets.preset import SET_SO, Preset, applied, cautions, hurried
 from reloader.presets.table import PRESETS
 from reloader.presets.whole_command import startable
 from reloader.settings import Settings
@@ -103,7 +102,7 @@ def _beside(
     """
     if wanted is False or preset is None:
         return {"overlap": bool(wanted), "apart": SET_SO if wanted is False else "", "cautions": ()}
-    apart = preset.apart or recognised.apart
+    apart = preset.no_overlap_reason or recognised.no_overlap_reason
     program, arguments = (recognised.words, len(recognised.arguments)) if recognised.fits else ((), 0)
     later = later_command(command, program, arguments, preset)
     if later is None:
@@ -136,7 +135,7 @@ def _known_of(recognised: Detected, preset: Preset | None) -> dict[str, Any]:
             "ready": preset.ready,
             "stop_target": preset.stop_target,
             "stop_timeout": preset.stop_timeout,
-            "killed": preset.killed,
+            "killed": preset.killed_task_outcome,
         }
         if preset.stop_signal is not None:
             values["stop_signal"] = preset.stop_signal

@@ -1,1 +1,1 @@
-"""What is known about a worker from its command line."""
+"""What is known about a worker from its command line, before it runs. Supervisor process, main thread."""

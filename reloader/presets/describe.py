@@ -1,4 +1,4 @@
-"""The known workers as text: a table for the terminal, and everything about one."""
+"""The output of `reloader presets`: a table of all presets, and the details of one."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from reloader.presets.preset import Case, Preset
 from reloader.settings import ALIVE_IS_READY, NUMBER, StopTarget, signal_name
 
 WIDTH = 100
+_ALIVE = f"alive for {ALIVE_IS_READY:g} s"
 
 
-def listed(presets: Sequence[Preset]) -> str:
-    """One line a worker, in columns."""
+def overview(presets: Sequence[Preset]) -> str:
+    """A table with one line for each preset."""
     rows = [("NAME", "RECOGNISED BY", "STOP", "AT MOST", "OVERLAP", "READY AT")]
     rows += [
         (
@@ -22,7 +23,7 @@ def listed(presets: Sequence[Preset]) -> str:
             stop_of(preset),
             timeout_of(preset),
             overlap_of(preset),
-            preset.ready or f"alive for {ALIVE_IS_READY:g} s",
+            preset.ready or _ALIVE,
         )
         for preset in presets
     ]
@@ -31,11 +32,11 @@ def listed(presets: Sequence[Preset]) -> str:
         "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]])
         for row in rows
     ]
-    return "\n".join([*lines, "", "reloader presets NAME tells everything about one."])
+    return "\n".join([*lines, "", "reloader presets NAME shows everything about one."])
 
 
-def told(preset: Preset) -> str:
-    """Everything about one."""
+def details(preset: Preset) -> str:
+    """Everything about one preset."""
     lines: list[str] = []
     for name, text in _fields(preset):
         lines += textwrap.wrap(
@@ -52,15 +53,16 @@ def _fields(preset: Preset) -> Iterator[tuple[str, str]]:
     yield "counts", counts[preset.python]
     yield "stop", stop_of(preset)
     yield "at most", timeout_of(preset)
-    yield "ready at", preset.ready or f"alive for {ALIVE_IS_READY:g} s"
-    yield "overlap", f"no: {preset.apart}" if preset.apart else "yes: the new one starts beside the old"
+    yield "ready at", preset.ready or _ALIVE
+    reason = preset.no_overlap_reason
+    yield "overlap", f"no: {reason}" if reason else "yes: the new one starts beside the old"
     if preset.named_by:
         yield "named by", " or ".join(preset.named_by) + _numbers(preset)
     if preset.later_options:
         options = " ".join(preset.later_options)
         yield "later", f"with overlap every generation but the first is started with {options} as well"
-    if preset.killed:
-        yield "if killed", preset.killed
+    if preset.killed_task_outcome:
+        yield "if killed", preset.killed_task_outcome
     for case in preset.cases:
         yield "but", f"{_condition(case)}: {_consequence(case)}"
     if preset.notes:
@@ -68,25 +70,25 @@ def _fields(preset: Preset) -> Iterator[tuple[str, str]]:
 
 
 def overlap_of(preset: Preset) -> str:
-    """Whether generations overlap, or with which option they do."""
+    """Whether generations overlap: yes, no, or only with an option."""
     if preset.overlap:
         return "yes"
-    options = next((case.has for case in preset.cases if case.apart == ""), ())
+    options = next((case.has for case in preset.cases if case.no_overlap_reason == ""), ())
     return f"with {options[-1]}" if options else "no"
 
 
 def _numbers(preset: Preset) -> str:
+    text = "; with overlap the name gets the generation's number, as w1.2"
     if not preset.own_name:
-        return "; with overlap the name gets the generation's number, as w1.2"
+        return text
     _, *words = later_command(("",), ("",), 0, preset.but(later_options=())) or ()
-    added = " ".join(words).replace(NUMBER, "2")
-    return f"; with overlap the name gets the generation's number, as w1.2, without one {added}"
+    return f"{text}; if there is no name, {' '.join(words).replace(NUMBER, '2')} is added"
 
 
 def stop_of(preset: Preset) -> str:
-    """The stop signal and who gets it."""
-    name = "INT or TERM" if preset.stop_signal is None else signal_name(preset.stop_signal)
-    short = name.removeprefix("SIG")
+    """The stop signal, and whether the whole tree gets it."""
+    signal = preset.stop_signal
+    short = "INT or TERM" if signal is None else signal_name(signal).removeprefix("SIG")
     return f"{short} to the whole tree" if preset.stop_target is StopTarget.TREE else short
 
 
@@ -118,9 +120,9 @@ def _option(option: str) -> str:
 def _consequence(case: Case) -> str:
     parts = []
     if case.ready is not None:
-        parts.append(f"ready at {case.ready}" if case.ready else f"ready when alive for {ALIVE_IS_READY:g} s")
-    if case.apart is not None:
-        parts.append(f"no overlap: {case.apart}" if case.apart else "overlap")
+        parts.append(f"ready at {case.ready}" if case.ready else f"ready when {_ALIVE}")
+    if case.no_overlap_reason is not None:
+        parts.append(f"no overlap: {case.no_overlap_reason}" if case.no_overlap_reason else "overlap")
     if case.caution:
         when = f"where restarts come within {case.within:g} s of each other, " if case.within else ""
         parts.append(f"{when}{case.caution}")

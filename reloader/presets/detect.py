@@ -1,4 +1,4 @@
-"""What a command line is: a Python program or not, which known worker, and how to call it."""
+"""Tells from a command line whether the worker is a Python program, which preset fits, and its name."""
 
 from __future__ import annotations
 
@@ -11,57 +11,57 @@ from reloader.common.run_folder import absolute
 from reloader.messages.base import Message
 from reloader.presets.preset import Preset
 from reloader.presets.table import PRESETS
-from reloader.presets.unwrap import Unwrapped, unwrap
-from reloader.presets.wrappers import PYTHON_VALUES, SHELLS
+from reloader.presets.unwrap import Unwrapped, python_target, unwrap
+from reloader.presets.wrappers import SHELLS
 
 _PYTHON = lazy_pattern(r"(?:python|pypy)(?:\d+(?:\.\d+)*)?t?(?:\.exe)?")
-# The word that names a Python interpreter: in quotes, where installers write it so, or bare.
+# A word that names a Python interpreter, bare or in quotes, as some installers write it.
 _PROGRAM = rb"(?:python|pypy)[\d.]*t?"
 _NAMES_PYTHON = lazy_pattern(
     rb"\"((?:[^\"]*/)?%s)\"|'((?:[^']*/)?%s)'|(?<![^\s])((?:[^\s'\"]*/)?%s)(?![^\s])" % ((_PROGRAM,) * 3)
 )
 _PROJECT_PYTHON = os.path.join(".venv", "bin", "python")
-# Programs whose first word is the script that they run; its name says more than theirs.
+# Programs whose first operand is the script that they run; the worker is named after that.
 _INTERPRETERS = frozenset({"node", "nodejs", "bun", "deno", "tsx", "ts-node", "ruby", "perl", "php"})
-# A name is the prefix of every line.
+# The name is the prefix of every line, so it must be short.
 _LONGEST = 24
 _EXTENSIONS = (".py", ".sh", ".exe", ".js", ".mjs", ".cjs", ".ts", ".rb", ".pl", ".php")
 
 
 class Detected(Message):
-    """What could be told from the command alone."""
+    """What the command line tells about the worker."""
 
     name: str
     python: bool
     preset: Preset | None
     interpreter: str | None = None
-    """The program that interprets it, where the command or a first line of a script names one."""
+    """The Python interpreter, if the command or the first line of a script names one."""
     arguments: tuple[str, ...] = ()
-    """What follows the program."""
+    """The arguments of the program."""
     environment: Mapping[str, str] = {}
-    """Variables that the command sets for itself."""
+    """The variables that the command sets for the worker."""
     words: tuple[str, ...] = ()
-    """The command line of the worker's process, without what stands in front of that."""
+    """The command line of the worker's process, without the programs in front of it."""
     is_sure: bool = False
-    """A process with these words is the worker; else they may be of something that hides it."""
+    """A process with these words is the worker; otherwise they may be of a program that hides it."""
     fits: bool = False
-    """These are of the preset's program; else the user has said only that this is run in the end."""
+    """The words match the preset; otherwise the preset is only what the user has chosen."""
     folder: str = ""
-    """Where it runs, seen from where the command is run."""
+    """The folder that it runs in, relative to where the command is run."""
     why_cold: str = ""
-    """Why it cannot be started warm, where what stands in front of it is why."""
-    apart: str = ""
-    """Why two of it cannot be there at once, where what stands in front of it is why."""
+    """Why it cannot be started warm, because of what is in front of it."""
+    no_overlap_reason: str = ""
+    """Why two of it cannot run at once, because of what is in front of it."""
     is_alone: bool = True
-    """Nothing else runs beside it that may be the worker as well."""
+    """No other command that may be the worker runs beside it."""
 
 
 class _Program(Message):
-    """What is run in the end."""
+    """The program that runs in the end."""
 
     name: str
     known_as: tuple[str, ...]
-    """The names by which a preset may call it."""
+    """The names that a preset may have for it."""
     arguments: tuple[str, ...]
 
     @property
@@ -73,23 +73,19 @@ class _Program(Message):
 def recognise(
     command: Sequence[str], presets: Sequence[Preset] = PRESETS, wanted: Preset | None = None
 ) -> Detected:
-    """Look at a command as given after `--`; nothing is run.
+    """Look at the command after `--`, without running it.
 
-    Of presets that match equally well the first is taken; the wanted one needs no match.
+    If presets match equally well, the first wins. The `wanted` preset needs no match.
     """
     found = [_look_at(inner, presets, wanted) for inner in unwrap(command)]
     fitting = [one for one in found if one.fits]
     best = (fitting or found)[0]
-    if not best.is_alone and len(fitting) != 1:
-        return _several(command, wanted)
-    return best if best.name else best.but(name=_shown(_stem(command[0])))
-
-
-def _several(command: Sequence[str], wanted: Preset | None) -> Detected:
-    """Of what runs side by side nothing is known to be the worker."""
+    name = _as_prefix(_stem(command[0]))
+    if best.is_alone or len(fitting) == 1:
+        return best if best.name else best.but(name=name)
+    # Several commands run side by side, and nothing tells which is the worker.
     python = wanted is not None and bool(wanted.python)
-    name = wanted.name if wanted is not None else ""
-    return Detected(name or _shown(_stem(command[0])), python, wanted, words=tuple(command))
+    return Detected((wanted and wanted.name) or name, python, wanted, words=tuple(command))
 
 
 def _look_at(inner: Unwrapped, presets: Sequence[Preset], wanted: Preset | None) -> Detected:
@@ -103,19 +99,19 @@ def _look_at(inner: Unwrapped, presets: Sequence[Preset], wanted: Preset | None)
     else:
         python = python or word.endswith(".py") or _interpreter_of(word, inner) is not None
         program = _file(word, rest)
-    preset = wanted or _known(program, presets)
-    fits = preset is not None and _known(program, (preset,)) is not None
+    preset = wanted or _best_match(program, presets)
+    fits = preset is not None and _best_match(program, (preset,)) is not None
     is_sure = inner.is_known and (python or fits or program.name in _INTERPRETERS)
     name = (
         _stem(inner.task)
-        or _name_of(program, python, preset.valued if preset is not None else ())
+        or _name_of(program, python, preset.value_options if preset is not None else ())
         or _stem(word)
     )
     if preset is not None:
         name = preset.name or name
         python = python if preset.python is None else preset.python
     return Detected(
-        _shown(name),
+        _as_prefix(name),
         python,
         preset,
         _interpreter(inner),
@@ -126,17 +122,17 @@ def _look_at(inner: Unwrapped, presets: Sequence[Preset], wanted: Preset | None)
         fits,
         inner.folder,
         inner.why_cold,
-        inner.apart,
+        inner.no_overlap_reason,
         inner.is_alone,
     )
 
 
 def _interpreter(inner: Unwrapped) -> str | None:
-    """The Python that interprets it, where that can be told."""
+    """The Python interpreter that runs it, if that is known."""
     word = inner.process[0]
     found: str | None = word if _PYTHON.fullmatch(os.path.basename(word)) else _interpreter_of(word, inner)
     if inner.project and not os.path.isabs(found or ""):
-        # The runner puts its own environment first; most keep it in the project.
+        # Tools such as uv put the project's environment first in PATH; most keep it in `.venv`.
         inside = os.path.join(inner.folder, _PROJECT_PYTHON)
         return inside if os.path.exists(inside) else None
     if found is None or os.path.isabs(found):
@@ -147,13 +143,13 @@ def _interpreter(inner: Unwrapped) -> str | None:
     return inside if inner.programs and os.path.exists(inside) else found
 
 
-def _shown(name: str) -> str:
-    """As it can stand in front of every line."""
+def _as_prefix(name: str) -> str:
+    """The name in a form that can stand in front of every line."""
     name = "".join(char if char.isprintable() else "?" for char in name)
     return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"
 
 
-def _known(program: _Program, presets: Sequence[Preset]) -> Preset | None:
+def _best_match(program: _Program, presets: Sequence[Preset]) -> Preset | None:
     """The preset that matches with the most words."""
     best: tuple[int, Preset | None] = (0, None)
     for preset in presets:
@@ -167,24 +163,24 @@ def _known(program: _Program, presets: Sequence[Preset]) -> Preset | None:
 def _matches(program: _Program, words: Sequence[str], preset: Preset) -> bool:
     if words[0] not in (("manage.py",) if program.is_django else program.known_as):
         return False
-    operands = _operands(program.arguments, preset.valued)
+    operands = _operands(program.arguments, preset.value_options)
     return all(next(operands, None) == word for word in words[1:])
 
 
-def _operands(arguments: Sequence[str], valued: Sequence[str]) -> Iterator[str]:
-    """The arguments that are no options, nor values of those."""
+def _operands(arguments: Sequence[str], value_options: Sequence[str]) -> Iterator[str]:
+    """The arguments that are neither options nor the values of options."""
     rest = iter(arguments)
     for word in rest:
-        if word in valued:
+        if word in value_options:
             next(rest, None)
         elif not word.startswith("-"):
             yield word
 
 
-def _name_of(program: _Program, python: bool, valued: Sequence[str]) -> str:
+def _name_of(program: _Program, python: bool, value_options: Sequence[str]) -> str:
     is_command = program.is_django and (python or program.name != "django")
     if is_command or program.name in _INTERPRETERS | SHELLS:
-        script = next(_operands(program.arguments, valued), None)
+        script = next(_operands(program.arguments, value_options), None)
         if script is not None and "-c" not in program.arguments:
             return _stem(script)
     return program.name
@@ -196,30 +192,21 @@ def _file(path: str, arguments: Sequence[str]) -> _Program:
 
 
 def _python_program(arguments: Sequence[str]) -> _Program:
-    """What the interpreter runs."""
-    rest = list(arguments)
-    while rest:
-        word = rest.pop(0)
-        if word.startswith("-m") and (word != "-m" or rest):
-            module = (word[2:] or rest.pop(0)).removesuffix(".__main__")
-            return _Program(module.rpartition(".")[2], (module,), tuple(rest))
-        if word.startswith("-c"):
-            break
-        if word in PYTHON_VALUES:
-            del rest[:1]
-        elif word == "-" or not word.startswith("-"):
-            return _Program("", (), tuple(rest)) if word == "-" else _file(word, rest)
-    return _Program("", (), ())
+    """The program that the interpreter runs."""
+    kind, target, rest = python_target(arguments)
+    if kind == "file":
+        return _file(target, rest)
+    return _Program(target.rpartition(".")[2], (target,) if target else (), tuple(rest))
 
 
 def _interpreter_of(program: str, inner: Unwrapped) -> str | None:
-    """The Python interpreter that the first line of the script names; None if it is no such script."""
+    """The Python interpreter that the script's first line names; None if it is no Python script."""
     path = os.path.join(inner.folder, program)
     if not os.path.dirname(program):
         import shutil
 
-        places = os.environ.get("PATH", os.defpath)
-        path = shutil.which(program, path=os.pathsep.join(filter(None, (inner.programs, places)))) or ""
+        folders = os.environ.get("PATH", os.defpath)
+        path = shutil.which(program, path=os.pathsep.join(filter(None, (inner.programs, folders)))) or ""
     try:
         start = read_start(path, 1024)
     except OSError:
@@ -227,8 +214,8 @@ def _interpreter_of(program: str, inner: Unwrapped) -> str | None:
     first, _, rest = start.partition(b"\n")
     if not first.startswith(b"#!"):
         return None
-    # Installers write a shell header, which is a string to Python, where the interpreter's path is too
-    # long or has spaces.
+    # If the interpreter's path is too long or has spaces, installers write lines for sh that are a string
+    # for Python.
     second = rest.partition(b"\n")[0]
     header = second.removeprefix(b"'''exec'") if second.startswith(b"'''exec'") else b""
     found = _NAMES_PYTHON.search(first[2:]) or _NAMES_PYTHON.search(header)

@@ -1,7 +1,7 @@
-"""The text that a shell runs, cut into simple commands. Nothing is run, and nothing is expanded.
+"""Cuts the text of a shell into simple commands, without running or expanding anything.
 
-Groups and loops are looked through: what matters is which commands there are, not when they run. What cannot
-be cut with certainty (functions, here-documents, `case`, `for`) gives None.
+Commands within groups and loops are found too: it matters which commands there are, not when they run. A text
+that cannot be cut with certainty (functions, here-documents, `case`, `for`) gives None.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from reloader.common.lazy_pattern import lazy_pattern
 from reloader.messages.base import Message
 
 ASSIGNMENT = lazy_pattern(r"[A-Za-z_][A-Za-z0-9_]*=.*", re.DOTALL)
-# The longest first.
+# Longer operators come first, since the first that matches is taken.
 _OPERATORS = ("&>>", "<<<", "&&", "||", ";;", "|&", ">>", "<<", ">&", "<&", "<>", ">|", "&>")
 _REDIRECTIONS = frozenset({">", ">>", "<", "<<<", ">&", "<&", "<>", ">|", "&>", "&>>"})
 _BETWEEN = frozenset({"&&", "||", ";", "|", "|&", "&"})
-# Words that begin a command's place, and after which a command begins.
+# Words that stand where a command could, and after which a command begins.
 _KEYWORDS = frozenset(
     {"!", "{", "}", "if", "then", "elif", "else", "fi", "while", "until", "do", "done", "(", ")"}
 )
@@ -30,17 +30,17 @@ class Command(Message):
 
     words: list[str]
     environment: dict[str, str]
-    """What is set in front of it, where that is said in plain."""
+    """The assignments in front of it whose values are literal."""
     literal: bool
-    """Its words are what it is called with: nothing in them is expanded."""
+    """Nothing in its words is expanded by the shell."""
     redirected: bool
-    """Its output or input leads elsewhere."""
+    """Its input or output is redirected."""
     before: str
     """The operator in front of it; empty for the first."""
     after: str
     """The operator behind it; empty for the last."""
     in_group: bool
-    """It is within, or behind, a group, a loop or a condition."""
+    """It is inside or behind a group, a loop or a condition."""
 
 
 class _Word(Message):
@@ -54,9 +54,9 @@ class _Unclear(Exception):  # noqa: N818 - it never leaves this file
 
 
 def simple_commands(text: str, arguments: Sequence[str] = ()) -> list[Command] | None:
-    """The commands of a shell's text, in their order; None where they cannot be told.
+    """The commands of a shell's text in order; None if it cannot be cut with certainty.
 
-    `arguments` are what `"$@"` stands for.
+    `arguments` replace `"$@"`.
     """
     try:
         return list(_commands(list(_tokens(text)), arguments))
@@ -68,10 +68,10 @@ def _commands(tokens: list[_Word | str], arguments: Sequence[str]) -> Iterator[C
     words: list[_Word] = []
     redirected = in_group = False
     before = ""
-    place = 0
-    while place <= len(tokens):
-        token = tokens[place] if place < len(tokens) else ""
-        place += 1
+    index = 0
+    while index <= len(tokens):
+        token = tokens[index] if index < len(tokens) else ""
+        index += 1
         if isinstance(token, _Word):
             if not words and not token.quoted and token.text in _UNKNOWN:
                 raise _Unclear
@@ -80,13 +80,13 @@ def _commands(tokens: list[_Word | str], arguments: Sequence[str]) -> Iterator[C
             else:
                 words.append(token)
         elif token in _REDIRECTIONS:
-            if place == len(tokens) or not isinstance(tokens[place], _Word):
+            if index == len(tokens) or not isinstance(tokens[index], _Word):
                 raise _Unclear
             redirected = True
-            place += 1
+            index += 1
         elif token in ("(", ")"):
             if words and token == "(":
-                raise _Unclear  # a function, or a list of values
+                raise _Unclear  # a function or an array
             in_group = True
         else:
             if token not in _BETWEEN and token:
@@ -123,107 +123,107 @@ def _command(
 
 
 def _tokens(text: str) -> Iterator[_Word | str]:
-    """Words and operators; a line's end is a semicolon."""
-    place, end = 0, len(text)
-    while place < end:
-        char = text[place]
-        if char in " \t\r" or text.startswith("\\\n", place):
-            place += 1 if char != "\\" else 2
+    """The words and operators of the text; the end of a line becomes a semicolon."""
+    index, end = 0, len(text)
+    while index < end:
+        char = text[index]
+        if char in " \t\r" or text.startswith("\\\n", index):
+            index += 1 if char != "\\" else 2
         elif char == "#":
-            while place < end and text[place] != "\n":
-                place += 1
+            while index < end and text[index] != "\n":
+                index += 1
         elif char == "\n":
-            place += 1
+            index += 1
             yield ";"
-        elif operator := _operator_at(text, place):
-            place += len(operator)
+        elif operator := _operator_at(text, index):
+            index += len(operator)
             yield operator
         else:
-            word, place = _word_at(text, place)
-            # The number of a descriptor in front of a redirection is part of that.
-            if not (word.text.isdigit() and not word.quoted and text[place : place + 1] in ("<", ">")):
+            word, index = _word_at(text, index)
+            # A number in front of a redirection is a descriptor, which belongs to the redirection.
+            if not (word.text.isdigit() and not word.quoted and text[index : index + 1] in ("<", ">")):
                 yield word
 
 
-def _operator_at(text: str, place: int) -> str:
+def _operator_at(text: str, index: int) -> str:
     for operator in _OPERATORS:
-        if text.startswith(operator, place):
+        if text.startswith(operator, index):
             if operator == "<<":
                 raise _Unclear  # a here-document
             return operator
-    return text[place] if text[place] in ";|&<>()" else ""
+    return text[index] if text[index] in ";|&<>()" else ""
 
 
-def _word_at(text: str, place: int) -> tuple[_Word, int]:
+def _word_at(text: str, index: int) -> tuple[_Word, int]:
     found = ""
     literal, quoted = True, False
-    while place < len(text) and text[place] not in " \t\r\n;|&<>()":
-        char = text[place]
+    while index < len(text) and text[index] not in " \t\r\n;|&<>()":
+        char = text[index]
         if char == "'":
-            close = _found(text, "'", place + 1)
-            found += text[place + 1 : close]
-            quoted, place = True, close + 1
+            close = _index_of(text, "'", index + 1)
+            found += text[index + 1 : close]
+            quoted, index = True, close + 1
         elif char == '"':
-            inner, is_literal, place = _double_quoted(text, place + 1)
+            inner, is_literal, index = _double_quoted(text, index + 1)
             found += inner
             quoted, literal = True, literal and is_literal
         elif char == "\\":
-            if place + 1 == len(text):
+            if index + 1 == len(text):
                 raise _Unclear
-            found += text[place + 1].replace("\n", "")
-            quoted, place = True, place + 2
+            found += text[index + 1].replace("\n", "")
+            quoted, index = True, index + 2
         elif char in _SPECIAL:
-            expansion, place = _expansion_at(text, place)
+            expansion, index = _expansion_at(text, index)
             found += expansion
             literal = False
         else:
             literal = literal and char not in "*?[" and not (char == "~" and not found)
             found += char
-            place += 1
-    return _Word(found, literal, quoted), place
+            index += 1
+    return _Word(found, literal, quoted), index
 
 
-def _double_quoted(text: str, place: int) -> tuple[str, bool, int]:
-    """What is between the quotes, whether it is literal, and where it goes on behind them."""
+def _double_quoted(text: str, index: int) -> tuple[str, bool, int]:
+    """The text up to the closing quote, whether it is literal, and the index behind the quote."""
     found, literal = "", True
-    while text[place : place + 1] != '"':
-        char = text[place : place + 1]
+    while text[index : index + 1] != '"':
+        char = text[index : index + 1]
         if not char:
             raise _Unclear
-        if char == "\\" and text[place + 1 : place + 2] in tuple('$`"\\\n'):
-            found += text[place + 1].replace("\n", "")
-            place += 2
+        if char == "\\" and text[index + 1 : index + 2] in tuple('$`"\\\n'):
+            found += text[index + 1].replace("\n", "")
+            index += 2
         elif char in _SPECIAL:
-            expansion, place = _expansion_at(text, place)
+            expansion, index = _expansion_at(text, index)
             found += expansion
             literal = False
         else:
             found += char
-            place += 1
-    return found, literal, place + 1
+            index += 1
+    return found, literal, index + 1
 
 
-def _expansion_at(text: str, place: int) -> tuple[str, int]:
-    """What the shell would put something else for, and where it goes on behind that."""
-    if text[place] == "`":
-        end = _found(text, "`", place + 1) + 1
-    elif text[place + 1 : place + 2] in ("(", "{"):
-        close = {"(": ")", "{": "}"}[text[place + 1]]
-        depth, end = 0, place + 1
+def _expansion_at(text: str, index: int) -> tuple[str, int]:
+    """The expansion (`$name`, `${...}`, `$(...)` or backticks) that begins here, and the index behind it."""
+    if text[index] == "`":
+        end = _index_of(text, "`", index + 1) + 1
+    elif text[index + 1 : index + 2] in ("(", "{"):
+        close = {"(": ")", "{": "}"}[text[index + 1]]
+        depth, end = 0, index + 1
         while True:
             if end >= len(text):
                 raise _Unclear
-            depth += (text[end] == text[place + 1]) - (text[end] == close)
+            depth += (text[end] == text[index + 1]) - (text[end] == close)
             end += 1
             if not depth:
                 break
     else:
-        end = place + 1
-    return text[place:end], end
+        end = index + 1
+    return text[index:end], end
 
 
-def _found(text: str, char: str, place: int) -> int:
-    found = text.find(char, place)
-    if found < 0:
+def _index_of(text: str, char: str, index: int) -> int:
+    index = text.find(char, index)
+    if index < 0:
         raise _Unclear
-    return found
+    return index

@@ -1,4 +1,4 @@
-"""What is wrong with a command as a whole, and what must be added to it."""
+"""Checks the whole command before it is run, and adds `--wait` for setsid."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from reloader.common.lazy_pattern import lazy_pattern
 from reloader.errors import ExitCode, ReloaderError
 from reloader.presets.unwrap import Unwrapped, unwrap
 
-# What only a shell understands.
+# Characters that only a shell understands.
 _FOR_A_SHELL = frozenset("|&;<>$`")
-# In the text of a shell.
+# A call of setsid within the text of a shell.
 _SETSID = lazy_pattern(r"(?<![^\s;&|(])(?:\S*/)?setsid(?=\s)")
 
 
 def startable(command: Sequence[str]) -> tuple[str, ...]:
-    """The command as it is to be run. Raises ReloaderError for one that cannot be meant."""
+    """The command as it is to be run. Raises ReloaderError for one that is surely a mistake."""
     _must_be_words(command)
     candidates = unwrap(command)
     for found in candidates:
@@ -53,7 +53,7 @@ def _must_not_be_ourselves(command: Sequence[str], found: Unwrapped) -> None:
     import shlex
 
     rest = words[3 if as_module else 1 :]
-    # Options of the inner one end where its command begins.
+    # The inner reloader's options end where its command begins.
     worker = rest[rest.index("--") + 1 :] if "--" in rest else rest
     worker = [] if worker[:1] and worker[0].startswith("-") else worker
     own = list(command)
@@ -63,14 +63,15 @@ def _must_not_be_ourselves(command: Sequence[str], found: Unwrapped) -> None:
 
 
 def _is_ours(program: str, folder: str) -> bool:
-    """Whether it is reloader's own script; where there is none of that name, that is what is meant."""
+    """Whether it is reloader's own script; a bare `reloader` that is not in PATH counts as that too."""
     if os.path.basename(program) != "reloader":
         return False
     import shutil
 
-    path = shutil.which(program if not os.path.dirname(program) else os.path.join(folder, program))
+    is_bare = not os.path.dirname(program)
+    path = shutil.which(program if is_bare else os.path.join(folder, program))
     if path is None:
-        return not os.path.dirname(program)
+        return is_bare
     try:
         return b"reloader.__main__" in read_start(path, 4096)
     except OSError:
@@ -78,18 +79,18 @@ def _is_ours(program: str, folder: str) -> bool:
 
 
 def _waiting(command: tuple[str, ...]) -> tuple[str, ...]:
-    """With `--wait` for setsid: its process may lead a group, and it would fork and end at once."""
-    for place, word in enumerate(command):
+    """Add `--wait` to setsid: as the leader of its group it would otherwise fork and end at once."""
+    for index, word in enumerate(command):
         if os.path.basename(word) == "setsid":
-            return (*command[: place + 1], "--wait", *command[place + 1 :])
+            return (*command[: index + 1], "--wait", *command[index + 1 :])
         text, count = _SETSID.subn(r"\g<0> --wait", word)
         if count == 1:
-            return (*command[:place], text, *command[place + 1 :])
+            return (*command[:index], text, *command[index + 1 :])
     return command
 
 
 def _has_busybox() -> bool:
-    """Whether setsid is that of busybox, which knows no such option."""
+    """Whether setsid is that of busybox, which has no such option."""
     import shutil
 
     path = shutil.which("setsid")

@@ -1,37 +1,34 @@
 """The programs that stand in front of a worker, and how their command lines are read. Data only.
 
-Serves both questions: which worker a command line starts (unwrap.py), and which processes the guard looks
-through when it signals the worker (`front_names`, `shell_names`). A wrong entry sends a signal to the wrong
-process, so each names where its options are documented.
+It answers two questions: which worker a command line starts (unwrap.py), and through which processes the
+guard looks when it signals the worker (`front_names`, `shell_names`). A wrong entry sends a signal to the
+wrong process, so each entry names where its options are documented.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+
+from reloader.messages.base import Message
 
 SHELLS = frozenset({"sh", "bash", "dash", "zsh", "ksh", "mksh", "ash", "busybox"})
-# Options of Python's that take a value of their own.
+# Options of Python that have a separate value.
 PYTHON_VALUES = frozenset({"-W", "-X", "--check-hash-based-pycs"})
 
-# Why a worker behind it is started anew every time.
-_NOT_THERE = "{} would not be in front of a warm start"
-_LOOKS_INTO = "{} is to see the imports as well"
 
-
-class Wrapper(NamedTuple):
+class Wrapper(Message):
     """A program that runs another one, whose command line follows its own words and options."""
 
     documented: str
-    """Where its options are: a page of the manual as `name(1)`, or an address."""
-    valued: frozenset[str] = frozenset()
-    """Its options that take a value of their own."""
+    """Where its options are documented: a manual page such as `name(1)`, or an address."""
+    value_options: frozenset[str] = frozenset()
+    """Its options that have a separate value."""
     operands: int = 0
-    """So many words of its own, which are no options, come before the command, or name the task."""
+    """How many words of its own, besides options, come before the command or name the task."""
     texts: frozenset[str] = frozenset()
-    """Those options whose value is a text for a shell, in place of a command."""
+    """The options whose value is a text for a shell, in place of a command."""
     folders: frozenset[str] = frozenset()
-    """Those options whose value is the folder in which the command runs."""
+    """The options whose value is the folder in which the command runs."""
     is_text: bool = False
     """The command is one word, a text for a shell."""
     project: bool = False
@@ -41,51 +38,57 @@ class Wrapper(NamedTuple):
     python: bool = False
     """It runs a Python program within its own process: a file, or a module after `-m`."""
     task: bool = False
-    """It runs what a file of its own says. The command line tells no more than a name, if that."""
+    """It runs a task from a file of its own, such as a Makefile; the command line has at most its name."""
     stays: bool = True
-    """Its process waits in front of the worker; else the worker takes its place."""
+    """Its process stays in front of the worker; otherwise the worker replaces it (exec)."""
     cold: str = ""
-    """Why a worker behind it cannot be started warm; empty where it can."""
-    apart: str = ""
-    """Why two of it cannot be there at once; empty where they can."""
+    """Why a worker behind it cannot be started warm; empty if it can."""
+    no_overlap_reason: str = ""
+    """Why two of it cannot run at once; empty if they can."""
 
 
 def _wrapper(
     documented: str,
-    valued: str = "",
+    value_options: str = "",
     *,
     texts: str = "",
     folders: str = "",
     in_front: str = "",
     **rest: bool | int | str,
 ) -> Wrapper:
-    """`in_front` is what it is called where it has to be there, or is not left out, at every start."""
+    """`in_front` names a program that must be in front at every start, so that no start is warm."""
     return Wrapper(
         documented,
-        frozenset(f"{valued} {texts} {folders}".split()),
+        frozenset(f"{value_options} {texts} {folders}".split()),
         texts=frozenset(texts.split()),
         folders=frozenset(folders.split()),
-        cold=_NOT_THERE.format(in_front) if in_front else "",
+        cold=f"{in_front} would not be in front of a warm start" if in_front else "",
         **rest,  # type: ignore[arg-type]
     )
 
 
-def _tool(documented: str, valued: str = "", apart: str = "") -> Wrapper:
-    """A debugger, profiler or the like, in the process of the worker."""
-    options = frozenset(valued.split())
-    return Wrapper(documented, options, python=True, stays=False, cold=_LOOKS_INTO, apart=apart)
+def _tool(documented: str, value_options: str = "", no_overlap_reason: str = "") -> Wrapper:
+    """A debugger, profiler or the like that runs the worker in its own process."""
+    return Wrapper(
+        documented,
+        frozenset(value_options.split()),
+        python=True,
+        stays=False,
+        cold="{} needs to see the imports as well",
+        no_overlap_reason=no_overlap_reason,
+    )
 
 
-def _task(documented: str, valued: str = "", operands: int = 1) -> Wrapper:
-    return Wrapper(documented, frozenset(valued.split()), operands, task=True)
+def _task(documented: str, value_options: str = "", operands: int = 1) -> Wrapper:
+    return Wrapper(documented, frozenset(value_options.split()), operands, task=True)
 
 
 _PYTHON_DOCS = "https://docs.python.org/3/library/"
 _NPM = "https://docs.npmjs.com/cli/commands/"
 
-# By the words that begin it. Options may stand between its first word and its second.
+# The keys are the first words of the command line; options may stand between them.
 WRAPPERS: Mapping[tuple[str, ...], Wrapper] = {
-    # What sets something and becomes the worker.
+    # They set something and are then replaced by the worker.
     ("env",): _wrapper("env(1)", "-u --unset", folders="-C --chdir", texts="-S --split-string", stays=False),
     ("exec",): _wrapper("bash(1)", "-a", stays=False),
     ("command",): _wrapper("bash(1)", stays=False),
@@ -102,7 +105,7 @@ WRAPPERS: Mapping[tuple[str, ...], Wrapper] = {
     ("setsid",): _wrapper("setsid(1)"),
     ("direnv", "exec"): _wrapper("https://direnv.net/man/direnv.1.html", operands=1, stays=False),
     ("cross-env",): _wrapper("https://github.com/kentcdodds/cross-env"),
-    # These send Python on its way with something added.
+    # They start Python with something added.
     ("ddtrace-run",): _wrapper(
         "https://ddtrace.readthedocs.io/en/stable/installation_quickstart.html", stays=False
     ),
@@ -113,7 +116,7 @@ WRAPPERS: Mapping[tuple[str, ...], Wrapper] = {
         "https://docs.newrelic.com/docs/apm/agents/python-agent/installation/python-agent-admin-script-advanced-usage/",
         stays=False,
     ),
-    # What waits for it, or gives it something that ends with them.
+    # They wait for the worker, or give it something that ends with them.
     ("time",): _wrapper("time(1)", "-f --format -o --output", in_front="time"),
     ("timeout",): _wrapper("timeout(1)", "-k --kill-after -s --signal", operands=1, in_front="timeout"),
     ("flock",): _wrapper(
@@ -122,7 +125,7 @@ WRAPPERS: Mapping[tuple[str, ...], Wrapper] = {
         texts="-c --command",
         operands=1,
         in_front="flock",
-        apart="the new one would wait for the lock of flock, which the old one holds",
+        no_overlap_reason="the new one would wait for the lock of flock, which the old one holds",
     ),
     ("script",): _wrapper(
         "script(1)",
@@ -137,7 +140,7 @@ WRAPPERS: Mapping[tuple[str, ...], Wrapper] = {
         "xvfb-run(1)",
         "-e --error-file -f --auth-file -n --server-num -p --xauth-protocol -s --server-args -w --wait",
         in_front="xvfb-run",
-        apart="two of xvfb-run would have one display",
+        no_overlap_reason="two of xvfb-run would have one display",
     ),
     ("dbus-run-session",): _wrapper(
         "dbus-run-session(1)", "--config-file --dbus-daemon", in_front="dbus-run-session"
@@ -145,7 +148,7 @@ WRAPPERS: Mapping[tuple[str, ...], Wrapper] = {
     ("tini",): _wrapper("https://github.com/krallin/tini", "-p -e"),
     ("dumb-init",): _wrapper("https://github.com/Yelp/dumb-init", "-r --rewrite"),
     ("strace",): _wrapper("strace(1)", "-a -b -e -E -I -o -O -p -P -s -S -u -U -X", in_front="strace"),
-    # Another user.
+    # They run the worker as another user.
     ("sudo",): _wrapper(
         "sudo(8)",
         "-C --close-from -g --group -h --host -p --prompt -R --chroot -r --role -t --type "
@@ -175,7 +178,7 @@ WRAPPERS: Mapping[tuple[str, ...], Wrapper] = {
         stays=False,
         in_front="setpriv",
     ),
-    # Python's projects and environments.
+    # Projects and environments of Python.
     ("uv", "run"): _wrapper(
         "https://docs.astral.sh/uv/reference/cli/#uv-run",
         "--with --with-editable --with-requirements --extra --no-extra --group --only-group --no-group "
@@ -218,21 +221,16 @@ WRAPPERS: Mapping[tuple[str, ...], Wrapper] = {
         "-n --name -p --prefix",
         folders="--cwd",
     ),
-    ("mise", "exec"): _wrapper(
-        "https://mise.jdx.dev/cli/exec.html",
-        "-E --env -j --jobs",
-        folders="-C --cd",
-        texts="-c --command",
-        dashes=True,
-        stays=False,
-    ),
-    ("mise", "x"): _wrapper(
-        "https://mise.jdx.dev/cli/exec.html",
-        "-E --env -j --jobs",
-        folders="-C --cd",
-        texts="-c --command",
-        dashes=True,
-        stays=False,
+    **dict.fromkeys(
+        (("mise", "exec"), ("mise", "x")),
+        _wrapper(
+            "https://mise.jdx.dev/cli/exec.html",
+            "-E --env -j --jobs",
+            folders="-C --cd",
+            texts="-c --command",
+            dashes=True,
+            stays=False,
+        ),
     ),
     ("pyenv", "exec"): _wrapper("https://github.com/pyenv/pyenv/blob/master/COMMANDS.md", stays=False),
     # Secrets and variables.
@@ -271,15 +269,14 @@ WRAPPERS: Mapping[tuple[str, ...], Wrapper] = {
         "-e --env -f --procfile",
         folders="-d --app-root",
     ),
-    # JavaScript's, which look for a program in the project.
+    # JavaScript: they look for the program in the project.
     ("npx",): _wrapper(_NPM + "npx", "-p --package -w --workspace", texts="-c --call"),
     ("npm", "exec"): _wrapper(_NPM + "npm-exec", "-p --package -w --workspace --prefix", texts="-c --call"),
     ("pnpm", "exec"): _wrapper("https://pnpm.io/cli/exec", "-C --dir --filter -F"),
-    ("pnpx",): _wrapper("https://pnpm.io/cli/dlx", "--package"),
-    ("pnpm", "dlx"): _wrapper("https://pnpm.io/cli/dlx", "--package"),
+    **dict.fromkeys((("pnpx",), ("pnpm", "dlx")), _wrapper("https://pnpm.io/cli/dlx", "--package")),
     ("yarn", "exec"): _wrapper("https://yarnpkg.com/cli/exec", "--cwd"),
     ("bunx",): _wrapper("https://bun.sh/docs/cli/bunx", "-p --package"),
-    # What runs a command again at every change itself.
+    # It reruns the command at every change itself.
     ("watchman-make",): _wrapper(
         "https://facebook.github.io/watchman/docs/watchman-make",
         "-p --pattern -t --target -s --settle --make --root --statefile --connect-timeout",
@@ -287,12 +284,12 @@ WRAPPERS: Mapping[tuple[str, ...], Wrapper] = {
         dashes=True,
         in_front="watchman-make",
     ),
-    # What runs in the worker's own process, and looks into it.
+    # They run in the worker's own process and look into it.
     ("debugpy",): _tool(
         "https://github.com/microsoft/debugpy/wiki/Command-Line-Reference",
         "--listen --connect --log-to --parent-session-pid --adapter-access-token --configure-qt "
         "--configure-subProcess --configure-python --configure-pythonEnv",
-        apart="its debugger is for one at a time",
+        no_overlap_reason="its debugger is for one at a time",
     ),
     ("coverage", "run"): _tool(
         "https://coverage.readthedocs.io/en/latest/cmd.html",
@@ -300,26 +297,28 @@ WRAPPERS: Mapping[tuple[str, ...], Wrapper] = {
     ),
     ("pdb",): _tool(_PYTHON_DOCS + "pdb.html", "-c --command"),
     ("ipdb",): _tool("https://github.com/gotcha/ipdb", "-c"),
-    ("cProfile",): _tool(_PYTHON_DOCS + "profile.html", "-o --outfile -s --sort"),
-    ("profile",): _tool(_PYTHON_DOCS + "profile.html", "-o --outfile -s --sort"),
+    **dict.fromkeys(
+        (("cProfile",), ("profile",)), _tool(_PYTHON_DOCS + "profile.html", "-o --outfile -s --sort")
+    ),
     ("memray", "run"): _tool("https://bloomberg.github.io/memray/run.html", "-o --output -p --live-port"),
-    # What runs what a file of its own says.
-    ("make",): _task("make(1)", "-C --directory -f --file -I --include-dir -o -W -E --eval"),
-    ("gmake",): _task("make(1)", "-C --directory -f --file -I --include-dir -o -W -E --eval"),
+    # They run a task from a file of their own.
+    **dict.fromkeys(
+        (("make",), ("gmake",)), _task("make(1)", "-C --directory -f --file -I --include-dir -o -W -E --eval")
+    ),
     ("just",): _task(
         "https://just.systems/man/en/",
         "-f --justfile -d --working-directory --shell --shell-arg --dotenv-path --dotenv-filename -E",
     ),
     ("task",): _task("https://taskfile.dev/reference/cli", "-t --taskfile -d --dir -C -o --output -I"),
     ("poe",): _task("https://poethepoet.natn.io/", "-C --directory -X --executor -e"),
-    ("inv",): _task("https://docs.pyinvoke.org/en/stable/invoke.html", "-c --collection -r -f"),
-    ("invoke",): _task("https://docs.pyinvoke.org/en/stable/invoke.html", "-c --collection -r -f"),
+    **dict.fromkeys(
+        (("inv",), ("invoke",)),
+        _task("https://docs.pyinvoke.org/en/stable/invoke.html", "-c --collection -r -f"),
+    ),
     ("npm", "run"): _task(_NPM + "npm-run", "-w --workspace --prefix"),
     ("npm", "start"): _task(_NPM + "npm-start"),
-    ("pnpm",): _task("https://pnpm.io/cli/run", "-C --dir --filter -F"),
-    ("pnpm", "run"): _task("https://pnpm.io/cli/run", "-C --dir --filter -F"),
-    ("yarn",): _task("https://yarnpkg.com/cli/run", "--cwd"),
-    ("yarn", "run"): _task("https://yarnpkg.com/cli/run", "--cwd"),
+    **dict.fromkeys((("pnpm",), ("pnpm", "run")), _task("https://pnpm.io/cli/run", "-C --dir --filter -F")),
+    **dict.fromkeys((("yarn",), ("yarn", "run")), _task("https://yarnpkg.com/cli/run", "--cwd")),
     ("bun", "run"): _task("https://bun.sh/docs/cli/run", "--cwd --filter"),
     # Managers of several processes.
     ("honcho", "start"): _task(
@@ -348,6 +347,6 @@ def shell_names() -> frozenset[str]:
 def front_names() -> frozenset[str]:
     """The process names of the programs that stay in front of a worker, without shells.
 
-    What is told of a process is its executable, what it calls itself, or the script that it interprets.
+    The name of a process is its executable, its own name for itself, or the script that it interprets.
     """
     return frozenset(words[0] for words, wrapper in WRAPPERS.items() if wrapper.stays)

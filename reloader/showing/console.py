@@ -1,4 +1,4 @@
-"""Our own lines, and the prefixes of the worker's: what they look like and how they reach the sinks."""
+"""How our own lines and the prefixes of the worker's lines look, and the thread that writes our lines."""
 
 from __future__ import annotations
 
@@ -17,45 +17,45 @@ from reloader.showing.managers import is_below_manager, shows_at_terminal
 from reloader.showing.sink import Sink, SinkClosedError, Writer
 
 OUR_NAME = "reloader"
-# To the first column of the first line, erase the screen and what was scrolled out of it.
+# Go to the top left, erase the screen and the scrollback.
 _CLEAR = b"\x1b[H\x1b[2J\x1b[3J"
-# A line of ours waits until the worker has printed nothing for so long, in seconds, and at most that long.
+# A line of ours waits until the worker has printed nothing for so long, at most until the limit, in seconds.
 _CALM = 0.01
 _CALM_LIMIT = 0.1
-# Lines that the worker draws again and again are waited for, at most so long after ours was told, in seconds.
+# How long a line of ours waits at most for a worker that redraws lines, in seconds.
 _DRAWN_LIMIT = 2.0
-# How long a line about the worker's end waits, in seconds, for the worker's last lines to be shown.
+# How long a line about the worker's end waits for the worker's last lines, in seconds.
 _AFTER = 0.5
 
 
 class Weight(enum.Enum):
-    """How much a line matters to who reads it."""
+    """How important a line of ours is. DETAIL is shown only with -v."""
 
     DETAIL = "detail"
-    """Told only to who asks for more."""
     ROUTINE = "routine"
     PLAIN = "plain"
     STRONG = "strong"
 
 
-# What a machine reads of that, in the words of syslog(3).
-_LEVELS = {
-    Weight.DETAIL: "debug",
-    Weight.ROUTINE: "info",
-    Weight.PLAIN: "info",
-    Weight.STRONG: "notice",
+# The level in JSON, in the words of syslog(3), and the style at a terminal.
+_LEVELS = {Weight.DETAIL: "debug", Weight.ROUTINE: "info", Weight.PLAIN: "info", Weight.STRONG: "notice"}
+_STYLES = {
+    Weight.DETAIL: paint.DIM,
+    Weight.ROUTINE: paint.DIM,
+    Weight.PLAIN: paint.RESET,
+    Weight.STRONG: paint.BOLD,
 }
 
 
 class Shown(Protocol):
-    """Something that is on its way to the screen, such as a Pump."""
+    """Output that is on its way to the screen, such as that of a Pump."""
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Wait until it has arrived; False if that took longer."""
+        """Wait until it was shown; False if that takes longer than this."""
 
 
 class Console(Writer):
-    """Writes our lines from a thread of its own: a reader that does not read must not stop a drain."""
+    """Writes our lines from a thread of its own, so that a reader that does not read cannot block a drain."""
 
     def __init__(
         self, settings: Settings, sink: Sink, environment: Mapping[str, str], closed: Callable[[], None]
@@ -64,34 +64,33 @@ class Console(Writer):
         self._sink = sink
         self._environment = environment
         self._closed = closed
-        # A place for the generation's number, which is there at times, so that no line begins elsewhere then.
+        # With overlap there is room for the generation's number, so that all lines begin in one column.
         name = len(settings.name) + (len(".99") if settings.overlap else 0)
         self._width = max(len(OUR_NAME), name) if settings.prefix else len(OUR_NAME)
         self._json = settings.log_format is LogFormat.JSON
         self._below_manager = is_below_manager(environment)
         self.several = False
-        """Whether there are several generations, which the prefix tells apart."""
+        """Whether several generations run, so that the prefix needs their numbers. Set by the main thread."""
         self._queue: SimpleQueue[tuple[bytes, Sequence[Shown], bool, float, Sink] | None] = SimpleQueue()
         self.generation = 0
-        """The last that was started."""
+        """The number of the newest generation, for our JSON lines. Set by the main thread."""
 
     # --- from other threads -----------------------------------------------------------------------
 
     @property
     def is_at_terminal(self) -> bool:
-        """Whether somebody sees our lines, and what they type, at a terminal."""
+        """Whether our lines appear at a terminal."""
         return self._sink.at_terminal and not self._json
 
     @property
     def can_write_over(self) -> bool:
-        """Whether a line can be shown that the next one takes the place of."""
+        """Whether a line can be shown that the next line replaces."""
         return self.is_at_terminal and self._environment.get("TERM", "dumb") != "dumb"
 
     @property
     def knows_links(self) -> bool:
-        """Whether our lines may hold hyperlinks: where they are in colour, on a terminal itself."""
-        at_terminal = self._sink.at_terminal and not self._json
-        return at_terminal and self._is_coloured(self._sink) and links.are_known(self._environment)
+        """Whether our lines may have hyperlinks: at a terminal, in colour."""
+        return self.is_at_terminal and self._is_coloured(self._sink) and links.are_known(self._environment)
 
     def tell(
         self,
@@ -101,13 +100,12 @@ class Console(Writer):
         in_place: bool = False,
         sink: Sink | None = None,
     ) -> None:
-        """Show lines of ours, once what they come after has been shown.
+        """Show lines of ours, after everything in `after` was shown.
 
-        One line that is shown `in_place` lasts until anything else is shown. `sink` is where they go, if not
-        where they always do.
+        A line that is shown `in_place` is replaced by whatever is shown next. `sink` replaces the usual one.
         """
         if in_place:
-            # A line that were broken by the terminal's edge could not be taken back.
+            # A line that wraps at the terminal's edge could not be erased.
             text = text[: max(0, self._columns() - len(self._mark()) - 1)]
         sink = sink or self._sink
         self._queue_up(self._render(text, weight, sink), after, in_place, sink)
@@ -124,7 +122,7 @@ class Console(Writer):
             return 80
 
     def clear(self) -> None:
-        """Clear the terminal, where it can."""
+        """Clear the screen, if it is a terminal that can do it."""
         if self.can_write_over:
             self._queue_up(_CLEAR)
 
@@ -133,7 +131,7 @@ class Console(Writer):
         self._queue_up(b"\n")
 
     def end(self) -> None:
-        """Let the thread end when everything is told."""
+        """Let the thread end after everything that is queued was shown."""
         self._queue.put(None)
 
     @property
@@ -145,7 +143,7 @@ class Console(Writer):
         return stamp + (self._width + len(" | ") if self._settings.prefix else 0)
 
     def renderer_for(self, sink: Sink, generation: int, stream: str, bare: bool = False) -> Writer:
-        """What makes of a stream of this generation's what is shown in this sink, `bare` without a prefix."""
+        """The renderer for a stream of this generation at this sink; `bare` leaves the prefix out."""
         if self._json:
             from reloader.showing.json_lines import JsonLines
 
@@ -219,13 +217,8 @@ class Console(Writer):
         mark = self._mark()
         lines = [mark + line for line in text.split("\n")]
         if self._is_coloured(sink):
-            start = {
-                Weight.DETAIL: paint.DIM,
-                Weight.ROUTINE: paint.DIM,
-                Weight.PLAIN: paint.RESET,
-                Weight.STRONG: paint.BOLD,
-            }[weight]
-            # The first line says what matters; the rest explains it.
+            start = _STYLES[weight]
+            # Only the first line of a strong message is bold; the others explain it.
             further = paint.RESET if weight is Weight.STRONG else start
             starts = (start, *(further for _ in lines[1:]))
             lines = [f"{start}{line}{paint.RESET}" for start, line in zip(starts, lines, strict=True)]
@@ -237,7 +230,7 @@ def _clock() -> str:
 
 
 def printable(text: str) -> str:
-    """The text with whatever would disturb a terminal, or is no character at all, as escapes."""
+    """The text with control characters, and bytes that are not UTF-8, as escapes."""
     return "".join(_escaped(char) for char in text)
 
 

@@ -1,7 +1,7 @@
-"""Paths in our own lines as hyperlinks: OSC 8, as terminals have agreed on it.
+"""Hyperlinks (OSC 8) for the paths in our own lines.
 
-See https://gist.github.com/egmontkob/eb114294efbcd5adb1944c9f3cb5feda. A line number follows as the
-fragment (`#12`), which kitty, iTerm2 and the terminal of VS Code go to; others open the file.
+See https://gist.github.com/egmontkob/eb114294efbcd5adb1944c9f3cb5feda. A line number is added as the fragment
+(`#12`): kitty, iTerm2 and the terminal of VS Code go to that line, others open the file.
 """
 
 from __future__ import annotations
@@ -12,20 +12,19 @@ from collections.abc import Mapping
 from reloader.common.lazy_pattern import lazy_pattern
 from reloader.showing.paint import OLD
 
-# A sentence carries the target of each link with it until it is known where it is shown. What others have
-# named holds none of these, as it is made printable.
+# A sentence carries the target of each link between these characters until we know where it is shown. Other
+# texts cannot contain them, since `printable` escapes control characters.
 _OPEN, _BETWEEN, _CLOSE = "\x1c", "\x1d", "\x1e"
 _LINK = lazy_pattern(f"{_OPEN}([^{_BETWEEN}]*){_BETWEEN}([^{_CLOSE}]*){_CLOSE}")
 
 
 def are_known(environment: Mapping[str, str]) -> bool:
-    """Whether a terminal of this environment can be expected to know links, or to ignore them."""
-    # Old ones print what they do not know.
+    """Whether the terminal of this environment shows or ignores links; old ones print them as text."""
     return not (environment.get("TERM") or "dumb").startswith(("dumb", *OLD))
 
 
 def linked(text: str, path: str, line: int | None = None) -> str:
-    """The text as a link to the absolute path, see `rendered`."""
+    """The text as a link to the absolute path, in the form that `rendered` reads."""
     from urllib.parse import quote
 
     host, fragment = os.uname().nodename, "" if line is None else f"#{line}"
@@ -33,5 +32,5 @@ def linked(text: str, path: str, line: int | None = None) -> str:
 
 
 def rendered(text: str, links: bool = False) -> str:
-    """The text with its links as a terminal knows them, or with none."""
+    """The text with its links as escape sequences, or without links."""
     return _LINK.sub("\x1b]8;;\\1\x1b\\\\\\2\x1b]8;;\x1b\\\\" if links else r"\2", text)

@@ -1,6 +1,6 @@
-"""Process managers that we may run below: those tell it by what they set, and prefix our lines themselves.
+"""Recognises a process manager such as honcho above us, which puts its own prefix in front of our lines.
 
-hivemind sets nothing but PORT, as much else does, so it cannot be told.
+It is recognised by the variables that it sets. hivemind sets only PORT, as other programs do, so it is not.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ import os
 import re
 from collections.abc import Mapping
 
-# How far up the terminal of a manager is looked for: itself, a helper process of it, a shell or two.
+# How many ancestors are looked at: the manager, a helper process of it, a shell or two.
 _ANCESTORS = 6
 
 
 def is_below_manager(environment: Mapping[str, str]) -> bool:
-    """Whether a process manager shows our lines behind a prefix of its own."""
+    """Whether a process manager puts its own prefix in front of our lines."""
     return (
         # honcho/environ.py, expand_processes; node-foreman's lib/proc.js, start;
         # process-compose's src/app/process.go, getProcessEnvironment
@@ -27,10 +27,9 @@ def is_below_manager(environment: Mapping[str, str]) -> bool:
 
 
 def shows_at_terminal(fd: int) -> bool:
-    """Whether the manager, which reads from this pipe of ours, writes to a terminal itself.
+    """Whether the manager that reads our pipe `fd` writes to a terminal itself; False if unknown.
 
-    It has made the pipe: it, or a helper of it, is our first ancestor that has something else there.
-    Where the system does not tell that, False.
+    The manager, or a helper of it, is our first ancestor whose standard output is not this pipe.
     """
     pid = os.getpid()
     try:

@@ -1,4 +1,4 @@
-"""Colours: whether, and which; and whether our own lines may hold more than ASCII."""
+"""Which colours are used and when, and whether our own lines may contain more than ASCII."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from reloader.settings import Color
 RESET = "\x1b[0m"
 BOLD = "\x1b[0;1m"
 DIM = "\x1b[0;2m"
-# Of the palette of 256, whose look no theme changes, as no terminal tells its own background: these differ
-# from black and from white by a contrast of 4 and more, and from the greys of themes by nearly 3 (WCAG 2.2,
-# section 1.4.3). Of the sixteen of a theme, green, yellow, cyan and whatever is bright cannot be read on
-# white, and blue not on black. Red is left for trouble.
+# We cannot know the terminal's background, so these colours are readable on black and on white: their
+# contrast to both is at least 4, and to the greys of themes nearly 3 (WCAG 2.2, section 1.4.3). They are of
+# the palette of 256, which themes do not change. Of a theme's sixteen colours, green, yellow, cyan and all
+# bright ones are unreadable on white, and blue on black. Red is left for errors.
 PALETTE = (29, 30, 31, 63, 64, 99, 130, 133, 164)
-# Where there are no more than sixteen: the Linux console, which is dark, and old terminals.
+# For terminals with at most sixteen colours: the Linux console, which is dark, and old ones.
 _FEW = (32, 33, 35, 36)
 OLD = ("linux", "vt", "ansi", "cons")
-# What our own sentences hold, in ASCII.
+# ASCII for the other characters that our own sentences contain.
 _ASCII = str.maketrans({"→": "->", "…": "...", "×": "x", "–": "-", "·": "|"})
 
 
 def wanted(choice: Color, at_terminal: bool, environment: Mapping[str, str]) -> bool:
-    """Whether to colour a stream: the option, then NO_COLOR, FORCE_COLOR and TERM=dumb, then a guess.
+    """Whether to colour a stream: by the option, NO_COLOR, FORCE_COLOR, TERM=dumb, or else `at_terminal`.
 
-    See no-color.org and force-color.org; both count when they are set and not empty.
+    See no-color.org and force-color.org; both count if they are set and not empty.
     """
     if choice is not Color.AUTO:
         return choice is Color.ALWAYS
@@ -38,7 +38,7 @@ def wanted(choice: Color, at_terminal: bool, environment: Mapping[str, str]) -> 
 
 
 def worker_colour(name: str, environment: Mapping[str, str]) -> str:
-    """The sequence that begins a worker's colour, the same at every start."""
+    """The sequence that switches to the worker's colour, which depends on its name alone."""
     number = zlib.crc32(os.fsencode(name))
     if environment.get("TERM", "").startswith(OLD):
         return f"\x1b[0;{_FEW[number % len(_FEW)]}m"
@@ -46,9 +46,9 @@ def worker_colour(name: str, environment: Mapping[str, str]) -> str:
 
 
 def plain(line: str, environment: Mapping[str, str]) -> str:
-    """The line, in ASCII as far as it is ours, where NO_COLOR or TERM=dumb asks for plain text.
+    """The line, with our own characters in ASCII if NO_COLOR or TERM=dumb asks for plain text.
 
-    Names and paths are the user's, and stay as they are.
+    Names and paths of the user stay as they are.
     """
     if environment.get("NO_COLOR") or environment.get("TERM") == "dumb":
         return line.translate(_ASCII)
@@ -56,7 +56,7 @@ def plain(line: str, environment: Mapping[str, str]) -> str:
 
 
 def encoded(line: str, environment: Mapping[str, str]) -> bytes:
-    """In UTF-8, unless the locale says plainly that it is not."""
+    """The line in UTF-8, or in ASCII if the locale names another encoding."""
     locale = environment.get("LC_ALL") or environment.get("LC_CTYPE") or environment.get("LANG") or ""
     if "." in locale and "utf" not in locale.lower():
         return line.translate(_ASCII).encode("ascii", "backslashreplace")

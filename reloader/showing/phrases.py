@@ -1,4 +1,4 @@
-"""The parts of sentences: paths, counts, spans of time, exits."""
+"""Parts of sentences: paths, counts, durations, exit statuses."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from reloader.settings import signal_name
 from reloader.showing.console import printable
 from reloader.showing.links import linked
 
-# So many of the changed files are named; the rest are counted.
+# How many of the changed files are named; the rest are counted.
 _NAMED = 3
 
 
 def changed(changes: Sequence[events.Change]) -> str:
-    """What changed, as the subject of a sentence: `tasks.py changed`."""
+    """The changed files and what happened to them: `tasks.py changed`."""
     replaced = [change.path for change in changes if change.kind is events.Kind.REPLACED]
     if len(replaced) == len(changes):
-        return f"{printable(replaced[0])} replaced"  # in full: it may be the current folder
+        return f"{printable(replaced[0])} replaced"  # the full path, as it may be the current folder
     changes = [change for change in changes if change.path not in replaced]
     kinds = {change.kind for change in changes}
     verb = kinds.pop().value if len(kinds) == 1 else "changed"
@@ -36,21 +36,21 @@ def paths_shown(paths: Sequence[str]) -> str:
 
 
 def unchanged(files: Sequence[events.Unchanged]) -> str:
-    """Why these saves are no reason to restart."""
-    said = {
+    """Why nothing restarts for these saved files."""
+    reasons = {
         events.Sameness.BYTES: "saved with the same content",
         events.Sameness.SYNTAX: "saved with other comments or formatting only",
         events.Sameness.NOT_LOADED: "not imported by the worker",
     }
-    told = []
-    for how, words in said.items():
-        if paths := [file.path for file in files if file.how is how]:
-            told.append(f"{paths_shown(paths)} {words}")
-    return f"{', '.join(told)} → no restart"
+    parts = []
+    for sameness, reason in reasons.items():
+        if paths := [file.path for file in files if file.how is sameness]:
+            parts.append(f"{paths_shown(paths)} {reason}")
+    return f"{', '.join(parts)} → no restart"
 
 
 def path_shown(path: str) -> str:
-    """The path as the user would write it, from the current folder, in characters that can be shown."""
+    """The path relative to the current folder if it is in there, with unprintable characters escaped."""
     try:
         below = relative(path)
     except (ReloaderError, ValueError):
@@ -60,7 +60,7 @@ def path_shown(path: str) -> str:
 
 
 def path_linked(path: str, line: int | None = None) -> str:
-    """The path as it is shown, and the line, as a link (see `links.rendered`)."""
+    """The shown path and the line as a link, see `links.rendered`."""
     text = path_shown(path) + ("" if line is None else f":{line}")
     try:
         return linked(text, absolute(path), line)
@@ -69,14 +69,14 @@ def path_linked(path: str, line: int | None = None) -> str:
 
 
 def exit_shown(status: events.ExitStatus) -> str:
-    """`exit status 1`, or the signal's name."""
+    """`exit status 1`, or the name of the signal."""
     if status.signal is not None:
         return signal_name(status.signal)
     return f"exit status {status.code}"
 
 
 def processes_shown(processes: Sequence[events.ProcessInfo]) -> str:
-    """Each by name and pid."""
+    """The processes by name and pid."""
     return ", ".join(f"{printable(process.name)} (pid {process.pid})" for process in processes)
 
 
@@ -96,5 +96,5 @@ def span(seconds: float) -> str:
 
 
 def lowered(reason: str) -> str:
-    """The reason as a part of a sentence."""
+    """The reason with a small first letter, as a part of a sentence."""
     return reason[:1].lower() + reason[1:]

@@ -1,7 +1,7 @@
-"""The thread that carries one stream of one generation from the worker's pipe to a sink.
+"""The thread that copies one stream of one generation from the worker's pipe or terminal to a sink.
 
-Bytes never pass through the main loop. A slow reader makes the pump wait, then the pipe fill, then the
-worker wait; nothing is dropped, nothing else waits, and little is kept meanwhile.
+Bytes never pass through the main loop. If the reader is slow, the pump blocks, the pipe fills and the worker
+blocks: nothing is dropped, nothing else waits, and little memory is used.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from collections.abc import Callable, Iterator
 from reloader.showing.sequences import whole_until
 from reloader.showing.sink import Sink, SinkClosedError, Writer
 
-# So many bytes are taken at once. More is not faster: what is made of them leaves the processor's cache.
+# How many bytes are read at once. More is not faster, since the rendered bytes no longer fit into the cache.
 _CHUNK = 1 << 17
-# An unfinished line is held back for the rest of it, unless it is this long, in bytes.
+# An unfinished line is held back until the rest comes, unless it is this long, in bytes.
 _LONG = 1 << 16
-# How long an ended worker's last bytes are awaited, in seconds, when something outside its tree still
-# holds the pipe open.
+# How long to wait for the last bytes of an ended worker, in seconds, if a process outside its tree still has
+# the pipe open.
 _LAST = 0.05
 
 
 class Pump:
-    """Carries the bytes of `source`, which it closes at the end.
+    """Copies the bytes of the descriptor `source`, and closes it at the end.
 
-    `renderer` makes of them what is shown. `observe` sees every chunk after it was shown; `closed` is called
-    when nobody reads any more. `remember` gets what gives the terminal back as it was, whenever that changes.
-    The `previous` pump of the stream is awaited first, so that generations do not mix.
+    `renderer` turns them into what is shown. `observe` is called with every chunk after it was shown,
+    `closed` when the reader is gone, and `remember` with the bytes that undo the terminal's modes whenever
+    these change. The pump waits for the end of the stream's `previous` one, so that generations do not mix.
     """
 
     def __init__(
@@ -50,35 +50,35 @@ class Pump:
         self._closed = closed
         self._remember = remember
         self._changes = 0
-        """How many of the terminal's modes had been switched when they were remembered last."""
+        """The value of `modes.changes` when `remember` was called last."""
         self._previous = previous
-        # Closing the writing end wakes the thread, which waits for the source and the reading end at once.
+        # The thread polls the source and the pipe's reading end; closing the other end wakes it.
         self._wake, self._ending = os.pipe()
         self._done = threading.Event()
-        self._any = _poll(self._source, self._wake)
-        self._own = _poll(self._source)
+        self._source_or_wake = _poll(self._source, self._wake)
+        self._source_only = _poll(self._source)
 
     # --- from other threads -----------------------------------------------------------------------
 
     def worker_ended(self) -> None:
-        """Nothing of the worker's tree is left: what can be read now is all there will be."""
+        """The worker's process tree has ended: read what is there now, then end."""
         if self._ending >= 0:
             os.close(self._ending)
             self._ending = -1
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Wait until everything has been shown; False if that took longer."""
+        """Wait until everything was shown; False if that takes longer than this."""
         return self._done.wait(seconds)
 
     # --- the thread -------------------------------------------------------------------------------
 
     def run(self) -> None:
-        """Carry everything, then end."""
+        """Copy everything, then end."""
         try:
             if self._previous is not None:
                 self._previous.wait()
                 self._previous = None
-            self._carry()
+            self._copy()
             self._sink.end(self._renderer)
         except SinkClosedError:
             self._closed()
@@ -88,12 +88,12 @@ class Pump:
             os.close(self._wake)
             self._done.set()
 
-    def _carry(self) -> None:
+    def _copy(self) -> None:
         held = b""
         held_until: float | None = None
         while True:
             if held_until is not None and not self._readable(held_until - time.monotonic()):
-                # What is cut in the middle cannot be shown, and is nothing to see.
+                # A cut sequence or character cannot be shown yet.
                 end = whole_until(held)
                 self._show(held[:end])
                 held, held_until = held[end:], None
@@ -115,19 +115,19 @@ class Pump:
         self._show(held)
 
     def _read(self) -> bytes:
-        """The next bytes; none when there will be no more."""
-        ready = {fd for fd, _ in self._any.poll()}
+        """The next bytes; empty at the end."""
+        ready = {fd for fd, _ in self._source_or_wake.poll()}
         if self._source in ready or self._readable(_LAST):
             try:
                 return os.read(self._source, _CHUNK)
             except OSError as error:
                 if error.errno != errno.EIO:
                     raise
-                # A terminal that nobody has open any more.
+                # No process has the worker's terminal open any more.
         return b""
 
     def _readable(self, seconds: float) -> bool:
-        return bool(self._own.poll(max(0.0, seconds) * 1000))
+        return bool(self._source_only.poll(max(0.0, seconds) * 1000))
 
     def _show(self, chunk: bytes) -> None:
         if chunk:
@@ -139,7 +139,7 @@ class Pump:
                 self._remember(modes.undo())
 
     def _pieces(self, chunk: bytes) -> Iterator[bytes]:
-        """Pieces of whole lines, as far as there are any, that are not too large once they are rendered."""
+        """Cut the chunk into pieces that stay small when rendered, at the ends of lines if possible."""
         most = self._renderer.most(chunk)
         start = 0
         while len(chunk) - start > most:
@@ -150,7 +150,7 @@ class Pump:
         yield chunk[start:] if start else chunk
 
     def _swallow(self) -> None:
-        """Keep the pipe empty, so that a worker that still prints can drain."""
+        """Read on without showing anything, so that a worker that still prints can drain."""
         while self._read():
             pass
 

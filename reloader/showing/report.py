@@ -1,4 +1,4 @@
-"""What is, in words: one line for the key `s`, some more for `reloader status`."""
+"""The status of a run in words: one line for the key `s`, three for `reloader status`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from reloader.showing.phrases import changed, counted, span
 
 
 def status_line(status: notices.Status, name: str) -> str:
-    """State, generations and what waits, of the worker of that name; with links, see `links.rendered`."""
+    """The worker's state, its generations and what is pending; with links, see `links.rendered`."""
     parts = [f"{name} is {printable(status.state)}"]
     others = list(status.generations)
     if others and others[0].state == status.state:
@@ -23,7 +23,7 @@ def status_line(status: notices.Status, name: str) -> str:
 
 
 def status_lines(status: notices.Status, name: str) -> list[str]:
-    """The same and what is known of the last start and of the template; without links."""
+    """The status line, the last start and the state of the template; without links."""
     last = "none yet" if status.last_start is None else _last_start(status.last_start)
     lines = status_line(status, name), f"  last start  {last}", f"  template    {_template(status.template)}"
     return [rendered(line) for line in lines]
@@ -61,18 +61,14 @@ def _template(template: notices.TemplateIs) -> str:
 def _waiting(one: notices.Pending) -> str:
     match one.wait:
         case notices.Wait.LOOK:
-            return "files were touched and are not looked at yet"
+            return "files were touched and not checked yet"
         case notices.Wait.GIT:
-            return "files were touched, waiting for Git to end"
+            return "files were touched, waiting for Git to finish"
         case notices.Wait.CHECK:
             return f"{changed(one.changes)} and being checked"
         case notices.Wait.MEND:
             return f"{changed(one.changes)} and held back: the code is broken"
         case notices.Wait.START:
-            return f"{_why(one.changes)}start is due"
+            return f"{changed(one.changes)}, so a start is due" if one.changes else "a start is due"
         case notices.Wait.RETRY:
             return "starting again" + ("" if one.seconds is None else f" in {span(one.seconds)}")
-
-
-def _why(changes: tuple[events.Change, ...]) -> str:
-    return f"{changed(changes)}, so that a " if changes else "a "

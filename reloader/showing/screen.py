@@ -1,8 +1,8 @@
-"""A worker's bytes on a terminal's screen: a prefix before every line, whatever the cursor does.
+"""Puts a prefix in front of every line on a terminal, wherever the worker moves the cursor.
 
-The worker's screen is ours without the columns that the prefix takes. So a column that it names is moved by
-these, a line that it erases gets its prefix back, and where it goes to the beginning of a line the prefix is
-due once more. The alternate screen has no lines: it is the worker's, as it draws it.
+The worker draws on our screen without the columns of the prefix. So the columns that it names are shifted, a
+line that it erases gets its prefix back, and when it returns to the beginning of a line the prefix is written
+again. The alternate screen has no lines, so its bytes pass unchanged.
 """
 
 from __future__ import annotations
@@ -10,41 +10,44 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Collection
 
-from reloader.showing.block import Block
-from reloader.showing.lines import LIMIT
-from reloader.showing.modes import Modes
-from reloader.showing.moves import (
-    ATTRIBUTES,
+from reloader.showing.cursor import (
     BEGINNINGS,
     COMMAND_END,
     CUT,
     DRAWING,
     ESCAPES,
     MOVES,
-    ONLY_ATTRIBUTES,
     PRIVATE,
     QUIET,
     STRING_END,
     TOKEN,
+    Block,
     Move,
     numbers,
 )
-from reloader.showing.sequences import LONGEST, RESET, attributes_after, close_lines
+from reloader.showing.lines import LIMIT
+from reloader.showing.modes import Modes
+from reloader.showing.sequences import (
+    ATTRIBUTES,
+    LONGEST,
+    ONLY_ATTRIBUTES,
+    RESET,
+    attributes_after,
+    close_lines,
+)
 from reloader.showing.sink import Writer
 
 _ST = b"\x1b\\"
-# Of a string so much is known afterwards: hyperlinks are shorter.
-_KNOWN = LONGEST
-# A string that is longer is none: nobody ends it. An image may have some megabytes.
+# A longer control string, in bytes, is taken as ended. An image may have some megabytes.
 _LONGEST_STRING = 1 << 24
-# Commands that show something where the cursor is: a hyperlink's text, an image.
+# The commands (OSC) that show something at the cursor: the text of a hyperlink, an image.
 _SHOWING = (b"8", b"1337")
 
-# Who goes back so many columns means the first one.
+# A program that goes back so many columns means the first one.
 _FAR = 256
 _SAVE, _RESTORE = b"\x1b7", b"\x1b8"
-# After the last bytes that draw, another's line waits so long, in seconds: rich draws four times a second at
-# least, others more often.
+# How long another writer's line waits after the last bytes that redraw lines, in seconds. rich draws at least
+# four times a second, others more often.
 _REDRAW = 0.5
 
 
@@ -52,19 +55,18 @@ class _At(enum.Enum):
     """Where the cursor is."""
 
     START = "start"
-    """At the beginning of a line on which nothing is."""
+    """At the beginning of an empty line."""
     RETURNED = "returned"
-    """At the beginning of a line."""
+    """At the beginning of a line that has text."""
     INSIDE = "inside"
     BARE = "bare"
-    """Inside a line that has lost its prefix."""
+    """Inside a line whose prefix was erased."""
 
 
 class Screen(Writer):
-    """Renders one stream for a terminal, and knows what it has left there.
+    """Renders one stream for a terminal, and knows which state it has left the terminal in.
 
-    `prefix` makes the prefix of the moment, of which `width` columns are seen; where it is empty the bytes
-    pass as they are.
+    `prefix` returns the prefix for now, `width` columns wide; if it is empty, the bytes pass unchanged.
     """
 
     def __init__(self, prefix: Callable[[], bytes], width: int) -> None:
@@ -73,64 +75,59 @@ class Screen(Writer):
         self._prefix = b""
         self.modes: Modes = Modes()
         self._at = self._outside = _At.START
-        """Now, and before the alternate screen was shown."""
+        """Where the cursor is now, and where it was before the alternate screen was shown."""
         self._attributes: frozenset[int] = frozenset()
         self._saved = self._at, self._attributes
-        """As they were when the worker saved the cursor."""
+        """Both as they were when the worker saved the cursor."""
         self._has_saved = False
         self._waiting = b""
-        """Attributes for what comes behind the prefix that is due."""
+        """Attributes to be written after the next prefix."""
         self._cut = b""
+        """The cut sequence at the end of the last chunk. It was not shown."""
         self._string: bytes | None = None
-        """The beginning of the control string that has not ended; None outside."""
+        """The beginning of the unfinished control string; None outside one."""
         self._string_end = STRING_END
         self._string_length = 0
         self._draws = False
+        """The last chunk redrew lines."""
         self._block = Block()
 
     # --- what the sink asks -----------------------------------------------------------------------
 
     @property
     def is_unfinished(self) -> bool:
-        """Whether another writer's line would land inside one of ours."""
+        """Whether our last line has no end yet, or is inside a control string or the alternate screen."""
         return self._at is not _At.START or self._string is not None or self.modes.is_alternate
 
     @property
     def calm(self) -> float:
-        """For how many seconds after our last bytes nobody else is to write: for ever inside a string."""
+        """How long no other writer may write after our last bytes, in seconds; infinity inside a string."""
         if self._string is not None or self.modes.is_alternate:
             return float("inf")
         return _REDRAW if self._draws else 0.0
 
     @property
     def patience(self) -> float:
-        """How long the rest of an unfinished line is awaited, in seconds: it has none where it is drawn."""
+        """How long to wait for the rest of an unfinished line, in seconds: 0 while lines are redrawn."""
         return 0.0 if self._draws else 0.08
 
     def most(self, _chunk: bytes) -> int:
-        """How many of these bytes to render at once at most."""
         return max(1, LIMIT // (len(self._make_prefix()) + len(_SAVE + _RESTORE) + 2))
 
     def above(self, rows: int, screen: int) -> tuple[bytes, bytes] | None:
-        """What lets so many rows of another writer's stand above what is drawn, before and after them.
-
-        None where they cannot, on a screen of so many rows.
-        """
         if self._has_saved or self._string is not None:
             return None
         return self._block.above(rows, screen)
 
     def break_line(self) -> bytes:
-        """What ends the unfinished line for another writer; what comes next begins a new one."""
         out = self._end_string() + self._end_attributes()
         if not self.modes.is_alternate:
             self._at = _At.START
         return out + b"\n"
 
     def leave(self, kept: Collection[bytes]) -> bytes:
-        """What gives the terminal back as it was, but for the modes that others have on as well."""
         out = self._end_string()
-        # What is left is cut in the middle, and nothing to see.
+        # A cut sequence shows nothing, so it is dropped.
         self._cut = self._waiting = b""
         if self.modes.is_alternate:
             self._at = self._outside
@@ -154,7 +151,7 @@ class Screen(Writer):
     # --- rendering --------------------------------------------------------------------------------
 
     def feed(self, chunk: bytes) -> bytes:
-        """The chunk as it is shown, up to a sequence that is cut."""
+        """The chunk as it is shown. A sequence that is cut at its end is kept for the next chunk."""
         self._prefix = self._make_prefix()
         if not (self._cut or self._string is not None or any(one in chunk for one in BEGINNINGS)):
             self._draws = self.modes.is_cursor_hidden or (self._draws and b"\n" not in chunk)
@@ -171,7 +168,7 @@ class Screen(Writer):
         return b"".join(out)
 
     def _next(self, data: bytes, at: int, out: list[bytes]) -> int:
-        """Render the text up to the next token, and that; where the rest begins."""
+        """Render the text up to the next token, and the token; returns the index behind it."""
         found = TOKEN.search(data, at)
         if found is None:
             cut = CUT.search(data, max(at, len(data) - LONGEST))
@@ -194,7 +191,7 @@ class Screen(Writer):
         return end
 
     def _text(self, text: bytes) -> bytes:
-        """What holds attributes, but no other sequence and no return."""
+        """Render text with attributes, but without other sequences and carriage returns."""
         if not text or self.modes.is_alternate:
             return text
         if self._draws or self._block.is_drawn:
@@ -208,7 +205,7 @@ class Screen(Writer):
         last = text.rfind(b"\n") + 1
         after = b""
         if last and text.startswith(b"\x1b", last):
-            # Not before the prefix of the line that they begin.
+            # These attributes begin the next line, so they belong behind its prefix.
             found = ONLY_ATTRIBUTES.match(text, last)
             if found is not None and found.end() == len(text):
                 text, after = text[:last], found[0]
@@ -220,7 +217,7 @@ class Screen(Writer):
     def _lines(self, text: bytes) -> bytes:
         at = self._at
         self._at = _At.START if text.endswith(b"\n") else _At.INSIDE
-        # A line that ends keeps the prefix that it has.
+        # A newline needs no new prefix on the line that it ends.
         lead = self._take_waiting() if at is not _At.START and text.startswith(b"\n") else self._lead(at)
         if self._attributes or b"\x1b" in text:
             text, self._attributes = close_lines(text, self._attributes)
@@ -228,17 +225,17 @@ class Screen(Writer):
         return lead + text[: len(text) - len(tail)].replace(b"\n", b"\n" + self._prefix) + tail
 
     def _let_wait(self, text: bytes) -> bytes:
-        """Keep the attributes with which the text begins for behind the prefix that is due; what is left."""
+        """Keep the attributes at the beginning of the text for after the next prefix; returns the rest."""
         found = ONLY_ATTRIBUTES.match(text)
         if found is None or not found[0]:
             return text
         waiting = self._waiting + found[0]
-        # Of so many only the last can matter.
+        # There are too many to keep; the last one matters most.
         self._waiting = waiting if len(waiting) < LONGEST else waiting[waiting.rfind(b"\x1b") :]
         return text[found.end() :]
 
     def _begin(self) -> bytes:
-        """What comes before something that is shown, or acts, where the cursor is."""
+        """What to write before something that shows or acts at the cursor."""
         at, self._at = self._at, _At.INSIDE
         return self._lead(at)
 
@@ -246,7 +243,7 @@ class Screen(Writer):
         if at is _At.INSIDE or not self._prefix:
             return self._take_waiting()
         if at is _At.BARE:
-            # The worker's own saved cursor must not be lost.
+            # Writing the prefix would overwrite a cursor position that the worker has saved.
             return b"" if self._has_saved else b"%b\x1b[0m\r%b%b" % (_SAVE, self._prefix, _RESTORE)
         return self._end_attributes() + self._prefix + self._take_waiting()
 
@@ -259,7 +256,7 @@ class Screen(Writer):
     # --- sequences --------------------------------------------------------------------------------
 
     def _control(self, sequence: bytes, parameters: bytes, final: bytes) -> bytes:
-        """A control sequence (CSI)."""
+        """Render a control sequence (CSI)."""
         if parameters[:1] not in PRIVATE and (move := MOVES.get(final)) is not None:
             if final == b"r":
                 self.modes.control(sequence, parameters, final)
@@ -277,22 +274,22 @@ class Screen(Writer):
             self._outside = self._at
             return sequence
         self._at = self._outside
-        # 1049 has saved where the cursor was.
+        # Mode 1049 restores the cursor; after the others we go to the beginning of the line.
         return sequence if b"1049" in sequence or not self._prefix else sequence + self._to_start(b"\r")
 
     def _move(self, move: Move, sequence: bytes, parameters: bytes) -> bytes:
-        """What moves the cursor or erases; as it is to be where the worker's lines begin behind a prefix."""
+        """Render a sequence that moves the cursor or erases, shifted by the prefix."""
         row, column = numbers(parameters)
         self._draws = self._draws or move in DRAWING
         self._block.move(move, row)
         match move:
             case Move.UP | Move.DOWN | Move.TO_ROW:
-                # Another line, which has its prefix or nothing at all.
+                # The other line has its prefix, or is empty.
                 self._at = {_At.BARE: _At.INSIDE, _At.START: _At.RETURNED}.get(self._at, self._at)
             case Move.NEXT | Move.PREVIOUS | Move.REGION:
                 return self._to_start(sequence)
             case Move.LINES:
-                # Some terminals go to the beginning of the line by themselves, others do not.
+                # Some terminals also go to the beginning of the line, others do not.
                 return self._to_start(sequence + b"\r" if self._prefix else sequence)
             case Move.BACK if row >= _FAR:
                 return self._to_column(1, sequence, b"\r", b"")
@@ -303,7 +300,7 @@ class Screen(Writer):
             case Move.ERASE:
                 is_before = self._at is _At.RETURNED or (self._at is _At.START and self._block.is_drawn)
                 if is_before and parameters == b"1":
-                    # What the worker has in its first column stands behind the prefix.
+                    # The worker's first column is behind the prefix.
                     sequence = self._begin() + sequence
                 if self._at is _At.INSIDE and parameters in (b"1", b"2"):
                     self._at = _At.BARE
@@ -318,7 +315,7 @@ class Screen(Writer):
         return sequence
 
     def _to_start(self, sequence: bytes) -> bytes:
-        """With this the cursor is where the prefix of a line begins."""
+        """Render a sequence that moves the cursor to the beginning of a line, where its prefix begins."""
         if self.modes.is_alternate:
             return sequence
         out = self._end_attributes() if self._prefix else b""
@@ -331,11 +328,11 @@ class Screen(Writer):
             self._at = _At.INSIDE
             return sequence
         start = self._to_start(to_start)
-        # The prefix of that line may be missing.
+        # That line may have no prefix yet.
         return start if column == 1 else start + self._begin() + onwards % (column + self._width)
 
     def _escape(self, sequence: bytes) -> bytes:
-        """An escape sequence without parameters, or a shift between sets of characters."""
+        """Render an escape sequence without parameters, or a shift between character sets."""
         self.modes.escape(sequence)
         if self.modes.is_alternate:
             return sequence
@@ -356,11 +353,12 @@ class Screen(Writer):
         return self._begin() + opening
 
     def _pass_string(self, data: bytes, at: int, out: list[bytes]) -> int:
-        """Pass on a string up to its end, or so much of it as there is; where the rest begins."""
+        """Pass on the string up to its end, or to the end of the data; returns the index behind it."""
         assert self._string is not None
         found = self._string_end.search(data, at)
         end = len(data) - data.endswith(b"\x1b") if found is None else found.start()
-        self._string += data[at : min(end, at + _KNOWN - len(self._string))]
+        # Only the beginning is kept. It holds a whole hyperlink, which is all that `modes` needs.
+        self._string += data[at : min(end, at + LONGEST - len(self._string))]
         self._string_length += end - at
         if found is None:
             self._cut = data[end:]
@@ -376,7 +374,7 @@ class Screen(Writer):
 
 
 def _applied(is_open: frozenset[int], text: bytes) -> frozenset[int]:
-    """The attributes that are open after the text."""
+    """The attributes that are on after the text."""
     if b"\x1b" in text:
         for parameters in ATTRIBUTES.findall(text):
             is_open = attributes_after(is_open, parameters)

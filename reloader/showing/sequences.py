@@ -1,4 +1,4 @@
-"""Control sequences in a worker's bytes: where one is cut, and which attributes a line leaves open. Pure."""
+"""Control sequences in a worker's bytes: where one is cut, and which attributes a line leaves on. Pure."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ from reloader.common.lazy_pattern import lazy_pattern
 
 RESET = b"\x1b[0m"
 
-# Longer ones are not waited for, in bytes: hyperlinks (OSC 8) stay below it.
+# Sequences longer than this, in bytes, are not waited for. Hyperlinks (OSC 8) are shorter.
 LONGEST = 4096
-# What may be the beginning of a sequence (ECMA-48, section 5.4 and 8.3) or of a character in UTF-8.
+# The beginning of a sequence (ECMA-48, section 5.4 and 8.3) or of a UTF-8 character, at the end of the data.
 _CUT = lazy_pattern(
     rb"(?:\x1b(?:\[[0-?]*[ -/]*|[\]P^_X][^\x07\x1b\n]*\x1b?|[ -/]*)"
     rb"|[\xc2-\xdf]|[\xe0-\xef][\x80-\xbf]?|[\xf0-\xf4][\x80-\xbf]{0,2})\Z"
 )
 
-# Which attributes of a character are set (SGR, ECMA-48 section 8.3.117), and where lines end.
-_MARKS = lazy_pattern(rb"\x1b\[([0-9;:]{0,64})m|\n")
-_CUT_SGR = lazy_pattern(rb"\x1b(?:\[[0-9;:]{0,64})?\Z")
-# Each attribute by the number that ends it.
+# The attributes of characters (SGR, ECMA-48 section 8.3.117).
+ATTRIBUTES = lazy_pattern(rb"\x1b\[([0-9;:]{0,64})m")
+ONLY_ATTRIBUTES = lazy_pattern(rb"(?:\x1b\[[0-9;:]{0,64}m)*")
+_ATTRIBUTES_OR_LINE_END = lazy_pattern(rb"\x1b\[([0-9;:]{0,64})m|\n")
+# Each attribute, with the number that turns it off.
 _ENDED_BY = {
     **dict.fromkeys((1, 2), 22),
     **{number: number + 20 for number in (3, 4, 5, 7, 8, 9)},
@@ -32,44 +33,16 @@ _ENDED_BY = {
 
 
 def whole_until(data: bytes) -> int:
-    """How many bytes can be shown so that no sequence and no character is cut."""
-    start = max(0, len(data) - LONGEST)
-    found = _CUT.search(data, start)
+    """How many bytes can be shown without cutting a sequence or a character."""
+    found = _CUT.search(data, max(0, len(data) - LONGEST))
     return len(data) if found is None else found.start()
 
 
-class Attributes:
-    """Closes what a line leaves open, so that nothing leaks into what comes after it."""
-
-    def __init__(self) -> None:
-        self._open: frozenset[int] = frozenset()
-        self._cut = b""
-
-    def close(self, chunk: bytes) -> bytes:
-        """The chunk with a reset before the end of every line that leaves something open."""
-        if not (self._open or self._cut) and b"\x1b" not in chunk:
-            return chunk
-        cut = len(self._cut)
-        data = self._cut + chunk
-        shown, self._open = close_lines(data, self._open)
-        rest = _CUT_SGR.search(data, max(0, len(data) - LONGEST))
-        self._cut = b"" if rest is None else rest[0]
-        return shown[cut:]
-
-    def end(self) -> bytes:
-        """What is to be written where the line ends here."""
-        self._cut = b""
-        if not self._open:
-            return b""
-        self._open = frozenset()
-        return RESET
-
-
 def close_lines(data: bytes, is_open: frozenset[int]) -> tuple[bytes, frozenset[int]]:
-    """The data with a reset before the end of every line that leaves some open; what is open at its end."""
+    """The data with a reset at the end of every line that leaves attributes on, and what is on at its end."""
     pieces = []
     done = 0
-    for mark in _MARKS.finditer(data):
+    for mark in _ATTRIBUTES_OR_LINE_END.finditer(data):
         if mark[1] is not None:
             is_open = attributes_after(is_open, mark[1])
         elif is_open:
@@ -82,7 +55,7 @@ def close_lines(data: bytes, is_open: frozenset[int]) -> tuple[bytes, frozenset[
 
 @functools.lru_cache(maxsize=256)
 def attributes_after(is_open: frozenset[int], parameters: bytes) -> frozenset[int]:
-    """What is open after a sequence with these parameters; each by the number that ends it."""
+    """The attributes that are on after a sequence with these parameters, each as the number that ends it."""
     found = set(is_open)
     numbers = [int(number.partition(b":")[0] or 0) for number in parameters.split(b";")]
     position = 0
@@ -95,7 +68,7 @@ def attributes_after(is_open: frozenset[int], parameters: bytes) -> frozenset[in
         else:
             found.discard(number)
         if number in (38, 48, 58) and position + 1 < len(numbers):
-            # A colour by its number in the palette, or by red, green and blue.
+            # Skip the colour: a number of the palette, or red, green and blue.
             position += {5: 2, 2: 4}.get(numbers[position + 1], 0)
         position += 1
     return frozenset(found)

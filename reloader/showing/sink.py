@@ -1,4 +1,7 @@
-"""One place that output goes to, shared by its writers: whole pieces, in order, each begun on a line."""
+"""Standard output or error, shared by several writers: one writes at a time, and each begins on a new line.
+
+Used by the pumps' threads and the console's thread.
+"""
 
 from __future__ import annotations
 
@@ -18,47 +21,47 @@ from reloader.messages import events
 if TYPE_CHECKING:
     from reloader.showing.modes import Modes
 
-# Whatever else a write fails with (a full disk, a quota, a terminal that was hung up) may pass.
+# With these errors nobody reads any more. Others (a full disk, a quota, a terminal that hung up) may pass.
 _READER_IS_GONE = frozenset({errno.EPIPE, errno.ECONNRESET, errno.EBADF})
-# What could not be written is tried again after this, in seconds; what comes until then is lost.
+# After an error that may pass, output is dropped for this time, in seconds, before the next try.
 _RETRY = 1.0
 
-# A pipe of ours is made this large, in bytes, where the system allows it: each write wakes the reader.
+# The size that our output pipe gets, in bytes, if the system allows it: fewer writes wake the reader.
 _PIPE = 1 << 20
-# What our own lines hold besides text: attributes and hyperlinks.
+# The sequences that our own lines contain: attributes and hyperlinks.
 _SEQUENCE = lazy_pattern(rb"\x1b\[[0-9;]*m|\x1b\][^\x1b]*\x1b\\")
-# Going up before anything is printed: what stands there is drawn again.
+# The worker moves the cursor up before it prints anything: it redraws lines.
 _GOES_UP = lazy_pattern(rb"(?:\r|\x1b\[\??[0-9;]*[mKJGhl])*\x1b\[[0-9]*[AF]")
-# To the line's beginning, and erase to its end.
+# Go to the line's beginning and erase to its end.
 _ERASE = b"\r\x1b[K"
 
 
 class SinkClosedError(Exception):
-    """Whoever read our output is gone."""
+    """The reader of our output is gone."""
 
 
 class Writer:
-    """Whoever writes to a sink; all of it is called while the sink is this writer's alone.
+    """Renders what is written to a sink. All methods but `most` are called with the sink's lock held.
 
-    This one writes whole lines as they are, and leaves nothing behind.
+    This base class writes whole lines unchanged and switches no modes.
     """
 
     modes: Modes | None = None
-    """What the writer has switched the terminal to."""
+    """The modes that the writer has switched on at the terminal."""
 
     @property
     def is_unfinished(self) -> bool:
-        """Whether the last line that was rendered has not ended."""
+        """Whether the last line that was rendered has no end yet."""
         return False
 
     @property
     def calm(self) -> float:
-        """For how many seconds after what was rendered last nobody else is to write; inf: while it waits."""
+        """How long no other writer may write after the last bytes, in seconds; infinity for no limit."""
         return 0.0
 
     @property
     def patience(self) -> float:
-        """How long the rest of an unfinished line is awaited, in seconds, before its beginning is shown."""
+        """How long to wait for the rest of an unfinished line before its beginning is shown, in seconds."""
         return 0.0
 
     def most(self, chunk: bytes) -> int:
@@ -66,34 +69,35 @@ class Writer:
         return len(chunk)
 
     def feed(self, chunk: bytes) -> bytes:
-        """What is to be written for the chunk."""
+        """The bytes to write for the chunk."""
         return chunk
 
     def above(self, rows: int, screen: int) -> tuple[bytes, bytes] | None:
-        """What is to be written before and after so many rows of another writer's, for them to stand above
-        what is drawn; None where they cannot, on a screen of so many rows.
+        """What to write before and after `rows` lines of another writer, to show them above our drawing.
+
+        None if that is impossible on a screen of `screen` rows.
         """
         return None
 
     def break_line(self) -> bytes:
-        """What is to be written so that the writer's unfinished line ends, for another writer."""
+        """What to write to end the writer's unfinished line, before another writer begins."""
         return b""
 
     def leave(self, kept: Collection[bytes]) -> bytes:
-        """What gives the terminal back as it was, but for the modes `kept`, which others have on as well."""
+        """What undoes the writer's modes and attributes, except the modes in `kept`, which others have on."""
         return b""
 
 
 class Sink:
-    """A descriptor for writing. Its lock is the only one of the program.
+    """A file descriptor for output, with the lock that lets one writer write at a time.
 
-    Where nothing can be written for now, as on a full disk, what comes is lost, so that nobody waits for it.
+    While writing fails, as on a full disk, output is dropped, so that the worker does not block.
     """
 
     def __init__(
         self, fd: int, name: str = "our output", post: Callable[[events.Event], None] = lambda _event: None
     ) -> None:
-        """`name` is what the user calls it. Posts OutputFailed and OutputRecovered."""
+        """`name` is shown to the user. Posts OutputFailed and OutputRecovered."""
         self.fd = fd
         self.name = name
         self._post = post
@@ -101,27 +105,27 @@ class Sink:
         self._lock = threading.Condition(threading.Lock())
         self._unfinished: Writer | None = None
         self._writers: set[Writer] = set()
-        """Who has written and not ended."""
+        """The writers that have written something and not ended."""
         self._passing = False
-        """A line is shown that is to be taken back."""
+        """A temporary line is shown, see `show_for_now`."""
         self._written_at = self._calm_at = float("-inf")
-        """When something was written last, and when what is drawn again and again may be over."""
+        """When something was written last, and until when redrawn lines are left alone."""
         self._drawing: Writer | None = None
-        """Who has drawn last."""
+        """The writer that redrew lines last."""
         self._last: Writer | None = None
-        """Who has written last, but for lines between."""
+        """The writer that wrote last, apart from `write_between`."""
         self._between = b""
-        """The lines that were written since, below those of that writer."""
+        """The lines that `write_between` has written since, below those of that writer."""
         self._lost = 0
-        """Bytes, since something could be written."""
+        """The number of bytes that were dropped since the last write that succeeded."""
         self._retry_at = float("-inf")
         self._is_cut = False
-        """The last byte that was written ended no line."""
+        """The last write ended within a line."""
 
     def write(self, writer: Writer, *chunks: bytes) -> None:
-        """Write all of them, each rendered by itself; another writer's unfinished line is ended first.
+        """Render and write the chunks one by one. First ends another writer's unfinished line.
 
-        Blocks while the reader does not read. Raises SinkClosed when there is none.
+        Blocks while the reader does not read. Raises SinkClosedError if the reader is gone.
         """
         with self._lock:
             between = self._take_between(writer, chunks[0]) if self._between and chunks else b""
@@ -146,30 +150,27 @@ class Sink:
             self._unfinished = writer if writer.is_unfinished else None
 
     def _take_between(self, writer: Writer, chunk: bytes) -> bytes:
-        """Remove the lines that were written between, where they turn out to stand inside of a drawing."""
+        """Remove the lines that were written between if the writer now redraws the lines above them.
+
+        Returns them, for another place; empty if they stay where they are.
+        """
         between, self._between = self._between, b""
-        try:
-            columns, rows = os.get_terminal_size(self.fd)
-        except OSError:
+        if writer is not self._last or self._unfinished is not None or not _GOES_UP.match(chunk):
             return b""
+        columns, rows = self._size()
         taken = rows_of(between, columns)
-        if (
-            writer is not self._last
-            or self._unfinished is not None
-            or taken >= rows
-            or not _GOES_UP.match(chunk)
-        ):
+        if taken >= rows:
             return b""
         self._take_back()
         self._write_all(b"\x1b[%dA\x1b[%dM" % (taken, taken))
         return between
 
     def write_between(self, writer: Writer, data: bytes, calm: float, limit: float, latest: float) -> None:
-        """Write whole lines when nothing was written for `calm` seconds, after `limit` seconds at the latest.
+        """Write whole lines once nothing was written for `calm` seconds, after `limit` seconds at the latest.
 
-        What another writer writes in several parts that belong together, such as a traceback, stays together.
-        Lines that it draws again and again are waited for until the time `latest`, as is the end of a control
-        string and of the alternate screen. Ours then stand above these lines, if possible.
+        So the parts of a traceback of another writer stay together. While a writer redraws lines, is inside a
+        control string or shows the alternate screen, this waits until the time `latest`; after that the lines
+        are written above the redrawn ones, if possible. Raises SinkClosedError.
         """
         with self._lock:
             soon = time.monotonic() + limit
@@ -189,15 +190,19 @@ class Sink:
                 self._write_all(around[0] + data + around[1])
 
     def _around(self, data: bytes, drawing: Writer | None) -> tuple[bytes, bytes] | None:
-        """What lets these lines stand above what this writer draws."""
-        try:
-            columns, rows = os.get_terminal_size(self.fd)
-        except OSError:
-            return None
+        """What to write before and after these lines to show them above what this writer draws."""
+        columns, rows = self._size()
         return None if drawing is None else drawing.above(rows_of(data, columns), rows)
 
+    def _size(self) -> tuple[int, int]:
+        """The columns and rows of the terminal; 0 rows, into which nothing fits, if it is none."""
+        try:
+            return os.get_terminal_size(self.fd)
+        except OSError:
+            return 80, 0
+
     def end(self, writer: Writer) -> None:
-        """Nothing more comes of this writer: give the terminal back as it was. Raises SinkClosed."""
+        """Forget a writer that writes no more, and undo its modes. Raises SinkClosedError."""
         with self._lock:
             self._writers.discard(writer)
             kept = {name for one in self._writers if one.modes is not None for name in one.modes.names}
@@ -212,7 +217,10 @@ class Sink:
 
     @contextmanager
     def given_back(self, patience: float) -> Iterator[None]:
-        """The terminal as it was meanwhile, unless a writer hangs in its output for longer, in seconds."""
+        """Undo all modes at the terminal within the context, and redo them after it.
+
+        Does nothing if a writer blocks for longer than `patience` seconds.
+        """
         if not self._lock.acquire(timeout=patience):
             yield
             return
@@ -222,14 +230,14 @@ class Sink:
             yield
             self._write_all(b"".join(one.redo() for one in modes))
         except SinkClosedError:
-            pass  # whoever writes next will say so
+            pass  # the next writer reports it
         finally:
             self._lock.release()
 
     def show_for_now(self, line: bytes) -> None:
-        """Show a line at the terminal until anything else is written, unless another one is unfinished.
+        """Show a line at the terminal until anything else is written, unless a line is unfinished.
 
-        Raises SinkClosed when nobody reads.
+        Raises SinkClosedError if the reader is gone.
         """
         with self._lock:
             if self._unfinished is None and not self._is_held():
@@ -258,7 +266,7 @@ class Sink:
             try:
                 view = view[os.write(self.fd, view) :]
             except BlockingIOError:
-                # Somebody we share the terminal or pipe with has made it non-blocking.
+                # A process that shares the terminal or pipe with us has made it non-blocking.
                 select.select((), (self.fd,), ())
             except OSError as error:
                 if error.errno in _READER_IS_GONE:
@@ -271,7 +279,7 @@ class Sink:
             self._post(events.OutputRecovered(self.name, lost))
 
     def _lose(self, data: bytes, left: int, error: OSError) -> None:
-        """So many bytes at the end of the data could not be written."""
+        """Note that the last `left` bytes of the data could not be written."""
         if left < len(data):
             self._is_cut = data[-left - 1 : -left] != b"\n"
         self._retry_at = time.monotonic() + _RETRY
@@ -282,7 +290,7 @@ class Sink:
 
 
 def rows_of(data: bytes, columns: int) -> int:
-    """How many rows of a terminal these lines take."""
+    """How many rows these lines take on a terminal."""
     lines = _SEQUENCE.sub(b"", data).decode("utf-8", "replace").split("\n")[:-1]
     return sum(max(1, -(-sum(map(_columns, line)) // max(1, columns))) for line in lines)
 
@@ -296,7 +304,7 @@ def _columns(character: str) -> int:
 def make_sinks(
     stdout: int = 1, stderr: int = 2, post: Callable[[events.Event], None] = lambda _event: None
 ) -> tuple[Sink, Sink]:
-    """Sinks for both; one and the same if they lead to the same file."""
+    """The sinks for standard output and error; one for both if they are the same file."""
     for fd in (stdout, stderr):
         _widen(fd)
     if _same_file(stdout, stderr):
@@ -306,12 +314,12 @@ def make_sinks(
 
 
 def _widen(fd: int) -> None:
-    """Make it a large pipe, if it is a smaller one."""
+    """Enlarge the pipe, if it is one and smaller."""
     try:
         if 0 < fcntl.fcntl(fd, fcntl.F_GETPIPE_SZ) < _PIPE:
             fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, _PIPE)
     except (AttributeError, OSError):
-        pass  # not Linux, no pipe, or the user's share of pipe memory is used up
+        pass  # not Linux, not a pipe, or the user's limit of pipe memory is reached
 
 
 def _same_file(one: int, other: int) -> bool:

@@ -1,4 +1,4 @@
-"""Every sentence of ours that the user reads during a run."""
+"""The words of every event and notice that the user reads during a run."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from reloader.showing.phrases import (
 )
 from reloader.showing.report import status_line
 
-# So many of the processes that are to be killed are named; the rest are counted.
+# How many of the processes that are killed are named; the rest are counted.
 NAMED = 6
-# What the watcher's error says when one of inotify's limits is reached, and how to raise it.
+# How to raise a limit of inotify, by a part of the error that watching fails with.
 _REMEDIES = {
     "watch limit": "sudo sysctl fs.inotify.max_user_watches=524288; reloader doctor counts what is needed",
     "too many open files": "sudo sysctl fs.inotify.max_user_instances=1024",
 }
 
 
-# How the compiler tells where.
+# The line of a compiler's message that names the file and the line.
 _PLACE = lazy_pattern(r'\s*File "(.+)", line (\d+)$')
 # Narrow enough for any terminal.
 _KEYS = """\
@@ -42,20 +42,17 @@ r  restart          k  kill now, during a drain
 p  pause, resume    s  status
 c  clear            q  quit
 h  this help        Enter  an empty line
-Ctrl-C drains and ends; at a prompt of the worker's, twice"""
+Ctrl-C drains and quits; at a prompt, press twice"""
 
 
 def word(notice: notices.Notice, settings: Settings, links: bool = False) -> tuple[str, Weight]:
-    """The text, which may have several lines, and how much it matters.
-
-    With `links`, paths are links for a terminal.
-    """
+    """The text, which may have several lines, and its importance. With `links`, paths are hyperlinks."""
     text, weight = _Words(settings).of(notice)
     return rendered(text, links), weight
 
 
 def is_shown(weight: Weight, verbosity: int) -> bool:
-    """Whether it is told at this verbosity."""
+    """Whether a line of this weight is shown at this verbosity."""
     if weight is Weight.DETAIL:
         return verbosity > 0
     return verbosity >= 0 or weight is Weight.STRONG
@@ -118,10 +115,11 @@ class _Words:
                 known = printable(f"{self.settings.preset}: {self.settings.killed}")
                 return f"if a task was in flight: {known}", Weight.PLAIN
             case notices.Unkillable(seconds, number, _):
-                text = f"something of {self.called(number)} survives SIGKILL since {seconds:.0f} s"
+                name = self.called(number)
+                text = f"a process of {name} has survived SIGKILL for {seconds:.0f} s"
                 hint = "a process in state D in `ps -eo pid,stat,cmd` hangs in the kernel"
                 if notice.refused:
-                    text = f"{self.called(number)} is another user's and still there after {seconds:.0f} s"
+                    text = f"{name} runs as another user and is still there after {seconds:.0f} s"
                     hint = "--sudo-kill lets sudo end it"
                 return f"{text}\nhint: {hint}", Weight.STRONG
             case notices.EndedItself():
@@ -140,7 +138,7 @@ class _Words:
                 return f"{sizes} → the old one drains first", Weight.PLAIN
             case notices.NoLineCame():
                 text = f"no line has matched {self.settings.ready!r} so far → the old one drains first"
-                return f"{text}\nhint: --ready tells what its line is like", Weight.PLAIN
+                return f"{text}\nhint: --ready sets the pattern of its line", Weight.PLAIN
             case notices.AddressInUse(addresses, number):
                 ports = all(one.isdecimal() for one in addresses)
                 named = ("port " if ports else "") + " or ".join(map(printable, addresses))
@@ -152,9 +150,9 @@ class _Words:
             case notices.AwaitingRoom(numbers, most):
                 awaited = " or ".join(self.called(number) for number in numbers)
                 text = f"{counted(most, 'generation')} may drain at once → waiting for {awaited} to end"
-                return f"{text}\nhint: k kills what drains; --max-draining allows more", Weight.PLAIN
+                return f"{text}\nhint: k kills the draining ones; --max-draining allows more", Weight.PLAIN
             case notices.ChangesMeanwhile(changes):
-                return f"{changed(changes)} as well; the restart under way takes it along", Weight.ROUTINE
+                return f"{changed(changes)} as well; the restart under way includes it", Weight.ROUTINE
             case notices.WasUnchanged(files):
                 return unchanged(files), Weight.ROUTINE
             case notices.WaitingForGit(operation):
@@ -164,16 +162,16 @@ class _Words:
             case notices.Held():
                 return self._held(notice), Weight.STRONG
             case notices.Released():
-                return f"the code is again what {self.name} runs", Weight.PLAIN
+                return f"the broken change is gone; the files are again what {self.name} runs", Weight.PLAIN
             case notices.SetAside():
                 return self._set_aside(notice), Weight.STRONG
             case events.PathsIgnored(paths, why, source, line):
                 where = path_linked(source, line) if os.path.isabs(source) else printable(source)
-                told = ", ".join(filter(None, (printable(why), where)))
-                return f"ignored: {paths_shown(paths)} ({told})", Weight.DETAIL
+                reason = ", ".join(filter(None, (printable(why), where)))
+                return f"ignored: {paths_shown(paths)} ({reason})", Weight.DETAIL
             case events.PatternIdle(option, pattern):
                 text = f"{printable(option)} {shlex.quote(printable(pattern))} matches nothing"
-                return f"{text}; reloader why PATH tells which rules hold for a path", Weight.PLAIN
+                return f"{text}; reloader why PATH tells which rules apply to a path", Weight.PLAIN
             case events.WatchedBeside(paths):
                 return f"watching {paths_shown(paths)} as well, since {self.name} imports it", Weight.DETAIL
             case events.ContentsKnown(files, kept):
@@ -182,27 +180,28 @@ class _Words:
                     Weight.DETAIL,
                 )
             case notices.NothingNew():
-                return "looked at the files: nothing new", Weight.DETAIL
+                return "checked the files: nothing new", Weight.DETAIL
             case notices.NothingChanged():
-                return "looked at the files: none that counts differs", Weight.DETAIL
+                return "checked the files: none that counts has changed", Weight.DETAIL
             case events.LeftoversFound(_, processes):
                 return f"ending what {self.name} left behind: {processes_shown(processes)}", Weight.PLAIN
             case events.TargetDoubtful(_, processes):
                 return (
-                    f"the stop signal goes to {processes_shown(processes)}: which of them is the worker "
-                    "cannot be seen\nhint: --stop-target leader signals the first process alone, tree all"
+                    f"cannot tell which process is the worker: the stop signal goes to "
+                    f"{processes_shown(processes)}\n"
+                    "hint: --stop-target leader signals only the first process, tree signals all"
                 ), Weight.STRONG
             case events.TargetUnmoved(_, processes):
                 stop = signal_name(self.settings.stop_signal)
                 return (
-                    f"{processes_shown(processes)} got {stop} a second ago, and nothing below has ended: "
-                    "perhaps it is not passed on\nhint: --stop-target tree signals every process"
+                    f"{processes_shown(processes)} got {stop} a second ago, and no process below has ended: "
+                    "perhaps the signal is not passed on\nhint: --stop-target tree signals every process"
                 ), Weight.STRONG
             case events.SignalRefused(_, processes):
                 pids = " ".join(str(process.pid) for process in processes)
                 by_hand = f"sudo kill -{signal_name(self.settings.stop_signal)} {pids}"
                 return (
-                    f"not allowed to signal {processes_shown(processes)}: another user's\n"
+                    f"not allowed to signal processes of another user: {processes_shown(processes)}\n"
                     f"hint: --sudo-kill lets sudo do it; by hand: {by_hand}"
                 ), Weight.STRONG
             case events.CacheIgnored(path, reason):
@@ -215,23 +214,23 @@ class _Words:
                 return f"{text}\nhint: make it readable, or --ignore it", Weight.STRONG
             case notices.AwaitingPrompt(limit):
                 return (
-                    f"{self.name} waits for input → it restarts once it goes on\n"
+                    f"{self.name} waits for input → it restarts after that\n"
                     f"hint: a change after {limit:.0f} s restarts it all the same; "
-                    "--no-hold never waits, not even for code that compiles"
+                    "--no-hold restarts at once, even if the code does not compile"
                 ), Weight.STRONG
             case notices.PromptStays(limit):
                 return (
                     f"{self.name} has waited for input for {limit:.0f} s → "
-                    "shall it restart all the same? Save once more"
+                    "save once more to restart it all the same"
                 ), Weight.STRONG
             case notices.InterruptIgnored(pid):
                 return (
-                    "Ctrl-C is ignored here, as whatever a script starts with & ignores it\n"
+                    "Ctrl-C is ignored here, as in every program that a script starts with &\n"
                     f"hint: kill {pid} ends the run"
                 ), Weight.PLAIN
             case notices.InterruptPassed():
-                text = f"Ctrl-C went to {self.name}, which waits for input; twice within a second it is ours"
-                return text, Weight.PLAIN
+                text = f"Ctrl-C went to {self.name}, which waits for input"
+                return f"{text}; press it twice within a second to quit", Weight.PLAIN
             case notices.KeysAre():
                 return _KEYS, Weight.PLAIN
             case notices.Status():
@@ -245,14 +244,14 @@ class _Words:
             case events.GuardLost(_):
                 return "the guard was killed; the next start makes another", Weight.STRONG
             case events.WatchingFailed(reason, interval):
-                text = f"the system brings no change events: {printable(lowered(reason))}"
+                text = f"the system sends no file events: {printable(lowered(reason))}"
                 hint = next(
                     (f"\nhint: {remedy}" for sign, remedy in _REMEDIES.items() if sign in lowered(reason)), ""
                 )
                 return f"{text}\nthe files are looked at every {interval:g} s instead{hint}", Weight.STRONG
             case events.OutputFailed(stream, reason):
                 text = f"cannot write to {printable(stream)}: {printable(lowered(reason))}"
-                return f"{text}; {self.name} goes on, and what is printed there is lost", Weight.STRONG
+                return f"{text}; {self.name} goes on, and its output there is lost", Weight.STRONG
             case events.OutputRecovered(stream, lost):
                 text = f"{printable(stream)} can be written to again"
                 return f"{text}; {counted(lost, 'byte')} were lost", Weight.STRONG
@@ -261,7 +260,7 @@ class _Words:
                 return f"{text}\nhint: please report it; the worker is drained now", Weight.STRONG
 
     def called(self, generation: int | None) -> str:
-        """The worker's name, with the number of the generation where there can be several."""
+        """The worker's name, with the number of the generation if there can be several."""
         return self.name if generation is None else f"{self.name}.{generation}"
 
     def _drain(self, drain: notices.DrainOf) -> str:
@@ -274,9 +273,9 @@ class _Words:
         stop = f"{signal_name(settings.stop_signal)}{whom.get(settings.stop_target, '')}"
         limit = "no limit" if settings.stop_timeout is None else f"at most {settings.stop_timeout:g} s"
         ready = f"at '{settings.ready}'" if settings.ready else f"when alive for {ALIVE_IS_READY:g} s"
-        apart = f"no overlap{f': {settings.apart}' if settings.apart else ''}"
-        beside = "overlap" if settings.overlap else apart
-        return printable(f"{settings.preset or 'no known worker'}: {stop}, {limit}, ready {ready}, {beside}")
+        no_overlap = f"no overlap: {settings.apart}" if settings.apart else "no overlap"
+        overlap = "overlap" if settings.overlap else no_overlap
+        return printable(f"{settings.preset or 'no known worker'}: {stop}, {limit}, ready {ready}, {overlap}")
 
     def _killing(self, notice: notices.Killing) -> str:
         there = [
@@ -290,7 +289,7 @@ class _Words:
         if notice.timeout is None:
             return f"killing {name}{still}"
         text = f"{name} did not end within {notice.timeout:g} s → SIGKILL to its whole process tree{still}"
-        return f"{text}\nhint: --stop-timeout sets the limit, none waits for ever"
+        return f"{text}\nhint: --stop-timeout sets the limit; with none it waits for ever"
 
     def _draining(self, notice: notices.Draining) -> str:
         name = self.called(notice.generation) + (f" (pid {notice.pid})" if notice.pid is not None else "")
@@ -318,13 +317,13 @@ class _Words:
     def _set_aside(self, notice: notices.SetAside) -> str:
         shown = path_linked(notice.path)
         if notice.seconds < 60:
-            moment = f"{notice.seconds:g} s"
-            return f"{shown} caused {notice.restarts} restarts within a minute → waiting for {moment} of calm"
-        text = f"{shown} changes after every start → for {span(notice.seconds)} it restarts nothing"
+            text = f"{shown} caused {notice.restarts} restarts within a minute"
+            return f"{text} → waiting for {notice.seconds:g} s without changes"
+        text = f"{shown} changes after every start → it restarts nothing for {span(notice.seconds)}"
         return f"{text}\nhint: if {self.name} writes it: --ignore {shlex.quote(self._pattern(notice.path))}"
 
     def _pattern(self, path: str) -> str:
-        """A pattern for just that path, as far as it can be shown."""
+        """A pattern for --ignore that matches only this path, as far as it can be shown."""
         try:
             for root in map(absolute, self.settings.watch):
                 if path.startswith(root.rstrip("/") + "/"):
@@ -352,12 +351,12 @@ class _Words:
 
 
 def _drain(took: float | None) -> str:
-    """How long a drain was waited for, in the middle of a list."""
+    """How long the drain took, as a part of a list."""
     return "" if took is None else f", drain {took:.2f}"
 
 
 def _start_kind(kind: events.StartKind | None) -> str:
-    """Whether the start was warm, at the end of a list."""
+    """Whether the start was warm, as the end of a list."""
     match kind:
         case events.WarmStart():
             return ", warm"

@@ -1,8 +1,8 @@
-"""Our terminal, read key by key: for the worker while that reads, else for us.
+"""Reads our terminal key by key: for the worker while it waits for input, otherwise for us.
 
-Its modes are put back on every ending; where we are killed the guard does it. In the background nothing is
-read and no mode is set: the system would stop us for that. Nobody tells a process that it has come to the
-foreground (`reloader ... &`, then `fg`), so that is looked at now and then.
+The terminal's modes are restored however we end; if we are killed, the guard does it. In the background we
+neither read nor set modes, because the system would stop us for that. A process gets no notice when it comes
+to the foreground (`reloader ... &`, then `fg`), so we check now and then.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from typing import Any
 from reloader.messages import events
 from reloader.terminal.keystrokes import Keystrokes, Unit, UnitKind
 
-# In the background it is looked at this often, in seconds, whether we have come to the foreground.
+# How often we check in the background whether we have come to the foreground, in seconds.
 LOOK = 0.5
-_LOCAL, _CHARACTERS = 3, 6  # of what tcgetattr returns
+_LOCAL, _CHARACTERS = 3, 6  # indexes into what tcgetattr returns
 
 
 class Keyboard:
-    """Posts Typed for what is typed at our terminal, `fd`, and waits until `forward` says whom it is for.
+    """Posts Typed for what is typed at our terminal, `fd`, and waits for the answer by `forward`.
 
-    `remember` is given the modes that must be put back, before they are changed.
+    `remember` is called with the terminal's modes before they are changed.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Keyboard:
     # --- from the main thread ---------------------------------------------------------------------
 
     def take(self) -> None:
-        """Read key by key from now on, if we are in the foreground."""
+        """Read key by key from now on, if we are in the foreground. Does nothing if that is so already."""
         try:
             if self._before is not None or not self._is_in_foreground():
                 return
@@ -56,12 +56,12 @@ class Keyboard:
             self._remember(before)
             termios.tcsetattr(self._fd, termios.TCSANOW, modes)
         except (OSError, termios.error):
-            return  # it is no terminal any more
+            return  # the terminal was closed
         self._before = before
         self._active.set()
 
     def give_back(self) -> None:
-        """Put the modes back."""
+        """Stop reading, and restore the terminal's modes."""
         self._active.clear()
         before, self._before = self._before, None
         if before is not None:
@@ -78,7 +78,7 @@ class Keyboard:
     # --- the thread -------------------------------------------------------------------------------
 
     def run(self) -> None:
-        """Read until the terminal is closed; posts CameToForeground, after which `take` is expected."""
+        """Read until the terminal is closed. Posts CameToForeground; the main thread then calls `take`."""
         keystrokes = Keystrokes()
         while True:
             if not self._active.wait(LOOK):
@@ -106,7 +106,7 @@ class Keyboard:
             return False
 
     def _deliver(self, units: list[Unit]) -> None:
-        """Post what was typed, and write it to the worker's terminal where it is for that."""
+        """Post what was typed, wait for `forward`, and write to the worker's terminal what is for it."""
         if not units:
             return
         answers = b"".join(unit.data for unit in units if unit.kind is UnitKind.ANSWER)
@@ -129,7 +129,7 @@ class Keyboard:
 
 
 def _write(fd: int, data: bytes) -> None:
-    """Write all of it. A worker that does not read makes whoever types wait, as at a terminal of its own.
+    """Write all of it. If the worker does not read, this blocks, as typing at its own terminal would.
 
     Raises OSError.
     """

@@ -1,6 +1,6 @@
-"""What a terminal sends, split into units: a character, or a whole escape sequence. Pure.
+"""Splits what a terminal sends into units: characters and whole escape sequences. Pure.
 
-A sequence may arrive in any number of pieces, and none of its bytes is ever a character of its own.
+A sequence may arrive in any number of pieces. None of its bytes is taken for a character.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ import enum
 import re
 from typing import NamedTuple
 
-# How long a lone Esc may be the beginning of a sequence, in seconds, and how long the rest of one is awaited.
+# How long to wait after a lone Esc, which may begin a sequence, and for the rest of a sequence, in seconds.
 ESCAPE = 0.05
 REST = 1.0
-# How long the rest of a paste is, in seconds.
+# How long to wait for the rest of a paste, in seconds.
 PASTE = 10.0
-# A sequence or a piece of a paste is not collected beyond this, in bytes.
+# A sequence or a piece of a paste is cut after so many bytes.
 LONGEST = 1 << 16
 
 
@@ -23,13 +23,13 @@ class UnitKind(enum.Enum):
 
     CHARACTER = "character"
     ANSWER = "answer"
-    """Of the terminal, to a question that was printed."""
+    """The terminal's answer to a query that the worker has printed."""
     OTHER = "other"
-    """A function key, a combination with Alt, a mouse report, a paste, what nobody knows."""
+    """A function key, a combination with Alt, a mouse report, a paste, or an unknown sequence."""
 
 
 class Unit(NamedTuple):
-    """Bytes that belong together."""
+    """The bytes of one character or sequence, or several bytes of a paste."""
 
     data: bytes
     kind: UnitKind
@@ -38,26 +38,26 @@ class Unit(NamedTuple):
 _PASTE, _PASTED = b"\x1b[200~", b"\x1b[201~"
 _CHARACTER = rb"(?:[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}|[^\x1b])"
 _IN_STRING = rb"[^\x07\x18\x1a\x1b]*"
-# From the first that fits (ECMA-48, section 5.4 and 8.3; XTerm's control sequences).
+# Whole units; the first that matches wins (ECMA-48, section 5.4 and 8.3; "XTerm Control Sequences").
 _WHOLE = {
-    # OSC, DCS, APC, PM, SOS, until their end.
+    # OSC, DCS, APC, PM and SOS, up to their end.
     "string": rb"\x1b[\]P_^X]" + _IN_STRING + rb"(?:\x07|\x18|\x1a|\x1b\\)",
-    # Of the X10 protocol: a button, a column and a row, each one byte of any value.
+    # A mouse report of the X10 protocol: a button, a column and a row, each one byte of any value.
     "mouse": rb"\x1b\x1b?\[M.{3}",
     # F1 to F5 of the Linux console.
     "console": rb"\x1b\x1b?\[\[.",
     "answer": rb"\x1b\[(?:[?>=]?[0-9;:]*(?:[cnRtx]|\$y)|\?[0-9]+u)",
-    # Some send Alt as an Esc before the sequence.
+    # Some terminals send Alt as an Esc before the sequence.
     "control": rb"\x1b\x1b?\[(?![M\[])[0-?]*[ -/]*[@-~]",
     "shifted": rb"\x1b\x1b?O[0-9;]*[ -:<-~]",
-    # What nobody knows, up to where it breaks off.
+    # An unknown sequence, up to the first byte that does not fit.
     "broken": rb"\x1b\x1b?[\[O][0-?]*[ -/]*|\x1b[\]P_^X]" + _IN_STRING,
     "alt": rb"\x1b" + _CHARACTER,
     "escape": rb"\x1b",
     "character": _CHARACTER,
 }
 _UNIT = re.compile(b"|".join(b"(?P<%s>%s)" % (k.encode(), v) for k, v in _WHOLE.items()), re.DOTALL)
-# What may go on, at the end of what has come.
+# Pending bytes that may be continued.
 _PARTIAL = re.compile(
     rb"(?:\x1b\x1b?|\x1b\x1b?\[(?:M.{0,2}|\[|[0-?]*[ -/]*)|\x1b\x1b?O[0-9;]*"
     rb"|\x1b[\]P_^X]" + _IN_STRING + rb"\x1b?"
@@ -68,24 +68,24 @@ _KINDS = {
     **dict.fromkeys(("character", "escape"), UnitKind.CHARACTER),
     **dict.fromkeys(("string", "answer"), UnitKind.ANSWER),
 }
-# What makes a sequence of an Esc that came some time before it.
+# The bytes that may continue an Esc that came some time before them.
 _INTRODUCERS = b"[O]P_^X"
 
 
 class Keystrokes:
-    """Collects what comes. Where `patience` is not None, `expire` follows if nothing came for so long."""
+    """Collects bytes and returns units. Call `expire` if nothing comes for `patience` seconds."""
 
     def __init__(self) -> None:
         self._pending = b""
         self._pasting = False
         self._escaped = False
-        """Whether a lone Esc was handed out a moment ago, of which a sequence may yet follow."""
+        """A lone Esc was returned a moment ago; the rest of a sequence may still follow."""
         self._late = False
-        """Whether the Esc that the pending bytes begin with was handed out."""
+        """The Esc at the beginning of the pending bytes was returned already."""
 
     @property
     def patience(self) -> float | None:
-        """How long more is awaited, in seconds; None for ever."""
+        """How long to wait for more, in seconds; None for no limit."""
         if self._pasting:
             return PASTE
         if self._pending == b"\x1b":
@@ -93,7 +93,7 @@ class Keystrokes:
         return REST if self._pending or self._escaped else None
 
     def feed(self, data: bytes) -> list[Unit]:
-        """The units that are whole now."""
+        """The units that are complete now."""
         if self._escaped and data:
             self._escaped = False
             if data[0] in _INTRODUCERS:
@@ -105,7 +105,7 @@ class Keystrokes:
         return units
 
     def expire(self) -> list[Unit]:
-        """Nothing came for as long as `patience`: what has come is all there will be."""
+        """Nothing came for `patience` seconds: return the pending bytes as they are."""
         pending, pasting = self._pending, self._pasting
         self._escaped = pending == b"\x1b" and not pasting
         self._pasting = False
@@ -113,14 +113,14 @@ class Keystrokes:
         return [self._take(Unit(pending, kind))] if pending else []
 
     def _next(self) -> Unit | None:
-        """The first unit of what is pending; None where it is not whole."""
+        """The first unit of the pending bytes; None if it is not complete."""
         pending = self._pending
         if self._pasting or pending.startswith(_PASTE):
             end = pending.find(_PASTED)
             self._pasting = end < 0
             if end >= 0:
                 return Unit(pending[: end + len(_PASTED)], UnitKind.OTHER)
-            # Its end may be cut.
+            # The last bytes may be the beginning of the paste's end.
             return Unit(pending[: 1 - len(_PASTED)], UnitKind.OTHER) if len(pending) > LONGEST else None
         if len(pending) < LONGEST and _PARTIAL.match(pending):
             return None

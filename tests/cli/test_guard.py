@@ -115,7 +115,7 @@ def test_a_worker_that_has_become_another_users(project: Path, start: Start) -> 
     run.out.wait_for("ready")
     run.send(signal.SIGTERM)
     run.err.wait_for("did not end within 0.3 s")
-    run.err.wait_for("is another user's and still there after 5 s")
+    run.err.wait_for("runs as another user and is still there after 5 s")
     assert "guard was killed" not in run.err.text
     (project / "release").touch()
     assert run.wait() == 1

@@ -87,11 +87,11 @@ def test_what_the_system_refuses_is_told_and_holds_up_the_end_only_for_a_while(
     """Seen to fail where a refused signal counts as sent: the drain, and then the end, took for ever."""
     run = begin("-t", "none")
     save(shared / "project" / "task.py", "VERSION = 2\n")
-    run.err.wait_for(r"not allowed to signal python3 worker.py \(pid \d+\): another user's")
+    run.err.wait_for(r"not allowed to signal processes of another user: python3 worker.py \(pid \d+\)")
     run.err.wait_for(r"hint: --sudo-kill lets sudo do it; by hand: sudo kill -SIGINT \d+")
     run.process.send_signal(signal.SIGINT)
     assert run.process.wait(LIMIT) == 1
-    assert "another user's and still there" in run.err.text
+    assert "runs as another user and is still there" in run.err.text
     assert "kernel" not in run.err.text
     assert "got" not in run.out.text
 

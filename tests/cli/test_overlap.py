@@ -235,7 +235,7 @@ def test_as_many_as_allowed_drain_and_the_next_restart_waits_for_one_to_end(
     # What is saved while it waits is what is started then.
     write(queue, 4)
     save(queue / "other.py", "")
-    run.err.wait_for(r"other\.py added as well; the restart under way takes it along")
+    run.err.wait_for(r"other\.py added as well; the restart under way includes it")
     assert len(run.workers()) == 2
     assert identify(second) is not None
     release(queue, "long")

@@ -148,7 +148,7 @@ signal.signal(signal.SIGINT, lambda *_: print("got SIGINT", flush=True))
     run.out.wait_for("ready 1")
     assert run.stop() == 1
     run.err.wait_for("SIGKILL to its whole process tree")
-    assert "survives SIGKILL" not in run.err.text
+    assert "survived SIGKILL" not in run.err.text
     assert "guard was killed" not in run.err.text
     assert "Traceback" not in run.err.text
 

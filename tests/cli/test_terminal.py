@@ -292,7 +292,7 @@ def test_a_restart_waits_until_a_prompt_is_left(at_terminal: Callable[..., Scree
     screen.wait_for("who are you?")
     screen.wait_for("watching")
     save(tmp_path / "task.py", "VERSION = 2\n")
-    screen.wait_for("worker waits for input → it restarts once it goes on")
+    screen.wait_for("worker waits for input → it restarts after that")
     assert "draining" not in screen.terminal.screen.text
     press(screen, "bob\n")
     screen.wait_for("hello bob")
@@ -381,7 +381,7 @@ def test_a_question_through_a_terminal_in_between(at_terminal: Callable[..., Scr
     screen.wait_for("who are you?")
     screen.wait_for("watching")
     save(tmp_path / "task.py", "VERSION = 2\n")
-    screen.wait_for("waits for input → it restarts once it goes on")
+    screen.wait_for("waits for input → it restarts after that")
     press(screen, "quit\r")
     screen.wait_for("hello quit")
     # Nobody asks now: keys are ours.
@@ -410,7 +410,7 @@ def test_a_sequence_holds_no_keys(at_terminal: Callable[..., Screen]) -> None:
         for part in (sequence[:1], sequence[1:2], sequence[2:]):
             press(screen, part)
     press(screen, "h")
-    screen.wait_for("Ctrl-C drains and ends")
+    screen.wait_for("Ctrl-C drains and quits")
     text = screen.terminal.screen.text
     assert "draining" not in text
     assert "paused" not in text
@@ -435,7 +435,7 @@ def test_an_answer_of_the_terminal_goes_to_the_worker_that_asked(
     press(screen, "\x1b[24;")
     press(screen, "80Rh")
     # The last of it was a key, and ours: what came before has been dealt with.
-    screen.wait_for("Ctrl-C drains and ends")
+    screen.wait_for("Ctrl-C drains and quits")
     folder = Path(f"/proc/{screen.terminal.process.pid}/cwd").resolve()
     (folder / "answered").touch()
     screen.wait_for(r"got b'\x1b[24;80R'")
@@ -641,10 +641,11 @@ def test_the_help_breaks_no_line(at_terminal: Callable[..., Screen], columns: in
     screen = at_terminal("print('up')" + FOREVER, columns=columns)
     screen.wait_for("up")
     press(screen, "h")
-    last = screen.wait_for("Ctrl-C drains and ends")
+    last = screen.wait_for("Ctrl-C drains and quits")
     for line in screen.emulated.display[last - 4 : last + 1]:
         assert line.startswith("reloader | ")
         assert len(line.rstrip()) <= columns
+    assert screen.emulated.display[last].rstrip().endswith("press twice")
     end(screen)
 
 
@@ -677,7 +678,7 @@ def test_the_status_tells_what_is_held_back(at_terminal: Callable[..., Screen], 
 def restarted(screen: Screen, tmp_path: Path) -> None:
     """Change the code of a worker that reads; it restarts once it goes on."""
     save(tmp_path / "task.py", "VERSION = 2\n")
-    screen.wait_for("waits for input → it restarts once it goes on")
+    screen.wait_for("waits for input → it restarts after that")
 
 
 def test_ctrl_c_and_ctrl_d_at_a_prompt_are_the_workers(at_terminal: Callable[..., Screen]) -> None:

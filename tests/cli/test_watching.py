@@ -101,7 +101,7 @@ def watches_of(run: Run) -> int:
 def test_a_limit_of_instances_is_told_and_nothing_is_missed(wide: Path, start: Start) -> None:
     run = start("-v", "--", PYTHON, "worker.py", launcher=limited("max_inotify_instances", 0))
     run.out.wait_for("ready 1")
-    run.err.wait_for("no change events: too many open files")
+    run.err.wait_for("no file events: too many open files")
     run.err.wait_for(r"hint: sudo sysctl fs\.inotify\.max_user_instances=")
     save(wide / "task.py", "VERSION = 2\n")
     run.out.wait_for("ready 2")
@@ -193,7 +193,7 @@ def test_where_another_side_writes_the_files_are_looked_at(project: Path, start:
     try:
         run = start("-v", "-w", watched, "--", PYTHON, "worker.py")
         run.out.wait_for("ready 1")
-        run.err.wait_for("no change events: mnt lies on fuse")
+        run.err.wait_for("no file events: mnt lies on fuse")
         run.err.wait_for("looked at every 1 s instead")
         doctor = subprocess.run(
             [Path(PYTHON).with_name("reloader"), "doctor", "-w", watched], cwd=project, capture_output=True

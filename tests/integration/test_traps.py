@@ -70,7 +70,7 @@ def test_saving_again_during_a_drain_sends_no_second_signal(name: str, workshop:
     run.err.wait_for(r"→ draining")
     shop.save(3)
     (shop.folder / "other.py").write_text("")
-    run.err.wait_for(r"other\.py added as well; the restart under way takes it along")
+    run.err.wait_for(r"other\.py added as well; the restart under way includes it")
     run.err.wait_for(READY, LONG)
     shop.queue(2)
     shop.await_end(2)

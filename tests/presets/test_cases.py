@@ -7,8 +7,8 @@ import signal
 
 import pytest
 
-from reloader.presets.cases import applied, cautions, hurried
 from reloader.presets.detect import recognise
+from reloader.presets.preset import applied, cautions, hurried
 
 INFO = r"\S+@\S+ ready\."
 BANNER = r"\[queues\]"

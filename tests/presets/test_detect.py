@@ -355,8 +355,8 @@ def test_what_is_known_of_a_worker_can_be_used(preset: Preset) -> None:
     assert preset.stop_signal in {None, *signal.Signals}
     assert preset.stop_timeout is None or preset.stop_timeout >= 10
     assert preset.match or preset.notes
-    assert preset.killed
-    for sentence in (preset.killed, *(case.caution for case in preset.cases)):
+    assert preset.killed_task_outcome
+    for sentence in (preset.killed_task_outcome, *(case.caution for case in preset.cases)):
         assert not sentence.endswith(".")
 
 

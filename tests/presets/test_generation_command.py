@@ -117,8 +117,10 @@ def test_the_user_has_the_last_word() -> None:
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: preset.key)
 def test_nobody_overlaps_by_default_without_a_line_that_tells_when_it_is_ready(preset: Preset) -> None:
     """Else a worker that is not ready yet would take the place of one that is."""
-    assert preset.apart or preset.ready
-    assert all(case.apart or preset.apart for case in preset.cases if case.ready == "")
+    assert preset.no_overlap_reason or preset.ready
+    assert all(
+        case.no_overlap_reason or preset.no_overlap_reason for case in preset.cases if case.ready == ""
+    )
 
 
 def test_words_that_cannot_be_seen_are_not_changed() -> None:

@@ -14,11 +14,11 @@ EDIT = (events.Change("tasks.py", events.Kind.CHANGED),)
 @pytest.mark.parametrize(
     ("pending", "words"),
     [
-        (notices.Pending(notices.Wait.LOOK), "files were touched and are not looked at yet"),
-        (notices.Pending(notices.Wait.GIT), "files were touched, waiting for Git to end"),
+        (notices.Pending(notices.Wait.LOOK), "files were touched and not checked yet"),
+        (notices.Pending(notices.Wait.GIT), "files were touched, waiting for Git to finish"),
         (notices.Pending(notices.Wait.CHECK, EDIT), "tasks.py changed and being checked"),
         (notices.Pending(notices.Wait.MEND, EDIT), "tasks.py changed and held back: the code is broken"),
-        (notices.Pending(notices.Wait.START, EDIT), "tasks.py changed, so that a start is due"),
+        (notices.Pending(notices.Wait.START, EDIT), "tasks.py changed, so a start is due"),
         (notices.Pending(notices.Wait.START), "a start is due"),
         (notices.Pending(notices.Wait.RETRY, (), 2.0), "starting again in 2.0 s"),
         (notices.Pending(notices.Wait.RETRY), "starting again"),

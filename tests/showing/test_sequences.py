@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reloader.showing.sequences import LONGEST, Attributes, whole_until
+from reloader.showing.lines import Prefixer
+from reloader.showing.sequences import LONGEST, whole_until
 
 WHOLE = [
     *(b"\x1b[31m", b"\x1b[38;2;1;2;3m", b"\x1b[?25l", b"\x1b[2K", b"\x1b[ q", b"\x1b(B", b"\x1b=", b"\x1bM"),
@@ -60,6 +61,6 @@ def test_little_is_held_back_and_nothing_of_a_line_that_has_ended(data: bytes) -
     ],
 )
 def test_what_a_line_leaves_open_is_closed(line: bytes, is_open: bool) -> None:
-    attributes = Attributes()
-    assert attributes.close(line + b"\n") == line + (b"\x1b[0m" if is_open else b"") + b"\n"
-    assert attributes.close(b"plain\n") == b"plain\n"
+    prefixer = Prefixer(lambda: b"> ")
+    assert prefixer.feed(line + b"\n") == b"> " + line + (b"\x1b[0m" if is_open else b"") + b"\n"
+    assert prefixer.feed(b"plain\n") == b"> plain\n"

@@ -48,21 +48,21 @@ WORDS: list[tuple[notices.Notice, str]] = [
     ),
     (
         notices.AwaitingPrompt(60.0),
-        "qcluster waits for input → it restarts once it goes on\n"
+        "qcluster waits for input → it restarts after that\n"
         "hint: a change after 60 s restarts it all the same; "
-        "--no-hold never waits, not even for code that compiles",
+        "--no-hold restarts at once, even if the code does not compile",
     ),
     (
         notices.PromptStays(60.0),
-        "qcluster has waited for input for 60 s → shall it restart all the same? Save once more",
+        "qcluster has waited for input for 60 s → save once more to restart it all the same",
     ),
     (
         notices.InterruptIgnored(4711),
-        "Ctrl-C is ignored here, as whatever a script starts with & ignores it\nhint: kill 4711 ends the run",
+        "Ctrl-C is ignored here, as in every program that a script starts with &\nhint: kill 4711 ends the run",
     ),
     (
         notices.InterruptPassed(),
-        "Ctrl-C went to qcluster, which waits for input; twice within a second it is ours",
+        "Ctrl-C went to qcluster, which waits for input; press it twice within a second to quit",
     ),
     (
         notices.KeysAre(),
@@ -70,7 +70,7 @@ WORDS: list[tuple[notices.Notice, str]] = [
         "p  pause, resume    s  status\n"
         "c  clear            q  quit\n"
         "h  this help        Enter  an empty line\n"
-        "Ctrl-C drains and ends; at a prompt of the worker's, twice",
+        "Ctrl-C drains and quits; at a prompt, press twice",
     ),
     (
         notices.Status("ready", 3, (notices.StatusOf("ready", 4711, 3, 61.0, events.WarmStart()),), False),
@@ -122,7 +122,7 @@ WORDS: list[tuple[notices.Notice, str]] = [
     (
         notices.AwaitingRoom((1, 2), 2),
         "2 generations may drain at once → waiting for qcluster.1 or qcluster.2 to end\n"
-        "hint: k kills what drains; --max-draining allows more",
+        "hint: k kills the draining ones; --max-draining allows more",
     ),
     (
         events.MemoryShort(2, 123_456_789, 50_000_000),
@@ -130,17 +130,17 @@ WORDS: list[tuple[notices.Notice, str]] = [
     ),
     (
         events.TargetDoubtful(1, (events.ProcessInfo(7, "./a"), events.ProcessInfo(8, "./b"))),
-        "the stop signal goes to ./a (pid 7), ./b (pid 8): which of them is the worker cannot be seen\n"
-        "hint: --stop-target leader signals the first process alone, tree all",
+        "cannot tell which process is the worker: the stop signal goes to ./a (pid 7), ./b (pid 8)\n"
+        "hint: --stop-target leader signals only the first process, tree signals all",
     ),
     (
         events.TargetUnmoved(1, (events.ProcessInfo(7, "runner work"),)),
-        "runner work (pid 7) got SIGINT a second ago, and nothing below has ended: perhaps it is not passed on\n"
+        "runner work (pid 7) got SIGINT a second ago, and no process below has ended: perhaps the signal is not passed on\n"
         "hint: --stop-target tree signals every process",
     ),
     (
         events.SignalRefused(1, (events.ProcessInfo(7, "python work.py"),)),
-        "not allowed to signal python work.py (pid 7): another user's\n"
+        "not allowed to signal processes of another user: python work.py (pid 7)\n"
         "hint: --sudo-kill lets sudo do it; by hand: sudo kill -SIGINT 7",
     ),
     (
@@ -156,7 +156,7 @@ WORDS: list[tuple[notices.Notice, str]] = [
     (
         notices.NoLineCame(),
         "no line has matched 'running' so far → the old one drains first\n"
-        "hint: --ready tells what its line is like",
+        "hint: --ready sets the pattern of its line",
     ),
     (notices.Started(4711, 0.1, 0.0, None, events.WarmStart(), 1), "qcluster.1 started (pid 4711)"),
     (
@@ -264,16 +264,16 @@ WORDS: list[tuple[notices.Notice, str]] = [
         ),
         "qcluster did not end within 10 s → SIGKILL to its whole process tree; still there: python (pid 4711) "
         "for 1 min 4 s, CPU 98 %, sh (pid 4712) for 1.5 s, CPU 0 %\n"
-        "hint: --stop-timeout sets the limit, none waits for ever",
+        "hint: --stop-timeout sets the limit; with none it waits for ever",
     ),
     (
         notices.Killing(4711, 10.0),
         "qcluster did not end within 10 s → SIGKILL to its whole process tree\n"
-        "hint: --stop-timeout sets the limit, none waits for ever",
+        "hint: --stop-timeout sets the limit; with none it waits for ever",
     ),
     (
         notices.Unkillable(5.0),
-        "something of qcluster survives SIGKILL since 5 s\n"
+        "a process of qcluster has survived SIGKILL for 5 s\n"
         "hint: a process in state D in `ps -eo pid,stat,cmd` hangs in the kernel",
     ),
     (
@@ -298,7 +298,7 @@ WORDS: list[tuple[notices.Notice, str]] = [
     ),
     (notices.StartingAgain(EDIT), "tasks.py changed → starting qcluster"),
     (notices.StartingAgain(()), "starting qcluster"),
-    (notices.ChangesMeanwhile(EDIT), "tasks.py changed as well; the restart under way takes it along"),
+    (notices.ChangesMeanwhile(EDIT), "tasks.py changed as well; the restart under way includes it"),
     (
         notices.WasUnchanged((events.Unchanged("tasks.py", events.Sameness.BYTES),)),
         "tasks.py saved with the same content → no restart",
@@ -328,24 +328,24 @@ WORDS: list[tuple[notices.Notice, str]] = [
         "tasks.py changed, but manage.py check failed → qcluster goes on with the last good code\n"
         "oh\n(exit status 1)\nhint: a save that mends it restarts; --no-hold restarts regardless",
     ),
-    (notices.Released(), "the code is again what qcluster runs"),
+    (notices.Released(), "the broken change is gone; the files are again what qcluster runs"),
     (
         notices.SetAside("out.csv", 9, 2.0),
-        "out.csv caused 9 restarts within a minute → waiting for 2 s of calm",
+        "out.csv caused 9 restarts within a minute → waiting for 2 s without changes",
     ),
     (
         notices.SetAside(os.path.abspath("my data/out.csv"), 9, 120.0),
-        "my data/out.csv changes after every start → for 2 min it restarts nothing\n"
+        "my data/out.csv changes after every start → it restarts nothing for 2 min\n"
         "hint: if qcluster writes it: --ignore '/my data/out.csv'",
     ),
     (
         events.PatternIdle("--ignore", "*.pyy"),
-        "--ignore '*.pyy' matches nothing; reloader why PATH tells which rules hold for a path",
+        "--ignore '*.pyy' matches nothing; reloader why PATH tells which rules apply to a path",
     ),
     (events.WatchedBeside(("../a.py",)), f"watching {Path('../a.py')} as well, since qcluster imports it"),
     (events.ContentsKnown(2345, 1_250_000), "the content of 2,345 files is known (1.2 MB kept)"),
-    (notices.NothingNew(), "looked at the files: nothing new"),
-    (notices.NothingChanged(), "looked at the files: none that counts differs"),
+    (notices.NothingNew(), "checked the files: nothing new"),
+    (notices.NothingChanged(), "checked the files: none that counts has changed"),
     (
         events.LeftoversFound(1, (events.ProcessInfo(1, "sh"), events.ProcessInfo(22, "sleep"))),
         "ending what qcluster left behind: sh (pid 1), sleep (pid 22)",
@@ -366,12 +366,12 @@ WORDS: list[tuple[notices.Notice, str]] = [
     ),
     (
         events.WatchingFailed("limit reached", 1.0),
-        "the system brings no change events: limit reached\nthe files are looked at every 1 s instead",
+        "the system sends no file events: limit reached\nthe files are looked at every 1 s instead",
     ),
     (
         events.OutputFailed("standard error", "No space left on device"),
         "cannot write to standard error: no space left on device; qcluster goes on, "
-        "and what is printed there is lost",
+        "and its output there is lost",
     ),
     (
         events.OutputRecovered("standard error", 1234),
