@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from io import BufferedReader
 
     from reloader.warm.hook import Hook
-    from reloader.warm.import_record import ImportRecord
+    from reloader.warm.import_record import Recording
     from reloader.warm.template import Template
 
 Spawn = Callable[[str, Callable[[], None]], threading.Thread]
@@ -130,9 +130,9 @@ class Launcher:
         if self._template is not None:
             self._template.take(why)
 
-    def record(self) -> ImportRecord | None:
+    def recording(self) -> Recording | None:
         """What the newest worker has imported; None where nobody asks it."""
-        return None if self._template is None else self._template.record()
+        return None if self._template is None else self._template.recording()
 
     def close(self) -> None:
         """End the forkserver and the templates. The guards that they have made go on."""

@@ -18,7 +18,7 @@ from reloader.guard import spawn, system
 from reloader.messages import effects, events, notices
 from reloader.processes import guard_client, signals
 from reloader.processes.launch import Launched
-from reloader.settings import Settings, Trigger
+from reloader.settings import Settings
 from reloader.showing.console import Console
 from reloader.showing.sink import make_sinks
 from reloader.showing.wording import is_shown, word
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from reloader.processes.preflight import Preflight, SyntaxCheck
     from reloader.showing.pump import Pump
     from reloader.terminal.keyboard import Keyboard
-    from reloader.watching.imported import Imported
     from reloader.watching.scanner import Scanner
     from reloader.watching.watcher import Watcher
 
@@ -195,7 +194,7 @@ class Runtime:
                     self._begin_watching()
                     self._begin_listening()
                 case effects.CompareTree(paths, at_once) if self._scanner is not None:
-                    self._scanner.compare(paths, at_once)
+                    self._scanner.compare(paths, at_once, generations.launcher.recording())
                 case effects.TakeBaseline(generation, paths, at_once) if self._scanner is not None:
                     self._scanner.take_baseline(generation, paths, at_once)
                 case effects.Preflight(number, paths):
@@ -234,7 +233,7 @@ class Runtime:
         from reloader.watching.scanner import Scanner
         from reloader.watching.watcher import Watcher
 
-        self._scanner = Scanner(self._settings, self._began_ns, self._post, self._loaded)
+        self._scanner = Scanner(self._settings, self._began_ns, self._post)
         self._spawn("scanner", self._scanner.run)
         if self._scanner.contents is not None:
             self._spawn("reader", self._scanner.contents.run)
@@ -253,21 +252,10 @@ class Runtime:
         self._listening = self._spawn("control", self._server.run)
 
     def _learn(self) -> None:
-        self._generations.launcher.learn()
-        loaded = self._loaded()
-        if loaded is not None and self._scanner is not None:
-            self._scanner.watch_also(loaded.files)
-
-    def _loaded(self) -> Imported | None:
-        """What the worker has imported; None where that decides nothing, or is not known."""
-        hidden = self._settings.python and not self._settings.program
-        if self._settings.trigger is not Trigger.LOADED or hidden:
-            return None
-        from reloader.warm.import_record import ImportRecord, own_origins
-        from reloader.watching.imported import imported
-
-        record = self._generations.launcher.record() or ImportRecord()
-        return imported(own_origins(record), record.missing, self._settings.program)
+        launcher = self._generations.launcher
+        launcher.learn()
+        if (recording := launcher.recording()) is not None and self._scanner is not None:
+            self._scanner.count_imported(recording)
 
     def _begin_preflight(self, number: int, paths: tuple[str, ...]) -> None:
         from reloader.processes.preflight import Preflight, SyntaxCheck

@@ -28,7 +28,7 @@ from reloader.messages import events
 from reloader.presets import custom, describe
 from reloader.presets.preset import Preset
 from reloader.presets.table import PRESETS
-from reloader.settings import Settings, Trigger
+from reloader.settings import Settings
 from reloader.showing.console import printable
 from reloader.showing.phrases import path_shown
 from reloader.showing.report import status_lines
@@ -46,7 +46,8 @@ PATIENCE = 2.0
 NAMED = 8
 # The machine's limit of watches, and that of the user namespace (a container may have one of its own).
 LIMITS = ("/proc/sys/fs/inotify/max_user_watches", "/proc/sys/user/max_inotify_watches")
-_OF_WATCHING = [option for option in PARAMS if option.section is Section.WATCHING]
+# Cold starts are among them: without warm ones nobody learns what the worker imports.
+_OF_WATCHING = [option for option in PARAMS if option.section is Section.WATCHING or option.name == "warm"]
 
 
 # --- why ------------------------------------------------------------------------------------------
@@ -64,8 +65,8 @@ def _why(paths: Sequence[str], **given: Any) -> int:
 
 
 def _imported(settings: Settings) -> Imported | None:
-    """What the worker had imported when it last ran, where that decides."""
-    if settings.trigger is not Trigger.LOADED:
+    """What the worker had imported when it last ran; None where that is not known."""
+    if not settings.learns:
         return None
     from reloader.warm import cache
 

@@ -111,10 +111,12 @@ class PatternIdle(Message):
     pattern: str
 
 
-class WatchedBeside(Message):
-    """These files, which the worker has imported from beside the tree, are watched as well."""
+class AlsoWatched(Message):
+    """These files count although a rule leaves them out, or they lie beside the tree."""
 
     paths: tuple[str, ...]
+    is_tracked: bool
+    """Since they are in Git's index; else since the worker has imported them."""
 
 
 class ContentsKnown(Message):
@@ -426,7 +428,7 @@ Event = (
     | TreeBusy
     | PathsIgnored
     | PatternIdle
-    | WatchedBeside
+    | AlsoWatched
     | ContentsKnown
     | PreflightPassed
     | PreflightFailed

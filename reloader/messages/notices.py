@@ -383,7 +383,7 @@ ToldEvent = (
     | events.MemoryShort
     | events.PathsIgnored
     | events.PatternIdle
-    | events.WatchedBeside
+    | events.AlsoWatched
     | events.ContentsKnown
     | events.LeftoversFound
     | events.TargetDoubtful

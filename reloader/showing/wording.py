@@ -172,8 +172,10 @@ class _Words:
             case events.PatternIdle(option, pattern):
                 text = f"{printable(option)} {shlex.quote(printable(pattern))} matches nothing"
                 return f"{text}; reloader why PATH tells which rules apply to a path", Weight.PLAIN
-            case events.WatchedBeside(paths):
-                return f"watching {paths_shown(paths)} as well, since {self.name} imports it", Weight.DETAIL
+            case events.AlsoWatched(paths, is_tracked):
+                these = "it" if len(paths) == 1 else "them"
+                why = f"Git has {these} in its index" if is_tracked else f"{self.name} imports {these}"
+                return f"watching {paths_shown(paths)} as well, since {why}", Weight.DETAIL
             case events.ContentsKnown(files, kept):
                 return (
                     f"the content of {counted(files, 'file')} is known ({kept / 1e6:.1f} MB kept)",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from io import BufferedReader
 from typing import NamedTuple
 
 from reloader.common.lazy_pattern import lazy_pattern
@@ -42,6 +43,32 @@ class ImportRecord(NamedTuple):
             _both(self.changed, other.changed),
             _both(self.standard, other.standard),
         )
+
+
+class Recording(NamedTuple):
+    """What one generation tells of its imports, while it tells it; to be read from any thread."""
+
+    file: BufferedReader | None
+    earlier: ImportRecord
+    """What earlier generations have told: what a preloaded module has looked for was told by one of them."""
+
+    def size(self) -> int:
+        """Bytes told so far."""
+        return 0 if self.file is None else os.fstat(self.file.fileno()).st_size
+
+    def told(self) -> bytes:
+        """The recorder's lines so far."""
+        return b"" if self.file is None else os.pread(self.file.fileno(), self.size(), 0)
+
+    def read(self) -> ImportRecord:
+        """What has been imported so far, and what all generations have looked for and not found."""
+        record = read(self.told())
+        return record._replace(missing=self.earlier.grown_by(record).missing)
+
+    def own_modules(self) -> tuple[Mapping[str, tuple[str, ...]], tuple[str, ...]]:
+        """Where its modules were found that are not installed, and the names that were not found."""
+        record = self.read()
+        return own_origins(record), record.missing
 
 
 def _both(old: Iterable[str], new: Iterable[str]) -> tuple[str, ...]:

@@ -6,17 +6,18 @@ import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from io import BufferedReader
 
 from reloader.common.run_folder import absolute
 from reloader.guard import wire
 from reloader.messages import events
 from reloader.processes.forkserver_client import ForkserverClient
-from reloader.settings import Settings, Trigger
+from reloader.settings import Settings
 from reloader.warm import cache, import_record
 from reloader.warm.builder import Builder, BuildRequest, end
 from reloader.warm.hook import BLIND, Hook, make_unnamed
-from reloader.warm.import_record import ImportRecord
+from reloader.warm.import_record import ImportRecord, Recording
 
 # So many new modules, or a tenth of those that are preloaded, are worth a new template.
 WORTH = 20
@@ -54,6 +55,7 @@ class Template:
         self._folder = folder
         self._post = post
         self._path = cache.path_for(settings.program, folder, environment)
+        self._own_path = cache.path_for(settings.program, folder, environment, "own")
         # As file objects they are closed once nobody needs them any more.
         self._record: BufferedReader | None = None
         self._orders: dict[str, BufferedReader] = {}
@@ -144,6 +146,7 @@ class Template:
         if never is not None:
             self.discard(never, self._is_warm)
             return
+        spawn("imports", partial(cache.save_own, self._own_path, self.recording().read()))
         if self._building is not None:
             self._building[0].go_on()
             return
@@ -204,22 +207,15 @@ class Template:
 
     def close(self) -> None:
         """End every template."""
-        if self._settings.trigger is Trigger.LOADED:
-            path = cache.path_for(self._settings.program, self._folder, self._environment, "own")
-            cache.save_own(path, self.record())
+        cache.save_own(self._own_path, self.recording().read())
         if self._building is not None:
             builder, thread = self._building
             builder.give_up(thread)
         end(self._forkserver)
 
-    def record(self) -> ImportRecord:
-        """What the running generation has told so far; from any thread.
-
-        What a preloaded module has looked for and not found was told by an earlier one.
-        """
-        record = import_record.read(self._recorded())
-        return record._replace(missing=self._learned.grown_by(record).missing)
+    def recording(self) -> Recording:
+        """What the newest generation tells."""
+        return Recording(self._record, self._learned)
 
     def _recorded(self) -> bytes:
-        record = self._record
-        return b"" if record is None else os.pread(record.fileno(), os.fstat(record.fileno()).st_size, 0)
+        return self.recording().told()

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from reloader.common.run_folder import absolute, relative
 from reloader.messages import events
-from reloader.settings import Settings
+from reloader.settings import Settings, Trigger
 from reloader.watching.folder import VENV_MARK
 from reloader.watching.gitignore_patterns import Rule
 from reloader.watching.imported import Imported
@@ -24,26 +24,42 @@ class Reason(NamedTuple):
     rule: Rule | None
 
 
-def explain(settings: Settings, path: str, loaded: Imported | None = None) -> Reason:
+def explain(settings: Settings, path: str, imports: Imported | None = None) -> Reason:
     """Look at one path; nothing has to be there, and nothing else is walked.
 
-    Where it is known what the worker has `loaded`, only that is of concern to it.
+    What the worker has imported counts, where it is known; with `--trigger loaded` no other code does.
     """
-    reason = _by_rules(settings, path)
-    if loaded is None:
-        return reason
+    is_folder = path.endswith(os.sep) or os.path.isdir(path)
     path = absolute(path)
-    if not reason.counts and os.path.realpath(path) in loaded.files:
-        return Reason(True, "the worker has imported it", None)
-    if reason.counts and not loaded.concerns(events.Change(path, events.Kind.CHANGED)):
+    tree = Tree(settings, lambda _path, _reason: None)
+    reason = _by_rules(tree, path, is_folder)
+    if not reason.counts and not settings.learns and path in tree.count_tracked():
+        return Reason(True, "Git has it in its index", None)
+    if imports is None:
+        return reason
+    if not reason.counts:
+        tree.count_imported(imports.files)
+        reason = _by_import(tree, path, is_folder) or reason
+    is_asked = settings.trigger is Trigger.LOADED
+    if is_asked and reason.counts and not imports.concerns(events.Change(path, events.Kind.CHANGED)):
         return Reason(False, "the worker has not imported it when it last ran (--trigger loaded)", None)
     return reason
 
 
-def _by_rules(settings: Settings, path: str) -> Reason:
-    is_folder = path.endswith(os.sep) or os.path.isdir(path)
-    path = absolute(path)
-    tree = Tree(settings, lambda _path, _reason: None)
+def _by_import(tree: Tree, path: str, is_folder: bool) -> Reason | None:
+    """Why a path counts that a rule leaves out: the worker has imported it, or the package around it."""
+    if os.path.basename(path) in tree.single.get(os.path.dirname(path), ()):
+        return Reason(True, "the worker has imported it", None)
+    for package in sorted(tree.packages):
+        if path == package or path.startswith(package + os.sep):
+            reason = _below(tree, package, path, is_folder)
+            if reason.counts:
+                why = f"the worker has imported {relative(package)}{os.sep}, in which it lies"
+                return Reason(True, "the worker has imported it" if path == package else why, None)
+    return None
+
+
+def _by_rules(tree: Tree, path: str, is_folder: bool) -> Reason:
     if os.path.basename(path) in tree.single.get(os.path.dirname(path), ()):
         return Reason(True, "it is watched by its own name", None)
     roots = [root for root in tree.roots if path == root or path.startswith(root.rstrip(os.sep) + os.sep)]

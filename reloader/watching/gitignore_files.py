@@ -83,15 +83,29 @@ def _common_folder(top: str) -> str:
         return git  # there is one work tree only
 
 
-def _excludes_file(top: str) -> str:
-    """core.excludesFile as Git itself reads its configuration, or Git's default for it."""
-    command = ["git", "-C", top, "config", "--type=path", "--null", "--get", "core.excludesFile"]
+def tracked(folder: str) -> list[str]:
+    """The files below this folder that are in Git's index, with the folder in front; none outside of Git."""
+    listed = _ask_git(folder, "ls-files", "-z", "--cached")
+    return [os.path.join(folder, os.fsdecode(name)) for name in listed.split(b"\0") if name]
+
+
+def _ask_git(folder: str, *words: str) -> bytes:
+    """What Git answers in this folder; nothing where there is no Git, or it refuses or takes too long."""
     try:
-        answer = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=5, check=False
+        return subprocess.run(
+            ["git", "-C", folder, *words],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=5,
+            check=False,
         ).stdout
     except (OSError, subprocess.TimeoutExpired):
-        answer = b""
+        return b""
+
+
+def _excludes_file(top: str) -> str:
+    """core.excludesFile as Git itself reads its configuration, or Git's default for it."""
+    answer = _ask_git(top, "config", "--type=path", "--null", "--get", "core.excludesFile")
     if answer:
         return os.fsdecode(answer.rstrip(b"\0"))
     config = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")

@@ -1,16 +1,29 @@
-"""What the worker has imported, as far as it decides what restarts it (`--trigger loaded`). Pure."""
+"""What the worker has imported.
+
+It counts whatever a rule says, and with `--trigger loaded` no other code does.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from reloader.common.run_folder import absolute
 from reloader.messages import events
 
 # What Python imports: sources, and extension modules.
 _CODE = (".py", ".so", ".pyd")
+
+
+class Recording(Protocol):
+    """What the running worker tells of its imports; a thread may read it at any time, and it grows."""
+
+    def size(self) -> int:
+        """Bytes told so far."""
+
+    def own_modules(self) -> tuple[Mapping[str, tuple[str, ...]], tuple[str, ...]]:
+        """Where its modules were found that are not installed, and the names that were not found."""
 
 
 class Imported(NamedTuple):
@@ -48,9 +61,3 @@ def imported(
     files = {os.path.realpath(absolute(place)) for found in places.values() for place in found}
     files |= {os.path.realpath(absolute(word)) for word in program if word.endswith(_CODE) or os.sep in word}
     return Imported(frozenset(files), frozenset(name.rpartition(".")[2] for name in (*places, *missing)))
-
-
-def outside(files: Iterable[str], roots: Iterable[str]) -> frozenset[str]:
-    """Those of these files that lie in none of the watched folders."""
-    real = [os.path.realpath(root).rstrip(os.sep) + os.sep for root in roots]
-    return frozenset(file for file in files if not file.startswith(tuple(real)))

@@ -2,15 +2,15 @@
 
 Pure, and safe to ask from any thread. Rules of a higher layer win over those of a lower one, and
 within a layer the last rule that matches wins, from low to high: built-in ignores, core.excludesFile,
-.git/info/exclude, the .gitignore files from the repository's root down, settings and options
-(`ignore`), and last `include`. An ignored folder is not entered, unless an anchored include leads
-through it: then only what is included counts there.
+.git/info/exclude, the .gitignore files from the repository's root down (those of Git have no say about
+`INPUTS`), settings and options (`ignore`), and last `include`. An ignored folder is not entered, unless an
+anchored include leads through it: then only what is included counts there.
 """
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from reloader.watching.gitignore_patterns import REMEMBERED, Layer, Rule, parse
@@ -33,6 +33,10 @@ BUILT_IN_IGNORES = (
     *("*.sqlite3*", "*.db-journal", "*.db-wal", "*.db-shm", "*.log", "*.pid", "*.sock", "*.tmp"),
     *("celerybeat-schedule*", "dump.rdb", "nohup.out"),
 )
+
+# Git has no say about these: they are left out of a repository since they are secret, or built from what is
+# in it, and the program reads them all the same.
+INPUTS = (".env", ".env.*", "*.env", "*.mo", "*.so", "*.pyd")
 
 COUNTED_FOR_PYTHON = (
     *("*.py", "*.so", "*.pyd", "*.mo"),
@@ -61,6 +65,9 @@ def layer(base: str, lines: Sequence[str], source: str) -> Layer:
     """The rules of these lines, relative to the folder `base`."""
     parsed = (parse(line, source, number) for number, line in enumerate(lines, 1))
     return Layer(base, [rule for rule in parsed if rule is not None])
+
+
+_inputs = layer("/", INPUTS, "an input")
 
 
 @dataclass(frozen=True)
@@ -135,7 +142,9 @@ class View:
 
     def deciding(self, path: str, name: str, is_folder: bool) -> Rule | None:
         """The ignore rule that has the last word on this entry."""
-        for candidate in (self.options, *reversed(self.git), self.built_in):
+        is_input = not is_folder and _inputs.match(path, name, False) is not None
+        git: Iterable[Layer] = () if is_input else reversed(self.git)
+        for candidate in (self.options, *git, self.built_in):
             rule = candidate.match(path, name, is_folder)
             if rule is not None:
                 return rule

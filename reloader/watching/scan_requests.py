@@ -1,8 +1,10 @@
-"""What the surveyor can be asked for; it answers in this order."""
+"""What the scanner can be asked for; it answers in this order."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from reloader.watching.imported import Recording
 
 
 @dataclass(frozen=True)
@@ -11,6 +13,8 @@ class Compare:
 
     paths: frozenset[str] | None
     at_once: bool
+    recording: Recording | None
+    """What the newest worker has imported; None where nobody asks it."""
 
 
 @dataclass(frozen=True)
@@ -30,10 +34,10 @@ class Poll:
 
 
 @dataclass(frozen=True)
-class WatchAlso:
-    """Watch those of these files that lie beside the tree."""
+class CountImported:
+    """Count what the worker has imported."""
 
-    files: frozenset[str]
+    recording: Recording
 
 
-Request = Compare | RenewBaseline | Poll | WatchAlso
+Request = Compare | RenewBaseline | Poll | CountImported

@@ -14,13 +14,13 @@ from queue import Empty, SimpleQueue
 
 from reloader.common.run_folder import absolute, relative
 from reloader.messages import events
-from reloader.settings import RestartOn, Settings
+from reloader.settings import RestartOn, Settings, Trigger
 from reloader.watching import git_activity
 from reloader.watching.content_cache import ContentCache
 from reloader.watching.folder import FORGOTTEN, identity_of
-from reloader.watching.imported import Imported, outside
+from reloader.watching.imported import Imported, Recording, imported
 from reloader.watching.mounts import mounts, silent_places
-from reloader.watching.scan_requests import Compare, Poll, RenewBaseline, Request, WatchAlso
+from reloader.watching.scan_requests import Compare, CountImported, Poll, RenewBaseline, Request
 from reloader.watching.snapshot import accept, adopt, compare, remove_cached_bytecode, seen
 from reloader.watching.tree import Snapshot, Tree
 
@@ -47,15 +47,10 @@ class Scanner:
     the first start.
     """
 
-    def __init__(
-        self,
-        settings: Settings,
-        since_ns: int,
-        post: Callable[[events.Event], None],
-        loaded: Callable[[], Imported | None] = lambda: None,
-    ) -> None:
-        """`loaded` tells what the worker has imported, where only that is to restart it."""
-        self._loaded = loaded
+    def __init__(self, settings: Settings, since_ns: int, post: Callable[[events.Event], None]) -> None:
+        self._recording: Recording | None = None
+        self._recorded = 0
+        """How many bytes of the recording are known."""
         self.tree = Tree(
             settings,
             lambda path, reason: post(events.PathUnreadable(path, reason)),
@@ -85,12 +80,15 @@ class Scanner:
 
     # --- from other threads -----------------------------------------------------------------------
 
-    def compare(self, paths: frozenset[str] | None, at_once: bool = True) -> None:
+    def compare(
+        self, paths: frozenset[str] | None, at_once: bool = True, recording: Recording | None = None
+    ) -> None:
         """Look at these paths or everything (None); TreeCompared follows.
 
-        While Git is at work TreeBusy follows instead, unless it is wanted `at_once`.
+        While Git is at work TreeBusy follows instead, unless it is wanted `at_once`. The recording is that
+        of the newest worker.
         """
-        self._requests.put(Compare(paths, at_once))
+        self._requests.put(Compare(paths, at_once, recording))
 
     def take_baseline(self, generation: int, paths: frozenset[str] | None, at_once: bool = True) -> None:
         """Look, make what is seen the baseline and clear stale bytecode; BaselineTaken follows.
@@ -99,9 +97,9 @@ class Scanner:
         """
         self._requests.put(RenewBaseline(generation, paths, at_once))
 
-    def watch_also(self, files: frozenset[str]) -> None:
-        """Watch those of these files that lie beside the tree, from now on."""
-        self._requests.put(WatchAlso(files))
+    def count_imported(self, recording: Recording) -> None:
+        """Count what the worker has imported, whatever a rule says, from now on."""
+        self._requests.put(CountImported(recording))
 
     def standing(self, complete: bool) -> None:
         """The watches stand. Where these are not `complete` everything is looked at, at intervals."""
@@ -127,6 +125,8 @@ class Scanner:
         self._remember()
         self._tell_idle_patterns()
         self._find_silent()
+        if not self._settings.learns:
+            self._count_also(self.tree.count_tracked(), is_tracked=True)
         while True:
             try:
                 request = self._requests.get(timeout=self._patience)
@@ -135,12 +135,14 @@ class Scanner:
                 continue
             if isinstance(request, Poll):
                 self._polls = request.needed
-            elif isinstance(request, WatchAlso):
-                self._add(outside(request.files, self.tree.roots))
+            elif isinstance(request, CountImported):
+                self._use(request.recording)
+                self._count_imported()
             elif not request.at_once and (operation := self._git_at_work()):
                 coming = request.generation if isinstance(request, RenewBaseline) else None
                 self._post(events.TreeBusy(operation, coming))
             elif isinstance(request, Compare):
+                self._use(request.recording)
                 self._look(request.paths)
                 self._tell_what_differs()
             else:
@@ -181,9 +183,9 @@ class Scanner:
             unchanged = self._sift(changes, self.contents)
             if unchanged:
                 changes = compare(self._baseline, self._latest)
-        loaded = self._loaded() if changes else None
-        if loaded is not None:
-            unconcerning = [change for change in changes if not loaded.concerns(change)]
+        imports = self._imported() if changes and self._settings.trigger is Trigger.LOADED else None
+        if imports is not None:
+            unconcerning = [change for change in changes if not imports.concerns(change)]
             remove_cached_bytecode(unconcerning, self.tree.places)
             for change in unconcerning:
                 unchanged.append(events.Unchanged(change.path, events.Sameness.NOT_LOADED))
@@ -222,13 +224,37 @@ class Scanner:
             self._remember()
         return unchanged
 
-    def _add(self, files: frozenset[str]) -> None:
-        new = [path for path in files if self.tree.add_single(path)]
-        if new:
-            self._look(None)
-            for path in new:
-                accept(self._baseline, self._latest, path)
-            self._post(events.WatchedBeside(tuple(sorted(new))))
+    def _use(self, recording: Recording | None) -> None:
+        """From now on this is what the newest worker tells of its imports."""
+        if recording != self._recording:
+            self._recording, self._recorded = recording, 0
+
+    def _imported(self) -> Imported | None:
+        """What the worker has imported so far; None where that is not known."""
+        if self._recording is None:
+            return None
+        self._recorded = self._recording.size()
+        return imported(*self._recording.own_modules(), self._settings.program)
+
+    def _count_imported(self) -> None:
+        """Count what the worker has imported, also since it was ready."""
+        if self._recording is None or self._recording.size() == self._recorded:
+            return
+        imports = self._imported()
+        if imports is None:
+            return
+        self._count_also(self.tree.count_imported(imports.files), is_tracked=False)
+
+    def _count_also(self, new: Sequence[str], is_tracked: bool) -> None:
+        """Look at these files for the first time: they were there before, unless they have changed since."""
+        if not new:
+            return
+        self._look(None)
+        self._baseline = adopt(self._baseline, self._latest, self.tree.lister.recent, FORGOTTEN)
+        self._remember()
+        self._post(events.AlsoWatched(tuple(sorted(new)), is_tracked))
+        if compare(self._baseline, self._latest):
+            self._post(events.TreeTouched(frozenset(new)))
 
     def _remember(self) -> None:
         if self.contents is not None:
@@ -262,6 +288,7 @@ class Scanner:
         self._post(events.BaselineTaken(request.generation))
 
     def _look_without_a_hint(self) -> None:
+        self._count_imported()
         before = self._latest
         began = time.monotonic()
         if self._silent and not self._polls and began < self._surveyed + self._heartbeat:

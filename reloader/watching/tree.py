@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from reloader.common.run_folder import absolute
-from reloader.settings import Settings
+from reloader.settings import Settings, Trigger
 from reloader.watching import gitignore_files
 from reloader.watching.folder import (
     FORGOTTEN,
@@ -54,6 +54,8 @@ class Tree:
         self.roots = [path for path in paths if os.path.isdir(path)]
         self.single: dict[str, set[str]] = {}
         """Files watched by their own name, by folder."""
+        self.packages: set[str] = set()
+        """Folders that are entered although a rule ignores them: the worker has imported these packages."""
         for path in paths:
             if path not in self.roots:
                 self.single.setdefault(os.path.dirname(path), set()).add(os.path.basename(path))
@@ -68,19 +70,79 @@ class Tree:
         """The roots, and the folders of the files that are watched by their own name."""
         return [*self.roots, *self.single]
 
-    def add_single(self, path: str) -> bool:
-        """Watch this file by its own name as well; whether that is new. A survey has to follow."""
-        folder, name = os.path.split(path)
-        names = self.single.setdefault(folder, set())
-        new = name not in names
-        names.add(name)
+    def count_imported(self, files: Iterable[str]) -> list[str]:
+        """Count these real paths, which the worker has imported; returns those that did not count yet.
+
+        The user's own `ignore` stands above, and what lies in a virtual environment stays out. Files beside
+        the roots count where imports alone decide. A survey has to follow.
+        """
+        real = {os.path.realpath(root).rstrip(os.sep) + os.sep: root for root in self.roots}
+        new = []
+        for file in files:
+            place = max((place for place in real if file.startswith(place)), key=len, default=None)
+            if place is not None:
+                root = real[place]
+                path = os.path.join(root, file.removeprefix(place))
+                if not self._counts(path) and not self._stays_out(root, path) and self._add_single(path):
+                    new.append(path)
+                    if os.path.basename(path) == "__init__.py":
+                        self.packages.add(os.path.dirname(path))
+            elif self._settings.trigger is Trigger.LOADED and self._add_single(file):
+                new.append(file)
         return new
+
+    def count_tracked(self) -> list[str]:
+        """Count what is in Git's index although a rule matches its place; returns what did not count yet.
+
+        The user's own `ignore` stands above, and so does what is built-in of a file's name: a database may be
+        in the index. A survey has to follow.
+        """
+        new = []
+        for root in self.roots if self._settings.gitignore else ():
+            view = self.view_of_root(root)
+            for path in gitignore_files.tracked(root):
+                name = os.path.basename(path)
+                if (
+                    not self._counts(path)
+                    and (view.counted is None or view.counted.match(path, name, False))
+                    and not view.built_in.match(path, name, False)
+                    and not self._stays_out(root, path)
+                    and self._add_single(path)
+                ):
+                    new.append(path)
+        return new
+
+    def _add_single(self, path: str) -> bool:
+        """Watch this file by its own name as well; whether that is new."""
+        folder, name = os.path.split(path)
+        names = self.single.get(folder, set())
+        # Replaced, since other threads read it.
+        self.single[folder] = names | {name}
+        return name not in names
+
+    def _counts(self, path: str) -> bool:
+        folder, name = os.path.split(path)
+        return folder in self.folders and name in self.folders[folder].files
+
+    def _stays_out(self, root: str, path: str) -> bool:
+        """Whether the file stays out although it was imported: by the user's `ignore`, or installed."""
+        options = self.view_of_root(root).options
+        is_folder = False
+        while path != root:
+            name = os.path.basename(path)
+            rule = options.match(path, name, is_folder)
+            if rule is not None and not rule.negated:
+                return True
+            if is_folder and os.path.lexists(os.path.join(path, VENV_MARK)):
+                return True
+            path, is_folder = os.path.dirname(path), True
+        return False
 
     # --- asked by the watcher's thread ------------------------------------------------------------
 
     def may_count(self, path: str) -> bool:
         """Whether an event at this path deserves a look. Errs on the side of looking."""
-        if path in self.folders or path in self.roots:
+        if path in self.folders or path in self.roots or path in self.packages:
             return True
         folder, name = os.path.split(path)
         if name in self.single.get(folder, ()):
@@ -105,10 +167,11 @@ class Tree:
     def to_watch(self) -> frozenset[tuple[str, int, int]]:
         """The folders whose events matter, with device and inode.
 
-        A root's parent is among them: nothing else tells that a root is moved away or comes back.
+        A root's parent is among them, and an imported package's: nothing else tells that one is moved away or
+        comes back.
         """
         watched = {(path, *folder.identity) for path, folder in self.folders.items()}
-        for path in {os.path.dirname(root) for root in self.roots} - self.folders.keys():
+        for path in {os.path.dirname(top) for top in (*self.roots, *self.packages)} - self.folders.keys():
             identity = identity_of(path)
             if identity is not None:
                 watched.add((path, *identity))
@@ -148,9 +211,9 @@ class Tree:
         self.lister.files = files
         fresh: dict[str, Folder] = {}
         links: Todo = []
-        for root in self.roots:
-            if root not in fresh:
-                links += self._walk([(root, self.view_of_root(root))], fresh)
+        for top in (*self.roots, *sorted(self.packages)):
+            if top not in fresh:
+                links += self._walk([(top, self.view_of_root(top))], fresh)
         self._has_links = bool(links)
         self._follow(links, fresh)
         for path in self.single.keys() - fresh.keys():
@@ -192,7 +255,7 @@ class Tree:
 
     def _nearest(self, path: str) -> str | None:
         """The nearest known folder above `path`; None when only a survey can tell."""
-        if path in self.roots:
+        if path in self.roots or path in self.packages:
             return None
         parent = os.path.dirname(path)
         while parent not in self.folders:
@@ -272,18 +335,23 @@ class Tree:
     # --- rules ------------------------------------------------------------------------------------
 
     def view_of_root(self, root: str) -> View:
-        """The rules that hold in this root from outside of it."""
+        """The rules that hold in this root, or imported package below one, from outside of it."""
         if root not in self._views:
             settings = self._settings
-            counted = layer(root, COUNTED_FOR_PYTHON, "what counts for Python") if settings.python else None
+            base = root if root in self.roots else self._root_above(root)
+            counted = layer(base, COUNTED_FOR_PYTHON, "what counts for Python") if settings.python else None
             self._views[root] = View(
-                built_in=layer(root, BUILT_IN_IGNORES, "built-in"),
+                built_in=layer(base, BUILT_IN_IGNORES, "built-in"),
                 git=gitignore_files.layers_above(root, self.lister.refuse) if settings.gitignore else (),
-                options=layer(root, settings.ignore, "--ignore"),
+                options=layer(base, settings.ignore, "--ignore"),
                 counted=counted,
-                include=layer(root, settings.include, "--include"),
+                include=layer(base, settings.include, "--include"),
             )
         return self._views[root]
+
+    def _root_above(self, path: str) -> str:
+        above = (root for root in self.roots if path.startswith(root.rstrip(os.sep) + os.sep))
+        return max(above, key=len)
 
 
 def _subfolders(path: str, folder: Folder) -> Iterator[tuple[str, bool, View]]:

@@ -42,7 +42,7 @@ def begun(project: Path, tmp_path_factory: pytest.TempPathFactory, start: Start)
     run = start(*command, env={"BESIDE": str(beside), "XDG_CACHE_HOME": str(beside)})
     run.out.wait_for("ready 1 1 None")
     run.out.wait_for("late 1")
-    eventually(lambda: "sibling.py as well, since worker imports it" in run.err.text, "all is up")
+    eventually(lambda: "sibling.py as well, since worker imports" in run.err.text, "all is up")
     return run, project, beside
 
 

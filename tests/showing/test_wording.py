@@ -342,7 +342,8 @@ WORDS: list[tuple[notices.Notice, str]] = [
         events.PatternIdle("--ignore", "*.pyy"),
         "--ignore '*.pyy' matches nothing; reloader why PATH tells which rules apply to a path",
     ),
-    (events.WatchedBeside(("../a.py",)), f"watching {Path('../a.py')} as well, since qcluster imports it"),
+    (events.AlsoWatched(("a.py",), False), "watching a.py as well, since qcluster imports it"),
+    (events.AlsoWatched(("a", "b"), True), "watching a and b as well, since Git has them in its index"),
     (events.ContentsKnown(2345, 1_250_000), "the content of 2,345 files is known (1.2 MB kept)"),
     (notices.NothingNew(), "checked the files: nothing new"),
     (notices.NothingChanged(), "checked the files: none that counts has changed"),
@@ -496,7 +497,7 @@ def test_notices_with_text_of_others_are_known() -> None:
             events.ListeningFailed,
             events.TemplateFailed,
             notices.WarmInVain,
-            events.WatchedBeside,
+            events.AlsoWatched,
         ),
     }
 

@@ -1,0 +1,145 @@
+"""What is really an input of the worker counts, whatever Git or a built-in rule says of its place."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from harness import Run, restarts, save, settle
+from test_verbs import ask
+
+Start = Callable[..., Run]
+PYTHON = sys.executable
+
+# The usual .gitignore of a Python project has these.
+GITIGNORE = "build/\nlib/\ndist/\n.env\nlocal_settings.py\n*_pb2.py\n*.mo\n*.so\nlocal.toml\n"
+WORKER = """
+import os, sys, time
+sys.path.append("lib")
+import local_settings, order_pb2, build.jobs, tools
+print("ready", task.VERSION if "task" in globals() else 1, flush=True)
+time.sleep(600)
+"""
+IMPORTED = ("local_settings.py", "order_pb2.py", "build/__init__.py", "build/jobs.py", "lib/tools.py")
+
+
+@pytest.fixture
+def repository(project: Path) -> Path:
+    """A project of Git's whose worker imports what the ignore rules match."""
+    subprocess.run(["git", "init", "-q", str(project)], check=True)
+    (project / ".gitignore").write_text(GITIGNORE)
+    (project / "worker.py").write_text(WORKER)
+    for name in IMPORTED:
+        (project / name).parent.mkdir(exist_ok=True)
+        (project / name).write_text("VERSION = 1\n")
+    (project / "build" / "templates").mkdir()
+    (project / "build" / "templates" / "page.html").write_text("1")
+    (project / "build" / "result.txt").write_text("1")
+    (project / "lib" / "unused.py").write_text("1")
+    return project
+
+
+def begun(start: Start, *options: str, cache: Path) -> Run:
+    """The run, once what the worker has imported is known."""
+    run = start("-v", *options, "--", PYTHON, "worker.py", env={"XDG_CACHE_HOME": str(cache)})
+    run.out.wait_for("ready 1")
+    run.err.wait_for("watching .*tools.py.* as well, since worker imports")
+    return run
+
+
+def test_what_was_imported_counts_though_rules_match(
+    repository: Path, start: Start, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seen to fail before imports stood above rules: none of these saves restarted anything."""
+    cache = tmp_path_factory.mktemp("cache")
+    run = begun(start, cache=cache)
+    for number, name in enumerate((*IMPORTED, "build/templates/page.html", "build/new.py"), 1):
+        save(repository / name, f"VERSION = {number + 1}\n")
+        run.err.wait_for(f"{name} (changed|added) → draining")
+        run.err.wait_for("worker started in")
+    assert restarts(run) == 7
+    for name in ("lib/unused.py", "build/result.txt"):
+        save(repository / name, "2")
+        settle(run, repository / "worker.py")
+    assert restarts(run) == 7
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+    paths = ("build/jobs.py", "build/templates/page.html", "build", "lib/tools.py", "lib/unused.py")
+    status, out, _ = ask(repository, "why", *paths, "--", PYTHON, "worker.py")
+    assert status == 1
+    assert out.splitlines() == [
+        "build/jobs.py counts: the worker has imported it",
+        "build/templates/page.html counts: the worker has imported build/, in which it lies",
+        "build counts: the worker has imported it",
+        "lib/tools.py counts: the worker has imported it",
+        "lib/unused.py does not count: lib/ is ignored (.gitignore:2: lib/)",
+    ]
+    assert run.stop() == 0
+
+
+def test_an_imported_package_may_go_and_come_back(
+    repository: Path, start: Start, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    run = begun(start, cache=tmp_path_factory.mktemp("cache"))
+    (repository / "build").rename(repository / "dist")
+    run.err.wait_for("build/jobs.py.* deleted")
+    (repository / "dist").rename(repository / "build")
+    save(repository / "build" / "jobs.py", "VERSION = 2\n")
+    run.out.wait_for("ready 1")
+    assert run.stop() == 0
+
+
+def test_the_users_own_pattern_stands_above(
+    repository: Path, start: Start, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    run = begun(start, "--ignore", "build", cache=tmp_path_factory.mktemp("cache"))
+    assert "build/jobs.py" not in run.err.text
+    save(repository / "build" / "jobs.py", "VERSION = 2\n")
+    settle(run, repository / "worker.py")
+    assert restarts(run) == 0
+    assert run.stop() == 0
+
+
+@pytest.mark.parametrize("name", [".env", "app.mo", "fast.so"])
+def test_git_has_no_say_about_secrets_and_what_is_built(repository: Path, start: Start, name: str) -> None:
+    """Seen to fail before: who changed the password in .env got no restart."""
+    (repository / name).write_text("1")
+    run = start("-v", "--", PYTHON, "worker.py")
+    run.err.wait_for("watching")
+    run.out.wait_for("ready 1")
+    save(repository / name, "2")
+    run.err.wait_for(f"{name} changed → draining")
+    assert run.stop() == 0
+    assert ask(repository, "why", name, "--", PYTHON, "worker.py")[0] == 0
+    assert ask(repository, "why", "local.toml", "--", PYTHON, "worker.py")[0] == 1
+
+
+@pytest.mark.parametrize("command", [("sh", "-c", "echo ready; exec sleep 600"), (PYTHON, "worker.py")])
+def test_what_git_has_in_its_index_counts_where_imports_are_not_known(
+    repository: Path, start: Start, command: tuple[str, ...]
+) -> None:
+    """Seen to fail before: what was added by force was ignored all the same."""
+    (repository / "dist").mkdir()
+    (repository / "dist" / "known.toml").write_text("1")
+    (repository / "dist" / "unknown.toml").write_text("1")
+    subprocess.run(["git", "-C", str(repository), "add", "-f", "dist/known.toml"], check=True)
+    options = () if command[0] == "sh" else ("--cold",)
+    run = start("-v", *options, "--", *command)
+    run.out.wait_for("ready")
+    run.err.wait_for("watching .*dist/known.toml as well, since Git has it in its index")
+    save(repository / "dist" / "unknown.toml", "2")
+    settle(run, repository / "worker.py")
+    assert restarts(run) == 0
+    save(repository / "dist" / "known.toml", "2")
+    run.err.wait_for("dist/known.toml changed → draining")
+    assert run.stop() == 0
+    status, out, _ = ask(repository, "why", "dist/known.toml", "dist/unknown.toml", *options, "--", *command)
+    assert (status, out.splitlines()) == (
+        1,
+        [
+            "dist/known.toml counts: Git has it in its index",
+            "dist/unknown.toml does not count: dist/ is ignored (.gitignore:3: dist/)",
+        ],
+    )
