@@ -120,8 +120,9 @@ PARAMS: list[Option] = [
         section=Section.WATCHING,
         type=Parsed(parse_duration, "DURATION"),
         help="Quiet period before changes are acted upon.",
-        details=f"Counted from the last change that matters; after {Settings.max_wait:g} s of changes without a pause "
-        "they are acted upon all the same.",
+        details="Counted from the last change that matters. It grows to a second while each restart comes within a "
+        f"second of the last. After {Settings.max_wait:g} s, or twice the period, of changes without a pause they are "
+        "acted upon all the same.",
     ),
     Option(
         ["--poll"],

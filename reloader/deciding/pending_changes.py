@@ -8,18 +8,25 @@ from reloader.messages import effects, notices
 # for the patience: Git may be waiting for somebody's editor.
 GIT_PAUSE = 0.1
 GIT_PATIENCE = 3.0
+# Saves in a row: a restart within this time, in seconds, of the last one lengthens the quiet period by the
+# factor, up to the longest, in seconds. As long without a touch puts it back.
+CALM = 1.0
+FACTOR = 3.0
+LONGEST = 1.0
 
 
 class PendingChanges:
     """Paths that were touched and not looked at yet.
 
-    They are settled once nothing was touched for `quiet_period` seconds. `max_wait`, in seconds, bounds how
-    long touches that never pause can keep the first one waiting.
+    They are settled once nothing was touched for a quiet period: `shortest` seconds, and more while restarts
+    follow each other closely (autosave, files that a generator writes one by one). `max_wait`, in seconds, or
+    twice the shortest, bounds how long touches that never pause can keep the first one waiting.
     """
 
-    def __init__(self, quiet_period: float, max_wait: float) -> None:
-        self._quiet_period = quiet_period
-        self._max_wait = max_wait
+    def __init__(self, shortest: float, max_wait: float) -> None:
+        self._shortest = self._quiet_period = shortest
+        self._max_wait = max(max_wait, 2 * shortest)
+        self._restarted_at: float | None = None
         self._first: float | None = None
         self._last = 0.0
         self._not_before: float | None = None
@@ -49,6 +56,8 @@ class PendingChanges:
         """These paths, or any (None), were touched `age` seconds ago."""
         happened = now - age
         if self._first is None:
+            if self._restarted_at is None or happened - max(self._restarted_at, self._last) > CALM:
+                self._quiet_period = self._shortest
             self._first = self._last = happened
         self._last = max(self._last, happened)
         self._add(paths)
@@ -60,6 +69,12 @@ class PendingChanges:
         self._looked_at = paths
         at_once, self._at_once = self._at_once, False
         return paths, at_once
+
+    def restarted(self, now: float) -> None:
+        """What was looked at has caused a restart."""
+        if self._restarted_at is not None and now - self._restarted_at <= CALM:
+            self._quiet_period = max(self._shortest, min(self._quiet_period * FACTOR, LONGEST))
+        self._restarted_at = now
 
     def looked_at(self) -> None:
         """The answer came: Git is not at work."""

@@ -4,7 +4,7 @@ Rule: a file causes at most ten restarts in a minute. The tenth waits until the 
 for a moment, so that whoever saves very often still gets the last version. If the file changes again
 after it, it is set aside for a minute, and each further time twice as long. A minute without a change
 after a restart ends all that. Program text, which people save often and workers hardly ever write, may
-cause sixty.
+cause sixty, within as many seconds and a half more: each waits for a longer quiet period by then.
 """
 
 from __future__ import annotations
@@ -35,18 +35,20 @@ SOURCES = (
     ),
 )
 WINDOW = 60.0
+WINDOW_OF_SOURCE = 90.0
 # How long, in seconds, the file must be left alone before the next one.
 MOMENT = 2.0
 
 
-def most_of(path: str) -> int:
-    """How many restarts in a row the file may cause within the window."""
-    return MOST_OF_SOURCE if path.endswith(SOURCES) else MOST
+def most_of(path: str) -> tuple[int, float]:
+    """How many restarts in a row the file may cause, and within how many seconds."""
+    return (MOST_OF_SOURCE, WINDOW_OF_SOURCE) if path.endswith(SOURCES) else (MOST, WINDOW)
 
 
 class _File:
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, window: float) -> None:
         self.restarts: deque[float] = deque(maxlen=most)
+        self.window = window
         self.until: float | None = None
         self.times = 0
         """How often it was set aside."""
@@ -93,7 +95,7 @@ class RestartLimit:
             elif now - file.restarts[-1] >= WINDOW:
                 del self._files[path]
             elif file.times or (
-                len(file.restarts) == file.restarts.maxlen and now - file.restarts[0] < WINDOW
+                len(file.restarts) == file.restarts.maxlen and now - file.restarts[0] < file.window
             ):
                 found[path] = WINDOW * 2 ** (file.times - 1) if file.times else MOMENT
                 file.times += 1
@@ -104,5 +106,5 @@ class RestartLimit:
         """These files have caused a restart."""
         for path in paths:
             if path not in self._files:
-                self._files[path] = _File(most_of(path))
+                self._files[path] = _File(*most_of(path))
             self._files[path].restarts.append(now)

@@ -195,10 +195,17 @@ class Supervisor:
 
     def _compared(self, event: events.TreeCompared, now: float) -> list[effects.Effect]:
         self._pending.looked_at()
-        told: list[effects.Effect] = (
-            [effects.Tell(notices.WasUnchanged(event.unchanged))] if event.unchanged else []
-        )
+        told: list[effects.Effect] = []
         changes = event.changes
+        if (
+            event.unchanged
+            and self.worker.goal is Goal.UP
+            and self.worker.is_gone_since(self._pending.noticed_at)
+        ):
+            # Whatever made it end may have been mended elsewhere.
+            changes += tuple(events.Change(file.path, events.Kind.SAVED) for file in event.unchanged)
+        elif event.unchanged:
+            told.append(effects.Tell(notices.WasUnchanged(event.unchanged)))
         if not changes:
             told += self._gate.clear()
             return told or [effects.Tell(notices.NothingChanged())]
@@ -212,7 +219,7 @@ class Supervisor:
             return [*told, *([effects.Tell(notices.ChangesMeanwhile(tuple(sorted(new))))] if new else [])]
         aside = self._restart_limit.set_aside((change.path for change in changes), now)
         told += [
-            effects.Tell(notices.SetAside(path, most_of(path), seconds)) for path, seconds in aside.items()
+            effects.Tell(notices.SetAside(path, *most_of(path), seconds)) for path, seconds in aside.items()
         ]
         if all(self._restart_limit.is_aside(change.path) for change in changes):
             return told or [effects.Tell(notices.NothingNew())]
@@ -228,6 +235,7 @@ class Supervisor:
     def _restart(self, changes: tuple[events.Change, ...], now: float) -> list[effects.Effect]:
         if self.worker.goal is Goal.UP:
             self._restart_limit.restarted((change.path for change in changes), now)
+            self._pending.restarted(now)
         return self.worker.restart(now, changes, self._pending.noticed_at)
 
     def _signalled(self, number: int, now: float) -> list[effects.Effect]:

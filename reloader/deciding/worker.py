@@ -59,6 +59,8 @@ class Worker:
         self._changes: tuple[events.Change, ...] = ()
         self._noticed_at = 0.0
         self._asked_at = 0.0
+        self._gone_at = 0.0
+        """When it ended by itself."""
         self._drain_took: float | None = None
         self._killed = False
 
@@ -73,6 +75,10 @@ class Worker:
     def is_up(self) -> bool:
         """Whether a generation runs that a change would take the place of."""
         return self.state in (WorkerState.RUNNING, WorkerState.HELD)
+
+    def is_gone_since(self, moment: float) -> bool:
+        """Whether nothing runs, is due, or did run at that moment, in seconds."""
+        return self.state in (WorkerState.EXITED, WorkerState.BACKOFF) and self._gone_at <= moment
 
     @property
     def is_due(self) -> bool:
@@ -408,6 +414,7 @@ class Worker:
 
     def _follow_on_exit(self, now: float) -> list[effects.Effect]:
         lost = self._the_lost()
+        self._gone_at = now
         self.status = lost.status or events.ExitStatus()
         if now - lost.started_at >= SETTLED:
             self._backoff.reset()

@@ -12,6 +12,8 @@ class Kind(enum.Enum):
 
     ADDED = "added"
     CHANGED = "changed"
+    SAVED = "saved"
+    """Its content means the same: that is a reason to start only while nothing runs."""
     DELETED = "deleted"
     REPLACED = "replaced"
     """Of the worker's folder: there is another one of its name."""

@@ -252,6 +252,8 @@ class SetAside(Message):
 
     path: str
     restarts: int
+    within: float
+    """The seconds in which it has caused those restarts."""
     seconds: float
 
 

@@ -319,7 +319,7 @@ class _Words:
     def _set_aside(self, notice: notices.SetAside) -> str:
         shown = path_linked(notice.path)
         if notice.seconds < 60:
-            text = f"{shown} caused {notice.restarts} restarts within a minute"
+            text = f"{shown} caused {notice.restarts} restarts within {span(notice.within)}"
             return f"{text} → waiting for {notice.seconds:g} s without changes"
         text = f"{shown} changes after every start → it restarts nothing for {span(notice.seconds)}"
         return f"{text}\nhint: if {self.name} writes it: --ignore {shlex.quote(self._pattern(notice.path))}"

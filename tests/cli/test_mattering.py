@@ -333,7 +333,7 @@ def test_a_worker_that_writes_into_its_own_tree_does_not_restart_for_ever(
         "while True: time.sleep(60)\n"
     )
     run = start("-v", "--", PYTHON, "worker.py")
-    run.err.wait_for(r"made\.toml caused 9 restarts within a minute → waiting for 2 s without changes", 60)
+    run.err.wait_for(r"made\.toml caused 9 restarts within 1 min → waiting for 2 s without changes", 60)
     run.err.wait_for(r"made\.toml changes after every start → it restarts nothing for 1 min", 60)
     run.err.wait_for("hint: if worker writes it: --ignore /made.toml")
     settle(run, project / "worker.py")
@@ -463,3 +463,34 @@ def test_a_pattern_that_matches_nothing_is_told(project: Path, start: Start) -> 
     settle(run, project / "worker.py")
     assert run.stop() == 0
     assert run.err.text.count("matches nothing") == 2
+
+
+# --- where nothing runs ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("write", [touch, same_bytes, same_bytes_by_rename, commented])
+@pytest.mark.parametrize("options", [(), ("--on-exit", "restart")], ids=["wait", "retry"])
+def test_any_save_starts_a_worker_that_has_ended(
+    project: Path, start: Start, write: Callable[[Path], None], options: tuple[str, ...]
+) -> None:
+    """It may have ended for a reason outside of its code: a database that was not there.
+
+    Seen to fail before: the save restarted nothing, and the worker stayed away.
+    """
+    outside = project / "database"
+    (project / "worker.py").write_text(
+        "import os, sys, time, task\n"
+        "if not os.path.exists('database'): sys.exit('no database')\n"
+        "print('at work', flush=True)\ntime.sleep(600)\n"
+    )
+    (project / "task.py").write_text(SOURCE)
+    run = start("-v", *options, "--", PYTHON, "worker.py")
+    # Retries come at longer and longer intervals: the save is quicker.
+    crashes = 4 if options else 1
+    eventually(lambda: run.err.text.count("crashed at its start") == crashes, "it has crashed so often")
+    eventually(lambda: "is known" in run.err.text, "the contents are known")
+    outside.touch()
+    write(project / "task.py")
+    run.err.wait_for(r"task\.py saved → starting worker")
+    run.out.wait_for("at work")
+    assert run.stop() == 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 
-from reloader.deciding.restart_limit import MOMENT, MOST
+from reloader.deciding.restart_limit import MOMENT, MOST, WINDOW
 from reloader.deciding.supervisor import PASSED_ON, Supervisor
 from reloader.deciding.transitions import GenerationState
 from reloader.messages import effects, events, notices
@@ -353,7 +353,7 @@ def test_a_file_that_the_worker_writes_is_set_aside_and_looked_at_again_once_lef
         supervisor.handle(events.WorkerStarted(number + 1, 100 + number), now + 0.3)
         supervisor.handle(events.WorkerReady(number + 1), now + 0.4)
     assert supervisor.handle(events.TreeCompared((written,)), 12.0) == [
-        effects.Tell(notices.SetAside(written.path, MOST, MOMENT))
+        effects.Tell(notices.SetAside(written.path, MOST, WINDOW, MOMENT))
     ]
     assert supervisor.handle(events.TreeCompared((written,)), 12.5) == [effects.Tell(notices.NothingNew())]
     # Left alone since then.
@@ -416,3 +416,27 @@ def test_ctrl_c_at_a_prompt_is_the_workers_and_twice_it_is_ours() -> None:
 def test_other_signals_are_never_the_workers() -> None:
     assert effects.StopWorker(1) in at_work().handle(events.SignalReceived(signal.SIGTERM), 2.0)
     assert effects.StopWorker(1) in at_work().handle(events.SignalReceived(signal.SIGINT), 2.0)
+
+
+def test_where_nothing_runs_any_save_starts_it() -> None:
+    """Seen to fail before: a touch after a crash was told as a save with the same content."""
+    supervisor = at_work(on_exit=OnExit.WAIT)
+    supervisor.handle(events.WorkerExited(1, events.ExitStatus(code=1)), 5.0)
+    same = events.Unchanged("/p/a.py", events.Sameness.BYTES)
+    supervisor.handle(events.TreeTouched(frozenset({"/p/a.py"})), 6.0)
+    supervisor.handle(events.DeadlinePassed(), 6.05)
+    (told, prepare) = supervisor.handle(events.TreeCompared((), (same,)), 6.1)
+    saved = events.Change("/p/a.py", events.Kind.SAVED)
+    assert told == effects.Tell(notices.StartingAgain((saved,)))
+    assert isinstance(prepare, effects.TakeBaseline)
+
+
+def test_what_the_worker_itself_has_touched_before_its_end_does_not_start_it() -> None:
+    supervisor = at_work(on_exit=OnExit.WAIT)
+    supervisor.handle(events.TreeTouched(frozenset({"/p/a.py"})), 4.99)
+    supervisor.handle(events.WorkerExited(1, OK), 5.0)
+    supervisor.handle(events.DeadlinePassed(), 5.1)
+    same = (events.Unchanged("/p/a.py", events.Sameness.BYTES),)
+    assert supervisor.handle(events.TreeCompared((), same), 5.2) == [
+        effects.Tell(notices.WasUnchanged(same)),
+    ]

@@ -330,11 +330,11 @@ WORDS: list[tuple[notices.Notice, str]] = [
     ),
     (notices.Released(), "the broken change is gone; the files are again what qcluster runs"),
     (
-        notices.SetAside("out.csv", 9, 2.0),
-        "out.csv caused 9 restarts within a minute → waiting for 2 s without changes",
+        notices.SetAside("out.csv", 9, 60.0, 2.0),
+        "out.csv caused 9 restarts within 1 min → waiting for 2 s without changes",
     ),
     (
-        notices.SetAside(os.path.abspath("my data/out.csv"), 9, 120.0),
+        notices.SetAside(os.path.abspath("my data/out.csv"), 9, 60.0, 120.0),
         "my data/out.csv changes after every start → it restarts nothing for 2 min\n"
         "hint: if qcluster writes it: --ignore '/my data/out.csv'",
     ),
