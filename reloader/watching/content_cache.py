@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from reloader.common.files import open_regular
 from reloader.messages import events
-from reloader.watching.folder import Stat
+from reloader.watching.folder import Stat, stat_of
 from reloader.watching.tree import Snapshot
 
 # All that is kept takes less than this, in bytes, what Python needs for each entry included.
@@ -78,6 +78,12 @@ class ContentCache:
         if syntax and kept.source is not None and same_syntax(zlib.decompress(kept.source), content):
             return events.Sameness.SYNTAX
         return None
+
+    def is_known_to_differ(self, path: str, then: Stat, now: Stat) -> bool:
+        """Whether the file, of status `now`, holds other bytes than those that were read of it."""
+        kept = self._kept.get(path)
+        content = read(path, now) if kept is not None and kept.seen == then else None
+        return kept is not None and content is not None and hash(content) != kept.digest
 
     # --- the thread -------------------------------------------------------------------------------
 
@@ -150,8 +156,7 @@ def read(path: str, seen: Stat) -> bytes | None:
 
 
 def _status(fd: int) -> Stat:
-    found = os.fstat(fd)
-    return (found.st_mtime_ns, found.st_size, found.st_ino)
+    return stat_of(os.fstat(fd))
 
 
 def same_syntax(old: bytes, new: bytes) -> bool:

@@ -11,8 +11,8 @@ from reloader.watching import gitignore_files
 from reloader.watching.gitignore_patterns import Layer
 from reloader.watching.rules import Verdict, Verdicts, View
 
-Stat = tuple[int, int, int]
-"""Modification time in nanoseconds, size in bytes, inode."""
+Stat = tuple[int, int, int, int]
+"""Modification time in nanoseconds, size in bytes, inode, time of the last status change in nanoseconds."""
 Files = dict[str, Stat]
 """The files of one folder that count, by name."""
 Identity = tuple[int, int]
@@ -20,7 +20,7 @@ Identity = tuple[int, int]
 
 VENV_MARK = "pyvenv.cfg"
 # What no file has: stands for a .gitignore file that must be read again, and for a file that has changed.
-FORGOTTEN: Stat = (0, 0, -1)
+FORGOTTEN: Stat = (0, 0, -1, 0)
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ class Lister:
 
     def _take(self, files: Files, path: str, name: str, before: Files, found: os.stat_result) -> None:
         if stat.S_ISREG(found.st_mode):
-            files[name] = (found.st_mtime_ns, found.st_size, found.st_ino)
+            files[name] = stat_of(found)
             if found.st_ctime_ns >= self.since_ns and name not in before:
                 self.recent.add(os.path.join(path, name))
 
@@ -156,7 +156,7 @@ class Lister:
             found = entry.stat() if entry is not None else None
         except OSError:
             return None
-        return (found.st_mtime_ns, found.st_size, found.st_ino) if found is not None else None
+        return stat_of(found) if found is not None else None
 
     def _view_inside(self, path: str, outer: View, listed: dict[str, os.DirEntry[str]]) -> View:
         if not self._follow_git:
@@ -167,6 +167,11 @@ class Lister:
         if gitignore_files.GITIGNORE in listed:
             git += gitignore_files.layer_of(path, self.refuse)
         return outer if git is outer.git else outer.with_git(git)
+
+
+def stat_of(found: os.stat_result) -> Stat:
+    """What is compared of a file's status."""
+    return found.st_mtime_ns, found.st_size, found.st_ino, found.st_ctime_ns
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

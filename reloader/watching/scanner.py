@@ -177,7 +177,7 @@ class Scanner:
         return next((found for top in tops if (found := git_activity.under_way(top))), None)
 
     def _tell_what_differs(self) -> None:
-        changes = compare(self._baseline, self._latest)
+        changes = self._without_mere_status(compare(self._baseline, self._latest))
         unchanged: list[events.Unchanged] = []
         if changes and self.contents is not None:
             unchanged = self._sift(changes, self.contents)
@@ -198,6 +198,26 @@ class Scanner:
             self._state = state
             self._states += 1
         self._post(events.TreeCompared(changes, tuple(unchanged), self._states))
+
+    def _without_mere_status(self, changes: tuple[events.Change, ...]) -> tuple[events.Change, ...]:
+        """The changes without those of a mode, an owner or a link count, which are taken into the baseline.
+
+        They leave the same time of change as a write whose modification time was put back (an archive that is
+        unpacked with fixed times, a generator), which only the content tells from them.
+        """
+        mere = []
+        for change in changes:
+            then, now = seen(self._baseline, change.path), seen(self._latest, change.path)
+            if then is None or now is None or then[:3] != now[:3]:
+                continue
+            if self.contents is None or not self.contents.is_known_to_differ(change.path, then, now):
+                mere.append(change)
+        for change in mere:
+            accept(self._baseline, self._latest, change.path)
+        if not mere:
+            return changes
+        self._remember()
+        return tuple(change for change in changes if change not in mere)
 
     def _is_home_replaced(self) -> bool:
         """Whether the worker runs in a folder that is there no more, while another one has its name."""

@@ -19,7 +19,7 @@ from reloader.watching.tree import Snapshot
 
 # --- compare --------------------------------------------------------------------------------------
 
-_stats: st.SearchStrategy[Stat] = st.tuples(st.integers(0, 1), st.integers(0, 1), st.integers(0, 1))
+_stats: st.SearchStrategy[Stat] = st.tuples(*[st.integers(0, 1)] * 4)
 _files: st.SearchStrategy[Files] = st.dictionaries(st.sampled_from(["a", "b.py", "c", "d\n"]), _stats)
 _folders = st.sampled_from(["/p", "/p/a", "/p/a/b", "/p/b.py", "/"])
 
@@ -83,9 +83,13 @@ def test_comparing_changes_no_snapshot(pair: tuple[Snapshot, Snapshot]) -> None:
     assert [_flat(snapshot) for snapshot in pair] == before
 
 
-@pytest.mark.parametrize("differing", [(1, 0, 0), (0, 1, 0), (0, 0, 1)], ids=["time", "size", "inode"])
-def test_time_size_and_inode_each_tell_a_change(differing: Stat) -> None:
-    assert _told(compare({"/p": {"a": (0, 0, 0)}}, {"/p": {"a": differing}})) == [
+@pytest.mark.parametrize(
+    "differing",
+    [(1, 0, 0, 0), (0, 1, 0, 0), (0, 0, 1, 0), (0, 0, 0, 1)],
+    ids=["time", "size", "inode", "time of change"],
+)
+def test_each_part_of_the_status_tells_a_change(differing: Stat) -> None:
+    assert _told(compare({"/p": {"a": (0, 0, 0, 0)}}, {"/p": {"a": differing}})) == [
         ("/p/a", events.Kind.CHANGED)
     ]
 
