@@ -9,6 +9,7 @@ from typing import NamedTuple
 from reloader.common.run_folder import absolute, relative
 from reloader.messages import events
 from reloader.settings import Settings, Trigger
+from reloader.watching import gitignore_files
 from reloader.watching.folder import VENV_MARK
 from reloader.watching.gitignore_patterns import Rule
 from reloader.watching.imported import Imported
@@ -81,6 +82,8 @@ def _below(tree: Tree, root: str, path: str, is_folder: bool) -> Reason:
             view = listed.view
         elif os.path.lexists(os.path.join(here, VENV_MARK)):
             return Reason(False, f"{relative(here)} is a virtual environment ({VENV_MARK})", None)
+        elif gitignore_files.is_top(here):
+            return Reason(False, f"{relative(here)} is another work tree of Git; --watch names it", None)
         name = parts.pop(0)
         below = os.path.join(here, name)
         if not parts:
@@ -111,7 +114,7 @@ def reason_in(view: View, path: str, name: str, is_folder: bool) -> Reason:
 def pruned(tree: Tree) -> Counter[tuple[str, str, int]]:
     """How many folders of a surveyed tree were not entered, by the text, source and line of the rule.
 
-    Virtual environments have no rule: their text is the name of the file that marks them.
+    Virtual environments and work trees inside another have no rule: their text tells what they are.
     """
     found: Counter[tuple[str, str, int]] = Counter()
     for folder, name, is_folder in tree.entries():
@@ -123,4 +126,6 @@ def pruned(tree: Tree) -> Counter[tuple[str, str, int]]:
             found[(rule.text, rule.source, rule.line) if rule is not None else ("", "", 0)] += 1
         elif os.path.lexists(os.path.join(below, VENV_MARK)):
             found[VENV_MARK, "", 0] += 1
+        elif gitignore_files.is_top(below):
+            found["other work trees of Git", "", 0] += 1
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 
 from reloader.watching import gitignore_files
@@ -37,7 +37,7 @@ class Folder:
 
 
 class Lister:
-    """Lists folders. `named` are the paths that the user named: they count whatever they hold.
+    """Lists folders. `named` are the paths that are entered whatever they hold.
 
     `report_unreadable(path, reason)` is called once for every path that cannot be read, `refuse(path, owner)`
     for every ignore file that is not followed since it belongs to another user.
@@ -45,7 +45,7 @@ class Lister:
 
     def __init__(
         self,
-        named: frozenset[str],
+        named: Container[str],
         single: dict[str, set[str]],
         follow_git: bool,
         report_unreadable: Callable[[str, str], None],
@@ -68,7 +68,7 @@ class Lister:
         """A .gitignore file is not what it was."""
 
     def list(self, path: str, outer: View, known: Folder | None) -> Folder | None:
-        """List one folder; None if it is not there or a virtual environment.
+        """List one folder; None if it is not there, a virtual environment or a work tree inside another.
 
         `outer` holds the rules from above; those of `known` are used again while they hold.
         """
@@ -87,6 +87,9 @@ class Lister:
         if VENV_MARK in listed and path not in self._named:
             return None
         if ".git" in listed and gitignore_files.is_top(path):
+            # One that was entered before it became a work tree goes on to count.
+            if known is None and path not in self._named and gitignore_files.is_nested(path):
+                return None
             self.repositories.add(path)
         else:
             self.repositories.discard(path)

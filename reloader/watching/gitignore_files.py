@@ -65,6 +65,14 @@ def is_top(folder: str) -> bool:
     return True
 
 
+def is_nested(top: str) -> bool:
+    """Whether this work tree lies in another one and is no part of it, as a clone or a worktree."""
+    if repository_of(os.path.dirname(top)) is None:
+        return False
+    _, is_submodule, below = git_folder(top).partition(f"{os.sep}modules{os.sep}")
+    return not is_submodule or f"{os.sep}worktrees{os.sep}" in below
+
+
 def git_folder(top: str) -> str:
     """The Git folder of this work tree; in a worktree or submodule .git is a file that leads there."""
     git = os.path.join(top, ".git")

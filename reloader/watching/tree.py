@@ -55,12 +55,14 @@ class Tree:
         self.single: dict[str, set[str]] = {}
         """Files watched by their own name, by folder."""
         self.packages: set[str] = set()
-        """Folders that are entered although a rule ignores them: the worker has imported these packages."""
+        """Packages that the worker has imported, and other work trees of Git that it has imported from: they
+        are entered although a rule ignores them."""
         for path in paths:
             if path not in self.roots:
                 self.single.setdefault(os.path.dirname(path), set()).add(os.path.basename(path))
-        named = frozenset(self.roots) | self.single.keys()
-        self.lister = Lister(named, self.single, settings.gitignore, report_unreadable, refuse)
+        self._named = {*self.roots, *self.single}
+        """Folders that are entered whatever they hold: named by the user, or imported from."""
+        self.lister = Lister(self._named, self.single, settings.gitignore, report_unreadable, refuse)
         self.folders: dict[str, Folder] = {}
         self._views: dict[str, View] = {}
         self._has_links = False
@@ -85,11 +87,20 @@ class Tree:
                 path = os.path.join(root, file.removeprefix(place))
                 if not self._counts(path) and not self._stays_out(root, path) and self._add_single(path):
                     new.append(path)
-                    if os.path.basename(path) == "__init__.py":
-                        self.packages.add(os.path.dirname(path))
+                    self._enter(root, path)
             elif self._settings.trigger is Trigger.LOADED and self._add_single(file):
                 new.append(file)
         return new
+
+    def _enter(self, root: str, path: str) -> None:
+        """Enter the package that this imported file begins, and the work tree that it lies in."""
+        folder, name = os.path.split(path)
+        entered = {folder} if name == "__init__.py" else set()
+        top = gitignore_files.repository_of(folder)
+        if top is not None and top.startswith(root.rstrip(os.sep) + os.sep):
+            entered.add(top)
+        self.packages |= entered
+        self._named |= entered
 
     def count_tracked(self) -> list[str]:
         """Count what is in Git's index although a rule matches its place; returns what did not count yet.

@@ -143,3 +143,61 @@ def test_what_git_has_in_its_index_counts_where_imports_are_not_known(
             "dist/unknown.toml does not count: dist/ is ignored (.gitignore:3: dist/)",
         ],
     )
+
+
+# --- work trees inside another --------------------------------------------------------------------
+
+
+def git(folder: Path, *words: str) -> None:
+    identity = ("-c", "user.name=a", "-c", "user.email=a@b", "-c", "protocol.file.allow=always")
+    subprocess.run(["git", *identity, "-C", str(folder), *words], check=True, capture_output=True)
+
+
+def test_other_work_trees_inside_the_tree_do_not_count_but_submodules_do(
+    repository: Path, start: Start, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Seen to fail before: what another checkout of the same project held restarted and held the worker."""
+    other = tmp_path_factory.mktemp("other")
+    git(other, "init", "-q")
+    (other / "shared.py").write_text("A = 1\n")
+    git(other, "add", ".")
+    git(other, "commit", "-qm", "one")
+    git(repository, "submodule", "add", "-q", str(other), "shared")
+    git(repository, "add", ".")
+    git(repository, "commit", "-qm", "one")
+    git(repository, "worktree", "add", "-q", ".claude/worktrees/a")
+    git(repository, "clone", "-q", str(other), "vendored")
+    run = start("-v", "--", PYTHON, "worker.py")
+    run.out.wait_for("ready")
+    run.err.wait_for("watching")
+    for path in (".claude/worktrees/a/worker.py", "vendored/shared.py"):
+        save(repository / path, "def broken(:\n")
+        settle(run, repository / "worker.py")
+        status, out, _ = ask(repository, "why", path, "--", PYTHON, "worker.py")
+        top = path.rpartition("/")[0]
+        assert (status, out) == (
+            1,
+            f"{path} does not count: {top} is another work tree of Git; --watch names it\n",
+        )
+    assert "broken" not in run.err.text
+    assert restarts(run) == 0
+    save(repository / "shared" / "shared.py", "A = 2\n")
+    run.err.wait_for("shared/shared.py changed → draining")
+    assert run.stop() == 0
+    assert "2          other work trees of Git" in ask(repository, "doctor")[1]
+
+
+def test_a_work_tree_that_is_imported_from_or_named_counts(
+    repository: Path, start: Start, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    for name in ("used", "named"):
+        git(repository, "init", "-q", name)
+        (repository / name / "inner.py").write_text("A = 1\n")
+        (repository / name / "page.html").write_text("A")
+    (repository / "worker.py").write_text(f"import sys; sys.path.append('used'); import inner\n{WORKER}")
+    run = begun(start, "-w", ".", "-w", "named", cache=tmp_path_factory.mktemp("cache"))
+    for path in ("used/inner.py", "used/page.html", "named/inner.py"):
+        save(repository / path, "A = 3\n")
+        run.err.wait_for(f"{path} changed → draining")
+        run.err.wait_for("worker started in")
+    assert run.stop() == 0

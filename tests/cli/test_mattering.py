@@ -438,7 +438,7 @@ def test_a_rebase_is_waited_out(
         (top / f"step{number}.py").write_text("A = 1\n")
         git(top, "add", ".")
         git(top, "commit", "-qm", f"step {number}")
-    run = at_work()
+    run = at_work("--watch", ".", "--watch", str(top))
     go = repository / "go.log"
     command = f"touch at.log; while [ ! -e {go} ]; do sleep 0.02; done"
     rebase = subprocess.Popen(

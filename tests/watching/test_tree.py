@@ -648,13 +648,17 @@ def test_an_excludes_file_that_git_is_told_of_holds(root: Path) -> None:
     assert counted(tree_of(root), root) == {"b.txt"}
 
 
-def test_a_repository_inside_another_has_rules_of_its_own(root: Path) -> None:
+def test_a_submodule_has_rules_of_its_own(root: Path) -> None:
     repository(root)
     inner = repository(root / "vendor")
+    modules = root / ".git" / "modules" / "vendor"
+    modules.parent.mkdir()
+    (inner / ".git").rename(modules)
+    (inner / ".git").write_text(f"gitdir: {modules}\n")
     write(root, ".gitignore", text="*.a\n")
     write(root, ".git/info/exclude", text="*.b\n")
     write(inner, ".gitignore", text="*.c\n")
-    write(inner, ".git/info/exclude", text="*.d\n")
+    write(modules, "info/exclude", text="*.d\n")
     write(root, *("x.a", "x.b", "x.c", "x.d"), *("vendor/x.a", "vendor/x.b", "vendor/x.c", "vendor/x.d"))
     expected = {"x.c", "x.d", ".gitignore", "vendor/x.a", "vendor/x.b", "vendor/.gitignore"}
     assert counted(tree_of(root), root) == expected
