@@ -7,19 +7,16 @@ event says is not relied upon; only that there was one, and where.
 from __future__ import annotations
 
 import os
-import sys
 import threading
 import time
 from collections.abc import Callable, Collection
 
 from reloader.messages import events
 from reloader.settings import POLL_INTERVAL
-from reloader.watching.sources import Place, Source, WatchLimitError
+from reloader.watching.event_source import GATHER, EventSource, Place, WatchRefusedError
 
-# While changes never pause, they are told this often, in seconds.
-GATHER = 0.01
 # No event is told later than this, in seconds.
-OLDEST = 0.064
+OLDEST = GATHER / 1000
 # More paths than this at once are not asked when they changed.
 FEW = 100
 # Watches that were refused, or a source that cannot be had, are tried again after this, in seconds.
@@ -49,7 +46,7 @@ class Watcher:
         self._standing = standing
         self._stood = False
         self._ignored = ignored
-        self._source: Source | None = None
+        self._source: EventSource | None = None
         self._wanted: frozenset[Place] = frozenset()
         self._rearm = threading.Event()
         self._closed = False
@@ -84,7 +81,7 @@ class Watcher:
         while not self._closed:
             began = time.monotonic()
             try:
-                self._source = make_source()
+                self._source = EventSource()
                 self._follow(self._source)
             except OSError as error:
                 self._lack(error.strerror or str(error))
@@ -99,7 +96,7 @@ class Watcher:
                 self._rearm.clear()
                 self._rearm.wait(RETRY if self._reason else max(0.0, began + RENEWAL - time.monotonic()))
 
-    def _follow(self, source: Source) -> None:
+    def _follow(self, source: EventSource) -> None:
         """Pass on events until closed. Raises OSError when the source fails."""
         self._arm(source)
         while not self._closed:
@@ -110,15 +107,13 @@ class Watcher:
                 self._pass_on(paths)
             if self._rearm.is_set() or (self._reason and not paths):
                 self._arm(source)
-            elif paths is None or paths:
-                self._rearm.wait(GATHER)
 
-    def _arm(self, source: Source) -> None:
+    def _arm(self, source: EventSource) -> None:
         self._rearm.clear()
         try:
             added = source.watch(self._wanted)
             self._lack("")
-        except WatchLimitError as refused:
+        except WatchRefusedError as refused:
             added = refused.added
             self._lack(str(refused))
         if added and self._stood:
@@ -141,17 +136,6 @@ class Watcher:
             self._post(events.TreeTouched(touched, _age(touched)))
         if len(touched) < len(paths):
             self._ignored(set(paths) - touched)
-
-
-def make_source() -> Source:
-    """The system's source of events. Raises OSError when there can be none."""
-    if sys.platform != "linux":
-        from reloader.watching.watchfiles_source import WatchfilesSource
-
-        return WatchfilesSource()
-    from reloader.watching.inotify_source import InotifySource
-
-    return InotifySource()
 
 
 def _age(paths: Collection[str]) -> float:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
@@ -14,12 +13,9 @@ from threading import Thread
 import pytest
 
 from reloader.messages import events
-from reloader.watching.sources import Source
-from reloader.watching.watcher import Watcher, make_source
-from reloader.watching.watchfiles_source import WatchfilesSource
+from reloader.watching.watcher import Watcher
 
 LIMIT = 15.0
-linux = pytest.mark.skipif(sys.platform != "linux", reason="inotify is Linux's")
 
 
 @pytest.fixture
@@ -67,76 +63,3 @@ def test_what_cannot_count_is_not_told(watched: Path, inbox: SimpleQueue[events.
     (watched / "task.py").write_text("VERSION = 2\n")
     paths = touched(inbox).paths
     assert paths == frozenset({str(watched / "task.py")})
-
-
-@linux
-def test_a_full_queue_is_known(tmp_path: Path) -> None:
-    from reloader.watching.inotify_source import InotifySource
-
-    source = InotifySource()
-    source.watch(frozenset({place(tmp_path)}))
-    queue = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
-    for number in range(queue + 10):
-        (tmp_path / str(number % 2)).touch()  # in turns, since the same event twice in a row is one
-    assert source.wait(LIMIT) is None
-    source.close()
-
-
-def sources() -> list[Callable[[], Source]]:
-    """Every source of events that works here."""
-    return [make_source, WatchfilesSource]
-
-
-@pytest.mark.parametrize("make", sources())
-def test_every_source_tells_of_saves_in_the_folders_that_are_watched(
-    tmp_path: Path, make: Callable[[], Source]
-) -> None:
-    one, two = tmp_path / "one", tmp_path / "two"
-    one.mkdir()
-    two.mkdir()
-    source = make()
-    assert source.watch(frozenset({place(one)})) == {str(one)}
-    assert source.watch(frozenset({place(one), place(two)})) == {str(two)}
-    (two / "a.py").write_text("x = 1\n")
-    (one / "a.py").write_text("x = 1\n")
-    heard(source, {str(one / "a.py"), str(two / "a.py")})
-    assert source.watch(frozenset({place(two)})) == set()
-    (one / "a.py").write_text("x = 2\n")
-    (two / "a.py").write_text("x = 2\n")
-    assert str(one / "a.py") not in heard(source, {str(two / "a.py")})
-    source.wake()
-    assert source.wait(None) == set()
-    source.close()
-
-
-def heard(source: Source, wanted: set[str]) -> set[str]:
-    """All paths until every wanted one was told."""
-    found: set[str] = set()
-    while not wanted <= found:
-        paths = source.wait(LIMIT)
-        assert paths, f"only {found}"
-        found |= paths
-    return found
-
-
-def place(path: Path) -> tuple[str, int, int]:
-    """The folder as it is watched."""
-    found = os.stat(path)
-    return str(path), found.st_dev, found.st_ino
-
-
-@linux
-def test_one_folder_at_two_places_is_told_at_both(tmp_path: Path) -> None:
-    from reloader.watching.inotify_source import InotifySource
-
-    folder, link = tmp_path / "folder", tmp_path / "link"
-    folder.mkdir()
-    link.symlink_to(folder)
-    source = InotifySource()
-    source.watch(frozenset({place(folder), place(link)}))
-    (folder / "a").touch()
-    heard(source, {str(folder / "a"), str(link / "a")})
-    source.watch(frozenset({place(link)}))
-    (folder / "b").touch()
-    assert str(folder / "b") not in heard(source, {str(link / "b")})
-    source.close()

@@ -1,0 +1,205 @@
+"""The system's file events, from watchfiles: one watch for every folder, never recursive.
+
+watchfiles' own `watch` and `awatch` watch whole trees, which would cost a watch for every ignored folder and
+wake up for all that happens there, and the set of folders cannot change. So its RustNotify is used, as
+they use it. It is made anew for every set of folders, which takes 20 microseconds a folder (no other thread
+runs meanwhile), and the old one is asked a last time, so that nothing is missed in between.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from contextlib import suppress
+from importlib.machinery import PathFinder
+from importlib.util import find_spec, module_from_spec
+from typing import Any, Protocol
+
+Place = tuple[str, int, int]
+"""The path of a folder, its device and its inode: a folder made anew at the same path is another one."""
+
+# RustNotify wakes up once a step, in milliseconds, and tells a change that is one to two steps old. The quiet
+# period counts from the change itself and hides most of that.
+STEP = 30
+# While changes never pause, they are told this often, in milliseconds.
+GATHER = 200
+# More paths than this at once may be what is left of a full queue, which watchfiles does not tell.
+SUSPICIOUS = 4096
+# How RustNotify numbers what happened.
+_ADDED, _DELETED = 1, 3
+
+
+class WatchRefusedError(Exception):
+    """Some folders cannot be watched, for the reason that is the text; `added` are those newly watched."""
+
+    def __init__(self, reason: str, added: set[str]) -> None:
+        super().__init__(reason)
+        self.added = added
+
+
+class _Notify(Protocol):
+    """What is used of watchfiles' RustNotify."""
+
+    def watch(
+        self, debounce_ms: int, step_ms: int, timeout_ms: int, stop_event: threading.Event | None
+    ) -> set[tuple[int, str]] | str:
+        """The next changes, or why there are none: "timeout", "stop" or "signal"."""
+
+    def close(self) -> None:
+        """Give the watches back."""
+
+
+class EventSource:
+    """Events of exactly the folders that were asked for last. Raises OSError when there can be none."""
+
+    def __init__(self) -> None:
+        self._make_notify = _load()
+        self._stop = threading.Event()
+        self._notify: _Notify | None = None
+        self._wanted: frozenset[Place] = frozenset()
+        self._held: frozenset[Place] = frozenset()
+        self._paths: set[str] = set()
+        self._same: dict[str, list[str]] = {}
+        """Other paths of a watched folder: the system knows one watch for it, and tells one path."""
+        self._rest: set[str] = set()
+
+    def watch(self, wanted: frozenset[Place]) -> set[str]:
+        """Watch exactly these folders; returns those whose watch is new.
+
+        A folder that is not there (any more) is watched as soon as it comes back. Raises WatchRefusedError
+        when some cannot be watched; OSError when none can.
+        """
+        self._wanted = wanted
+        self._paths = {path for path, _, _ in wanted}
+        by_identity: dict[tuple[int, int], list[str]] = {}
+        for path, device, inode in sorted(wanted):
+            by_identity.setdefault((device, inode), []).append(path)
+        same = {paths[0]: paths[1:] for paths in by_identity.values() if len(paths) > 1}
+        # Those above come first: were there too few watches, these tell the most.
+        renewed, watched, reason = self._make([paths[0] for paths in by_identity.values()])
+        if self._notify is not None:
+            # Events up to the moment the new one stood are in the old one.
+            with suppress(Exception):
+                self._rest |= self._told(self._notify.watch(1, 1, 1, None))
+            self._notify.close()
+        self._notify, self._same = renewed, same
+        held = frozenset(
+            (path, *identity)
+            for identity, paths in by_identity.items()
+            if paths[0] in watched
+            for path in paths
+        )
+        added = {path for path, _, _ in held - self._held}
+        self._held = held
+        if reason:
+            raise WatchRefusedError(reason, added)
+        return added
+
+    def _make(self, paths: list[str]) -> tuple[_Notify, set[str], str]:
+        """One that watches these folders, those that it does watch, and why it does not watch others."""
+        reason = ""
+        encodable = [path for path in paths if _is_utf8(path)]
+        if len(encodable) < len(paths):
+            paths, reason = encodable, "there are folders whose names are not UTF-8"
+        while True:
+            try:
+                return self._make_notify(paths, False, False, 0, False, False), set(paths), reason
+            except Exception as error:
+                text = str(error)
+                if "watch limit" in text:
+                    paths, reason = _before_refused(paths, text), "the watch limit is reached"
+                    continue
+                # Folders come and go, and what cannot be read is told by those who list it.
+                usable = [path for path in paths if os.path.isdir(path) and os.access(path, os.R_OK)]
+                if len(usable) == len(paths):
+                    raise _as_os_error(text) from error
+                paths = usable
+
+    def wait(self, timeout: float | None) -> set[str] | None:
+        """The paths of the next events, of none after `timeout` seconds or when woken up; None: any path.
+
+        Raises OSError when no folder can be watched any more.
+        """
+        if self._rest:
+            rest, self._rest = self._rest, set()
+            return rest
+        if self._notify is None:
+            self._stop.wait(timeout)
+            self._stop.clear()
+            return set()
+        try:
+            raw = self._notify.watch(GATHER, STEP, int((timeout or 0) * 1000), self._stop)
+        except Exception:
+            # It has met a name that is not UTF-8, and tells nothing else from now on.
+            self._renew()
+            return None
+        finally:
+            self._stop.clear()
+        if isinstance(raw, set) and any(
+            kind in (_ADDED, _DELETED) and path in self._paths for kind, path in raw
+        ):
+            # The watch went with the folder. Made anew it may have the same inode, and nobody else asks.
+            self._held = frozenset(place for place in self._held if (_DELETED, place[0]) not in raw)
+            return self._told(raw) | self._renew()
+        touched = self._told(raw)
+        return None if len(touched) > SUSPICIOUS else touched
+
+    def _renew(self) -> set[str]:
+        """Watch the same folders by another RustNotify; returns those whose watch is new."""
+        try:
+            return self.watch(self._wanted)
+        except WatchRefusedError as refused:
+            return refused.added
+
+    def _told(self, raw: set[tuple[int, str]] | str) -> set[str]:
+        if not isinstance(raw, set):
+            return set()
+        paths = {path for _, path in raw}
+        for path in list(paths) if self._same else ():
+            folder, name = os.path.split(path)
+            paths.update(os.path.join(other, name) for other in self._same.get(folder, ()))
+        return paths
+
+    def wake(self) -> None:
+        """Let `wait` return; from any thread."""
+        self._stop.set()
+
+    def close(self) -> None:
+        """Give the watches back to the system."""
+        if self._notify is not None:
+            self._notify.close()
+
+
+def _load() -> Any:
+    """RustNotify, without what the package imports for its other users: anyio and asyncio cost 10 MB.
+
+    Raises OSError when watchfiles is not there.
+    """
+    package = find_spec("watchfiles")
+    folders = package.submodule_search_locations if package is not None else None
+    spec = PathFinder.find_spec("_rust_notify", folders) if folders is not None else None
+    if spec is None or spec.loader is None:
+        raise OSError("watchfiles is not installed")
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.RustNotify
+
+
+def _before_refused(paths: list[str], text: str) -> list[str]:
+    """The folders before the one that the error names; the first half where it names none of them."""
+    refused = next((index for index, path in enumerate(paths) if f'"{path}"' in text), len(paths) // 2)
+    return paths[:refused]
+
+
+def _as_os_error(text: str) -> OSError:
+    found = re.search(r"\(os error (\d+)\)", text)
+    return OSError(int(found[1]), os.strerror(int(found[1]))) if found else OSError(text)
+
+
+def _is_utf8(path: str) -> bool:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
