@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 import threading
+import time
 from contextlib import suppress
 from importlib.machinery import PathFinder
 from importlib.util import find_spec, module_from_spec
@@ -26,6 +27,9 @@ STEP = 30
 GATHER = 200
 # More paths than this at once may be what is left of a full queue, which watchfiles does not tell.
 SUSPICIOUS = 4096
+# A RustNotify that is closed gives its watches back within this time, in seconds.
+RELEASE = 0.2
+_LIMIT = "the watch limit is reached"
 # How RustNotify numbers what happened.
 _ADDED, _DELETED = 1, 3
 
@@ -63,6 +67,7 @@ class EventSource:
         self._same: dict[str, list[str]] = {}
         """Other paths of a watched folder: the system knows one watch for it, and tells one path."""
         self._rest: set[str] = set()
+        self._missed = False
 
     def watch(self, wanted: frozenset[Place]) -> set[str]:
         """Watch exactly these folders; returns those whose watch is new.
@@ -77,13 +82,22 @@ class EventSource:
             by_identity.setdefault((device, inode), []).append(path)
         same = {paths[0]: paths[1:] for paths in by_identity.values() if len(paths) > 1}
         # Those above come first: were there too few watches, these tell the most.
-        renewed, watched, reason = self._make([paths[0] for paths in by_identity.values()])
-        if self._notify is not None:
+        first = [paths[0] for paths in by_identity.values()]
+        renewed, watched, reason = self._make(first)
+        old, self._notify, self._same = self._notify, renewed, same
+        if old is not None:
             # Events up to the moment the new one stood are in the old one.
             with suppress(Exception):
-                self._rest |= self._told(self._notify.watch(1, 1, 1, None))
-            self._notify.close()
-        self._notify, self._same = renewed, same
+                self._rest |= self._told(old.watch(1, 1, 1, None))
+            old.close()
+        if old is not None and reason == _LIMIT:
+            # Both together were too many. What happens until the next one stands is told by none.
+            self._missed = True
+            until = time.monotonic() + RELEASE
+            while reason == _LIMIT and time.monotonic() < until:
+                self._notify.close()
+                time.sleep(RELEASE / 20)
+                self._notify, watched, reason = self._make(first)
         held = frozenset(
             (path, *identity)
             for identity, paths in by_identity.items()
@@ -108,7 +122,7 @@ class EventSource:
             except Exception as error:
                 text = str(error)
                 if "watch limit" in text:
-                    paths, reason = _before_refused(paths, text), "the watch limit is reached"
+                    paths, reason = _before_refused(paths, text), _LIMIT
                     continue
                 # Folders come and go, and what cannot be read is told by those who list it.
                 usable = [path for path in paths if os.path.isdir(path) and os.access(path, os.R_OK)]
@@ -121,6 +135,9 @@ class EventSource:
 
         Raises OSError when no folder can be watched any more.
         """
+        if self._missed:
+            self._missed = False
+            return None
         if self._rest:
             rest, self._rest = self._rest, set()
             return rest

@@ -86,6 +86,20 @@ def test_events_are_relied_upon_again_once_there_are_watches_enough(wide: Path, 
     assert run.stop() == 0
 
 
+def test_a_new_folder_is_watched_where_most_watches_are_in_use(wide: Path, start: Start) -> None:
+    """A set of watches is made while the old one is there. Seen to fail where both had to fit below the limit."""
+    run = start("-v", "--", PYTHON, "worker.py", launcher=limited("max_inotify_watches", 8))
+    run.out.wait_for("ready 1")
+    run.err.wait_for("watching")
+    eventually(lambda: watches_of(run) == 7, "every folder is watched")
+    (wide / "new").mkdir()
+    eventually(lambda: watches_of(run) == 8, "the new folder is watched")
+    save(wide / "new" / "more.py", "x = 2\n")
+    run.err.wait_for(r"new/more\.py added → draining")
+    assert "watch limit" not in run.err.text
+    assert run.stop() == 0
+
+
 def watches_of(run: Run) -> int:
     """How many watches the run holds."""
     held = 0
