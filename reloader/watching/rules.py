@@ -29,6 +29,12 @@ BUILT_IN_IGNORES = (
     # editors: their folders, swap, lock, backup and temporary files
     *(".idea/", ".vscode/", "4913", "*~", ".*.sw?", ".sw?", ".*.un~", ".#*", "\\#*#", "*___jb_*___"),
     *(".goutputstream-*", ".fuse_hidden*", ".nfs????????????????*", ".DS_Store", "*.orig", "*.rej", "*.bak"),
+    # vim tries 4913 and, where that is there, 123 more each time; then Helix, Kate, Kakoune, LibreOffice
+    *("5036", "5159", "5282", "*.bck", ".*.kate-swp", ".*.kak.??????", ".~lock.*#", ".history/"),
+    # checkers that check a copy beside the file: flycheck (flycheck-temp-prefix), flymake's older backends
+    *("flycheck_*", "*_flymake.py"),
+    # what brings files: rsync (a dot, the name, six letters; --delay-updates), mutagen, syncthing, Dropbox
+    *(".*.*." + 6 * "[0-9A-Za-z]", ".~tmp~/", ".mutagen-temporary-*", ".stversions/", ".dropbox.cache/"),
     # what a program writes while it runs
     *("*.sqlite3*", "*.db-journal", "*.db-wal", "*.db-shm", "*.log", "*.pid", "*.sock", "*.tmp"),
     *("celerybeat-schedule*", "dump.rdb", "nohup.out"),
