@@ -13,8 +13,7 @@ from _frozen_importlib_external import PathFinder
 _INSTALLED = ("site-packages", "dist-packages")
 # What we import that is not ours: some installers give each package a folder of its own.
 _NEEDED = (
-    *("click", "psutil"),
-    *(() if sys.platform == "linux" else ("watchfiles",)),
+    *("click", "psutil", "watchfiles"),
     *(() if sys.version_info >= (3, 11) else ("tomli",)),
 )
 

@@ -6,10 +6,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from harness import Run, save
+
+import reloader
 
 PYTHON = sys.executable
 # What the library and our dependencies look for where it may be, besides all that there is.
@@ -81,3 +84,25 @@ def test_with_the_project_in_pythonpath_neither_guard_nor_template_imports_from_
     run.kill()
     run.nothing_is_left()
     assert not log.exists(), log.read_text()
+
+
+def test_packages_that_lie_in_a_folder_each_are_found(tmp_path: Path) -> None:
+    """As pex, Bazel and Nix lay them. Seen to fail: watchfiles was "not installed", and all was polled."""
+    project, folders = tmp_path / "project", []
+    project.mkdir()
+    for name in ("click", "psutil", "watchfiles", *(("tomli",) if sys.version_info < (3, 11) else ())):
+        spec = find_spec(name)
+        assert spec is not None
+        assert spec.submodule_search_locations is not None
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / name).symlink_to(spec.submodule_search_locations[0])
+        folders.append(str(folder))
+    told = (
+        f"import sys; from reloader.common import import_path; sys.path += {folders}\n"
+        "import_path.import_only_what_is_installed()\n"
+        "from reloader.watching.event_source import EventSource; EventSource(); import click, psutil; print('ok')"
+    )
+    at = {**os.environ, "PYTHONPATH": str(Path(reloader.__file__).parents[1])}
+    answer = subprocess.run([PYTHON, "-S", "-c", told], cwd=project, env=at, capture_output=True, text=True)
+    assert answer.stdout == "ok\n", answer.stderr
