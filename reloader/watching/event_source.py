@@ -61,13 +61,16 @@ class EventSource:
         self._make_notify = _load()
         self._stop = threading.Event()
         self._notify: _Notify | None = None
-        self._wanted: frozenset[Place] = frozenset()
         self._held: frozenset[Place] = frozenset()
         self._paths: set[str] = set()
         self._same: dict[str, list[str]] = {}
         """Other paths of a watched folder: the system knows one watch for it, and tells one path."""
         self._rest: set[str] = set()
         self._missed = False
+        self.is_stale = False
+        """A watched folder came or went, and its watch with it: `watch` must be called again."""
+        self.has_failed = False
+        """watchfiles met a name that is not UTF-8 and tells nothing more: `watch` must be called again."""
 
     def watch(self, wanted: frozenset[Place]) -> set[str]:
         """Watch exactly these folders; returns those whose watch is new.
@@ -75,7 +78,7 @@ class EventSource:
         A folder that is not there (any more) is watched as soon as it comes back. Raises WatchRefusedError
         when some cannot be watched; OSError when none can.
         """
-        self._wanted = wanted
+        self.is_stale = self.has_failed = False
         self._paths = {path for path, _, _ in wanted}
         by_identity: dict[tuple[int, int], list[str]] = {}
         for path, device, inode in sorted(wanted):
@@ -131,10 +134,7 @@ class EventSource:
                 paths = usable
 
     def wait(self, timeout: float | None) -> set[str] | None:
-        """The paths of the next events, of none after `timeout` seconds or when woken up; None: any path.
-
-        Raises OSError when no folder can be watched any more.
-        """
+        """The paths of the next events, of none after `timeout` seconds or when woken up; None: any path."""
         if self._missed:
             self._missed = False
             return None
@@ -148,26 +148,17 @@ class EventSource:
         try:
             raw = self._notify.watch(GATHER, STEP, int((timeout or 0) * 1000), self._stop)
         except Exception:
-            # It has met a name that is not UTF-8, and tells nothing else from now on.
-            self._renew()
+            self.is_stale = self.has_failed = True
             return None
         finally:
             self._stop.clear()
-        if isinstance(raw, set) and any(
-            kind in (_ADDED, _DELETED) and path in self._paths for kind, path in raw
-        ):
-            # The watch went with the folder. Made anew it may have the same inode, and nobody else asks.
-            self._held = frozenset(place for place in self._held if (_DELETED, place[0]) not in raw)
-            return self._told(raw) | self._renew()
+        if isinstance(raw, set):
+            gone = {path for kind, path in raw if kind == _DELETED} & self._paths
+            # Made anew a folder may have the same inode, and its watch is new all the same.
+            self._held = frozenset(place for place in self._held if place[0] not in gone)
+            self.is_stale = bool(gone) or any(kind == _ADDED and path in self._paths for kind, path in raw)
         touched = self._told(raw)
         return None if len(touched) > SUSPICIOUS else touched
-
-    def _renew(self) -> set[str]:
-        """Watch the same folders by another RustNotify; returns those whose watch is new."""
-        try:
-            return self.watch(self._wanted)
-        except WatchRefusedError as refused:
-            return refused.added
 
     def _told(self, raw: set[tuple[int, str]] | str) -> set[str]:
         if not isinstance(raw, set):

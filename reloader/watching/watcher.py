@@ -21,8 +21,10 @@ OLDEST = GATHER / 1000
 FEW = 100
 # Watches that were refused, or a source that cannot be had, are tried again after this, in seconds.
 RETRY = 10.0
-# A source that failed is not made anew more often than this, in seconds.
+# A source that failed is not made anew more often than this, in seconds, and not for more than this share of
+# the time.
 RENEWAL = 0.1
+RENEWAL_SHARE = 1 / 20
 
 
 class Watcher:
@@ -54,6 +56,9 @@ class Watcher:
         self._reason = ""
         """Why not all events can be had; empty when they can."""
         self._told: set[str] = set()
+        self._armed = 0.0
+        """When watches were last set, on the monotonic clock, and how many seconds that took."""
+        self._took = 0.0
 
     # --- from other threads -----------------------------------------------------------------------
 
@@ -101,21 +106,27 @@ class Watcher:
         self._arm(source)
         while not self._closed:
             paths = source.wait(RETRY if self._reason else None)
+            if source.has_failed:
+                pause = self._armed + max(RENEWAL, self._took / RENEWAL_SHARE) - time.monotonic()
+                self._rearm.wait(max(0.0, pause))
+            elif paths is not None:
+                self._pass_on(paths)
+            if self._rearm.is_set() or source.is_stale or (self._reason and not paths):
+                self._arm(source)
             if paths is None:
                 self._post(events.TreeTouched(None))
-            else:
-                self._pass_on(paths)
-            if self._rearm.is_set() or (self._reason and not paths):
-                self._arm(source)
 
     def _arm(self, source: EventSource) -> None:
         self._rearm.clear()
+        began = time.monotonic()
         try:
             added = source.watch(self._wanted)
             self._lack("")
         except WatchRefusedError as refused:
             added = refused.added
             self._lack(str(refused))
+        self._armed = time.monotonic()
+        self._took = self._armed - began
         if added and self._stood:
             self._post(events.TreeTouched(frozenset(added)))
         self._stand()

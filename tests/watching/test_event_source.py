@@ -82,12 +82,14 @@ def test_a_folder_that_is_made_anew_is_watched_again(tmp_path: Path, source: Eve
     """Whether or not it has the inode of the one that went. Seen to fail without a new watch."""
     folder = tmp_path / "folder"
     folder.mkdir()
-    source.watch(frozenset({place(tmp_path), place(folder)}))
+    wanted = frozenset({place(tmp_path), place(folder)})
+    source.watch(wanted)
     for number in range(3):
-        folder.rmdir()
-        heard(source, {str(folder)})
-        folder.mkdir()
-        heard(source, {str(folder)})
+        for change in (folder.rmdir, folder.mkdir):
+            change()
+            heard(source, {str(folder)})
+            assert source.is_stale
+            source.watch(wanted)
         (folder / f"{number}.py").touch()
         heard(source, {str(folder / f"{number}.py")})
         (folder / f"{number}.py").unlink()
@@ -95,10 +97,13 @@ def test_a_folder_that_is_made_anew_is_watched_again(tmp_path: Path, source: Eve
 
 def test_a_name_that_is_not_utf8_asks_for_a_look_at_everything(tmp_path: Path, source: EventSource) -> None:
     """watchfiles tells nothing more after one. Seen to fail without a new one."""
-    source.watch(frozenset({place(tmp_path)}))
+    wanted = frozenset({place(tmp_path)})
+    source.watch(wanted)
     with open(os.fsencode(tmp_path) + b"/caf\xe9.py", "w"):
         pass
     assert source.wait(LIMIT) is None
+    assert source.has_failed
+    source.watch(wanted)
     (tmp_path / "a.py").touch()
     heard(source, {str(tmp_path / "a.py")})
 
