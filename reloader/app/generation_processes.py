@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from functools import partial
-from typing import Any
 
 from reloader.app.launcher import Launcher, Spawn
 from reloader.app.worker_streams import Pumps, Sinks, Streams, WorkerStreams
@@ -25,6 +24,10 @@ from reloader.processes.signals import Signals
 from reloader.settings import Settings
 from reloader.showing.console import Console
 from reloader.terminal.pseudo_terminal import Terminal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 BLOCKED = 0.2  # seconds for which a writer to the terminal is awaited before we are suspended
 PATIENCE = 2.0  # seconds for which the last guard is awaited at the end

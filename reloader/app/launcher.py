@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from reloader.common.run_folder import run_folder
 from reloader.messages import events
@@ -14,6 +13,7 @@ from reloader.processes.launch import Launched, launch
 from reloader.processes.order import worker_environment
 from reloader.settings import Settings
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from io import BufferedReader
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import gc
+from _queue import Empty, SimpleQueue
 from collections.abc import Mapping
-from queue import Empty, SimpleQueue
 from time import monotonic
 
 from reloader.app.runtime import Runtime
@@ -16,22 +15,16 @@ from reloader.processes import signals
 from reloader.processes.launch import Launched
 from reloader.settings import Settings
 
-# So many objects more than there were before make the interpreter look for cycles.
-GARBAGE = 50_000
-
 
 def run(settings: Settings, environment: Mapping[str, str], launched: Launched) -> int:
     """Run one worker until the end is asked for; returns the exit status, or dies by the signal.
 
     Raises ReloaderError when the command cannot be run.
     """
-    # What is known of a large tree is held for long and holds no cycles; looking for some in it
-    # again and again would take a sixth of the first look.
-    gc.set_threshold(GARBAGE)
     inbox: SimpleQueue[events.Event] = SimpleQueue()
     supervisor = Supervisor(settings)
     with Runtime(settings, environment, inbox.put, launched) as runtime:
-        first = introduced(settings, runtime.pid_to_kill, runtime.adopts)
+        first = introduced(settings, runtime.pid_to_kill)
         runtime.perform([*first, *supervisor.start(monotonic())])
         while not supervisor.finished:
             for event in runtime.completed(next_event(inbox, supervisor.deadline)):

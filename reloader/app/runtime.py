@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import partial
 from signal import SIGINT
-from typing import TYPE_CHECKING
 
 from reloader.app.generation_processes import GenerationProcesses
 from reloader.app.threads import spawn as spawn_thread
@@ -23,6 +22,7 @@ from reloader.showing.console import Console
 from reloader.showing.sink import make_sinks
 from reloader.showing.wording import is_shown, word
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from reloader.controlling.server import Server
     from reloader.processes.preflight import Preflight, SyntaxCheck
@@ -31,6 +31,12 @@ if TYPE_CHECKING:
     from reloader.watching.scanner import Scanner
     from reloader.watching.watcher import Watcher
 
+# Where the system does not give us the children of those that have ended.
+NO_ADOPTION = notices.Caution(
+    "the system refuses prctl(PR_SET_CHILD_SUBREAPER): processes of the worker whose parent has ended "
+    "are not found, and may be left behind",
+    "allow prctl in the profile of the sandbox or container",
+)
 # What Ctrl-C types.
 INTERRUPT = b"\x03"
 # So many of the processes that a drain waits for are told, the busiest first.
@@ -69,11 +75,8 @@ class Runtime:
             settings, environment, post, self._spawn, self._console, self._sinks, launched
         )
         self._announcer = self._spawn("console", self._console.run)
-        self.adopts = True
-        """Whether what loses its parent below us becomes our child, unless the system knows no such thing."""
 
     def __enter__(self) -> Runtime:
-        self.adopts = spawn.become_subreaper()
         self._signals.install()
         self._spawn("signals", self._signals.listen)
         if os.isatty(0) and self._console.is_at_terminal:
@@ -191,6 +194,7 @@ class Runtime:
                 case effects.ReapOrphans():
                     guard_client.reap_orphans()
                 case effects.BeginWatching():
+                    self._adopt()
                     self._begin_watching()
                     self._begin_listening()
                 case effects.CompareTree(paths, at_once) if self._scanner is not None:
@@ -226,6 +230,11 @@ class Runtime:
             # On the other stream, where that is another one.
             elsewhere = isinstance(notice, events.OutputFailed) and notice.stream == self._sinks[1].name
             self._console.tell(text, weight, after, in_place, self._sinks[0] if elsewhere else None)
+
+    def _adopt(self) -> None:
+        """Become the parent of what loses its own below us; there is nothing of that before a worker runs."""
+        if not spawn.become_subreaper():
+            self._tell(NO_ADOPTION)
 
     def _begin_watching(self) -> None:
         # A third of our own start, which the worker need not wait for: it runs while this is read.

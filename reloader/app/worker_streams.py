@@ -7,10 +7,10 @@ import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import chain
-from typing import NamedTuple
 
 from reloader.guard import system
 from reloader.messages import events
+from reloader.messages.base import Message
 from reloader.processes.addresses import TakenAddress, listened_at
 from reloader.processes.readiness import Readiness
 from reloader.settings import LogFormat, Settings, Tty
@@ -28,7 +28,7 @@ Observer = Callable[[bytes], None]
 TERMINAL, STDOUT, STDERR, TYPED = "terminal", "stdout", "stderr", "typed"
 
 
-class Streams(NamedTuple):
+class Streams(Message):
     """The streams of one generation: the reading and the writing end of each, and its terminal, if any."""
 
     pipes: dict[str, tuple[int, int]]

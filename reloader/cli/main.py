@@ -6,12 +6,15 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import NoReturn
 
 from reloader.cli import settings_file
 from reloader.common import trust
 from reloader.common.run_folder import relative, run_folder
 from reloader.errors import ExitCode, ReloaderError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 # The commands beside the run, each a function of that name in `commands`.
 VERBS = ("why", "doctor", "presets", "status")

@@ -6,7 +6,6 @@ import os
 import signal
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from reloader.errors import ReloaderError
 from reloader.presets.detect import Detected, recognise
@@ -15,6 +14,10 @@ from reloader.presets.preset import SET_SO, Preset, applied, cautions, hurried
 from reloader.presets.table import PRESETS
 from reloader.presets.whole_command import startable
 from reloader.settings import Settings
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 # What is given and no setting by itself.
 _NO_SETTINGS = ("command", "module", "preset", "presets", "verbose", "quiet")

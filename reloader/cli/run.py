@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from typing import Any
 
 from reloader.cli.resolve import build
 from reloader.errors import ReloaderError
 from reloader.processes.launch import ensure_standard_files, launch
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def run(given: Mapping[str, Any]) -> int:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from reloader.common import trust
 from reloader.common.files import read_regular
 from reloader.common.run_folder import relative
 from reloader.errors import ReloaderError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 FILES = ("reloader.toml", "pyproject.toml")
 

@@ -6,7 +6,6 @@ It knows nothing of what is wanted of the worker, nor of other generations.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 from reloader.deciding.drain import Drain, kill
 from reloader.deciding.transitions import GENERATION_TABLE, GenerationInput, GenerationState, ImpossibleError
@@ -38,7 +37,7 @@ class StartContext(Message):
         return self.decided_at - self.noticed_at
 
 
-class _WorkBegan(NamedTuple):
+class _WorkBegan(Message):
     at: float
     total: float
     start: float | None
@@ -188,11 +187,11 @@ class Generation:
     def last_start(self, now: float) -> notices.LastStart:
         """How it came to be at work, once it `has_worked`."""
         assert self._work_began is not None
-        began, total, start = self._work_began
+        began = self._work_began
         asked = self._asked
         return notices.LastStart(
-            *(self.number, asked.changes, total, asked.detect, asked.drain_took, start),
-            *(self.start_kind, now - began),
+            *(self.number, asked.changes, began.total, asked.detect, asked.drain_took, began.start),
+            *(self.start_kind, now - began.at),
         )
 
     # --- the drain --------------------------------------------------------------------------------

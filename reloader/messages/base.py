@@ -1,10 +1,11 @@
-"""The base of events, effects and notices: small values, told apart by their class."""
+"""The base of events, effects, notices and other small values, told apart by their class."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any, ClassVar
+
     from typing_extensions import Self, dataclass_transform
 else:
 

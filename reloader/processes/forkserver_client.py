@@ -24,7 +24,7 @@ class ForkserverClient:
 
         With `leads` it leads a process group, which ends with it.
         """
-        self.control, self.pid = launched
+        self.control, self.pid = launched.control, launched.pid
         self._kept = kept
         self._leads = leads
         self._collected = False

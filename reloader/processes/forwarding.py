@@ -7,7 +7,8 @@ beside that of its guard, and for many a worker the second one ends its tasks.
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
+
+from reloader.messages.base import Message
 
 # Their scripts' names. concurrently (lib/command.ts) and nx use tree-kill, npm-run-all (lib/spawn-posix.js)
 # and nodemon (lib/monitor/run.js) lists of their own: each lists what descends from its child, and signals
@@ -26,7 +27,7 @@ _ANCESTORS = 12
 _WORDS = 4
 
 
-class Patience(NamedTuple):
+class Patience(Message):
     """How long, in seconds, somebody above us may take to pass a signal on; 0 where nobody does."""
 
     to_us: float = 0.0

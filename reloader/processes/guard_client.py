@@ -13,11 +13,15 @@ import signal
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any, NamedTuple
 
 from reloader.guard import process_tree, spawn, system, wire
 from reloader.messages import events
+from reloader.messages.base import Message
 from reloader.processes.forkserver_client import LostError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 # A guard on its way out is looked at this often, in seconds.
 LOOK = 0.005
@@ -39,7 +43,7 @@ class StaleError(LostError):
     """A template will not fork workers any more; why."""
 
 
-class Started(NamedTuple):
+class Started(Message):
     """What is known of a worker once it runs."""
 
     pid: int
@@ -97,7 +101,7 @@ class GuardClient:
             self._request("kill")
         except LostError:
             if self.started is not None:
-                pid, handle, _, _ = self.started
+                handle, pid = self.started.handle, self.started.pid
                 handle.send(signal.SIGSTOP)
                 process_tree.kill_all(pid, self._spared - {pid})
                 handle.send(signal.SIGKILL)
@@ -178,7 +182,7 @@ class GuardClient:
         `tell` hears what there is to tell meanwhile; "lost", without processes, when the guard was killed.
         """
         assert self.started is not None
-        pid, handle, _, _ = self.started
+        pid, handle = self.started.pid, self.started.handle
         while (received := wire.receive(self._control)) is not None and received.kind != "ended":
             tell(received.kind, tuple(events.ProcessInfo(*one) for one in received["processes"]))
         if received is not None:

@@ -6,13 +6,14 @@ import _socket
 import os
 import signal
 import sys
-from typing import NamedTuple
+
+from reloader.messages.base import Message
 
 # Imported, and not run as a script: compiling it each time would cost a megabyte and a tenth of a second.
 _PROGRAM = "import sys; sys.path.append(sys.argv[2]); from reloader.guard.forkserver import main; main()"
 
 
-class Launched(NamedTuple):
+class Launched(Message):
     """A forkserver on its way: our end of its control socket, and its pid."""
 
     control: _socket.socket

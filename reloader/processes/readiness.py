@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from reloader.common.lazy_pattern import lazy_pattern
+
 # Colours and other control sequences (ECMA-48), which a pattern need not know.
-_SEQUENCE = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
+_SEQUENCE = lazy_pattern(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
 # More of an unfinished line than this, in bytes, is not kept for the pattern.
 _LONGEST = 65536
 

@@ -8,10 +8,13 @@ import signal
 import threading
 from collections.abc import Callable
 from types import FrameType
-from typing import Any
 
 from reloader.messages import events
 from reloader.processes import forwarding
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _WATCHED = (
     *(signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP),
@@ -92,10 +95,8 @@ class Signals:
         while True:
             for number in os.read(self._heard, 1024):
                 if number not in self._ignored:
-                    to_us, to_all = forwarding.patience() if number in _OF_MANAGERS else (0.0, 0.0)
-                    self._post(
-                        events.SignalReceived(number, repeated_within=to_us, sent_to_all_within=to_all)
-                    )
+                    within = forwarding.patience() if number in _OF_MANAGERS else forwarding.Patience()
+                    self._post(events.SignalReceived(number, False, within.to_us, within.to_all))
 
 
 def _do_nothing(_number: int, _frame: FrameType | None) -> None:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import enum
 import os
 import time
+from _queue import SimpleQueue
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
-from queue import SimpleQueue
-from typing import Protocol
 
 from reloader.settings import LogFormat, Settings
 from reloader.showing import links, paint
@@ -26,6 +24,16 @@ _CALM_LIMIT = 0.1
 _DRAWN_LIMIT = 2.0
 # How long a line about the worker's end waits for the worker's last lines, in seconds.
 _AFTER = 0.5
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class Shown(Protocol):
+        """Output that is on its way to the screen, such as that of a Pump."""
+
+        def wait(self, seconds: float | None = None) -> bool:
+            """Wait until it was shown; False if that takes longer than this."""
 
 
 class Weight(enum.Enum):
@@ -45,13 +53,6 @@ _STYLES = {
     Weight.PLAIN: paint.RESET,
     Weight.STRONG: paint.BOLD,
 }
-
-
-class Shown(Protocol):
-    """Output that is on its way to the screen, such as that of a Pump."""
-
-    def wait(self, seconds: float | None = None) -> bool:
-        """Wait until it was shown; False if that takes longer than this."""
 
 
 class Console(Writer):
@@ -180,6 +181,8 @@ class Console(Writer):
         return paint.wanted(self._settings.color, at_terminal, self._environment)
 
     def _head(self, stream: str, generation: int, **more: str) -> bytes:
+        from datetime import datetime
+
         from reloader.showing.json_lines import head_of
 
         now = datetime.now().astimezone().isoformat(timespec="milliseconds")
@@ -226,7 +229,8 @@ class Console(Writer):
 
 
 def _clock() -> str:
-    return datetime.now().strftime("%H:%M:%S.%f")[:-3]
+    now = time.time()
+    return f"{time.strftime('%H:%M:%S', time.localtime(now))}.{int(now * 1000) % 1000:03d}"
 
 
 def printable(text: str) -> str:

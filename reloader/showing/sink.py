@@ -13,11 +13,11 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from reloader.common.lazy_pattern import lazy_pattern
 from reloader.messages import events
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from reloader.showing.modes import Modes
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 
 from reloader.common import trust
 from reloader.common.lazy_pattern import lazy_pattern
@@ -170,7 +169,7 @@ class _Words:
                 reason = ", ".join(filter(None, (printable(why), where)))
                 return f"ignored: {paths_shown(paths)} ({reason})", Weight.DETAIL
             case events.PatternIdle(option, pattern):
-                text = f"{printable(option)} {shlex.quote(printable(pattern))} matches nothing"
+                text = f"{printable(option)} {_quoted(printable(pattern))} matches nothing"
                 return f"{text}; reloader why PATH tells which rules apply to a path", Weight.PLAIN
             case events.AlsoWatched(paths, is_tracked):
                 these = "it" if len(paths) == 1 else "them"
@@ -322,7 +321,7 @@ class _Words:
             text = f"{shown} caused {notice.restarts} restarts within {span(notice.within)}"
             return f"{text} → waiting for {notice.seconds:g} s without changes"
         text = f"{shown} changes after every start → it restarts nothing for {span(notice.seconds)}"
-        return f"{text}\nhint: if {self.name} writes it: --ignore {shlex.quote(self._pattern(notice.path))}"
+        return f"{text}\nhint: if {self.name} writes it: --ignore {_quoted(self._pattern(notice.path))}"
 
     def _pattern(self, path: str) -> str:
         """A pattern for --ignore that matches only this path, as far as it can be shown."""
@@ -373,3 +372,10 @@ def _then(retry_in: float | None, quitting: bool) -> str:
     if retry_in is not None:
         return f" → starting again in {retry_in:g} s, or on the next change"
     return " → waiting for a change"
+
+
+def _quoted(word: str) -> str:
+    """The word as a shell takes it."""
+    import shlex
+
+    return shlex.quote(word)

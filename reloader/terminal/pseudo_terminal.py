@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import pty
 import signal
 import struct
 import termios
@@ -29,7 +28,7 @@ class Terminal:
     def __init__(self, like: int, reserved: int) -> None:
         self._like = like
         self._reserved = reserved
-        self.ours, self.theirs = pty.openpty()
+        self.ours, self.theirs = os.openpty()
         os.set_blocking(self.ours, False)
         self.name = os.ttyname(self.theirs)
         self.prompt = Prompt()

@@ -7,7 +7,6 @@ it finds us by a name that nobody can guess.
 from __future__ import annotations
 
 import os
-import pty
 import select
 import signal
 import socket
@@ -89,11 +88,11 @@ def _files(terminal: bool, typing: bool) -> tuple[list[int], list[int]]:
     comes from the first of these.
     """
     if terminal:
-        ours, theirs = pty.openpty()
+        ours, theirs = os.openpty()
         return [theirs, theirs, theirs], [ours]
     reading, writing = system.make_pipe()
     if typing:
-        ours, theirs = pty.openpty()
+        ours, theirs = os.openpty()
         return [theirs, writing, writing], [reading, ours]
     stdin = os.open(os.devnull, os.O_RDONLY) if os.isatty(0) else 0
     return [stdin, writing, writing], [reading]
