@@ -14,7 +14,7 @@ from __future__ import annotations
 import _signal as signal  # type: ignore[import-not-found]
 import os
 
-from reloader.guard.system import began_at
+from reloader.guard.system import began_at, children_of
 
 # What stands behind a pipe without being a worker. Others behind a pipe may be one.
 FILTERS = frozenset(
@@ -258,7 +258,7 @@ def look(firsts: list[int]) -> dict[int, Process]:
     todo = [(pid, 0) for pid in firsts]
     while todo:
         pid, parent = todo.pop()
-        children = _children_of(pid)
+        children = children_of(pid) or ()
         try:
             process = _read(pid, parent)
         except (OSError, ValueError):
@@ -322,14 +322,3 @@ def _pipe_of(pid: int, fd: int) -> str:
     except OSError:
         return ""
     return link if link.startswith("pipe:") else ""
-
-
-def _children_of(pid: int) -> list[int]:
-    children: list[int] = []
-    try:
-        for thread in os.listdir(f"/proc/{pid}/task"):
-            with open(f"/proc/{pid}/task/{thread}/children") as file:
-                children += map(int, file.read().split())
-    except (OSError, ValueError):
-        pass  # it has ended, or the system does not tell
-    return children

@@ -53,17 +53,19 @@ def shows_descriptors() -> bool:
 
 
 def children_of(pid: int) -> list[int] | None:
-    """The pids of a process's children, zombies among them; None where the system has no cheap answer."""
+    """The pids of a process's children, zombies among them; None where /proc does not list children."""
     children: list[int] = []
     try:
-        for thread in os.listdir(f"/proc/{pid}/task"):
+        threads = os.listdir(f"/proc/{pid}/task")
+    except OSError:
+        threads = []  # it has ended, or there is no /proc
+    for thread in threads:
+        try:
             with open(f"/proc/{pid}/task/{thread}/children") as file:
                 children += map(int, file.read().split())
-    except FileNotFoundError:
-        return [] if os.path.isdir("/proc/self/task") and not os.path.exists(f"/proc/{pid}") else None
-    except (OSError, ValueError):
-        return None
-    return children
+        except OSError:
+            pass  # this thread has ended
+    return children if children or os.path.exists("/proc/thread-self/children") else None
 
 
 def descendants(pid: int) -> list[int]:
