@@ -1,12 +1,12 @@
 """The forkserver's program: it forks a guard for every generation, and does nothing else.
 
-It runs without site-packages and imports little: a guard is its copy, there in a millisecond, and shares
-most of its few megabytes. A guard that it has made does not need it any more.
+It runs without site-packages and imports little: a guard is a copy of it, takes a millisecond to start, and
+shares most of its few megabytes. A guard lives on when the forkserver ends.
 """
 
 from __future__ import annotations
 
-# What lies under socket and signal: these bring enumerations and much else, a megabyte in all.
+# The modules below socket and signal, which import enum and much else: a megabyte in all.
 import _signal as signal  # type: ignore[import-not-found]
 import _socket
 import os
@@ -39,14 +39,15 @@ def serve(control: _socket.socket, path: list[str]) -> None:
 
 
 def main() -> None:
-    """Serve the socket that the first argument names.
+    """Serve the socket whose descriptor is the first argument.
 
-    The next is the folder of our package; those behind it are where a guard finds what it seldom needs.
+    The second is the folder of our package; the others are the search path for modules that a guard seldom
+    needs.
     """
-    # A group of its own: what is sent to the supervisor's group, by a terminal or a process manager, is
-    # not meant for us, nor for the guards.
+    # A group of its own: signals that a terminal or a process manager sends to the supervisor's group are
+    # neither for us nor for the guards.
     os.setpgid(0, 0)
-    # Guards that end are collected by the system.
+    # As SIGCHLD is ignored, the system collects guards that end.
     spawn.set_all_signals(signal.SIG_IGN)
     spawn.call_itself("reloader-forks")
     control = _socket.socket(fileno=int(sys.argv[1]))

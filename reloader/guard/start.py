@@ -1,6 +1,6 @@
-"""How a guard begins: the worker's session where it has a terminal, the worker, and then its service.
+"""How a guard begins: it makes the session of a worker with a terminal, starts the worker, and serves.
 
-For Python 3.8 and newer; it imports little.
+For Python 3.8 and newer, with few imports.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from reloader.guard.service import Guard
 def guard(files: list[int], path: list[str]) -> None:
     """Start the worker as ordered, and guard it. Never returns. `files` are those of "start" (wire.py)."""
     order = wire.read_order(files[wire.ORDER])
-    above = 0
+    leader = 0
     if order["terminal"]:
         from reloader.guard import session
 
-        above = os.getpid()
+        leader = os.getpid()
         try:
             session.fork_member(wire.terminal_of(files))
         except OSError as error:
@@ -30,25 +30,25 @@ def guard(files: list[int], path: list[str]) -> None:
         os.setpgid(0, 0)
     spawn.become_subreaper()
     spawn.call_itself("reloader-guard")
-    one = Guard(show_at(files), path)
-    one.answer("here", pid=os.getpid(), leader=above)
+    service = Guard(take_output(files), path)
+    service.answer("here", pid=os.getpid(), leader=leader)
     try:
         pid = spawn.spawn(
             *(order["command"], order["environment"], order["folder"], order["stop_signal"]),
             *(files[wire.WORKERS : wire.PIPES], order["terminal"]),
         )
     except spawn.SpawnError as error:
-        one.answer("failed", error=error.number, at_folder=error.at_folder)
+        service.answer("failed", error=error.number, at_folder=error.at_folder)
         os._exit(0)
-    if above:
+    if leader:
         session.leave()
-    one.take(pid, order, files[wire.PIPES :])
-    one.serve()
+    service.take(pid, order, files[wire.PIPES :])
+    service.serve()
     os._exit(0)
 
 
-def show_at(files: list[int]) -> _socket.socket:
-    """Make the supervisor's standard output and standard error ours; the control socket."""
+def take_output(files: list[int]) -> _socket.socket:
+    """Make the supervisor's standard output and standard error ours; returns the control socket."""
     for target, fd in enumerate(files[wire.OURS : wire.WORKERS], 1):
         os.dup2(fd, target)
         os.close(fd)

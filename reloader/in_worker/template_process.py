@@ -241,7 +241,7 @@ def _guard(supervisor: _socket.socket, giving: _socket.socket, pid: int, above: 
         wire.send(control, failed.kind, **failed.fields)
         return
     control.close()
-    one = service.Guard(start.show_at(files), [])
+    one = service.Guard(start.take_output(files), [])
     one.take(pid, order, files[wire.PIPES :])
     one.serve()
 

@@ -224,13 +224,13 @@ class GuardClient:
         limit = self._order["stop_timeout"]
         for _ in range(2):
             roots = [pid for pid, _ in process_tree.children(self._spared - {first})]
-            drain = draining.begin(dict(self._order), roots, number, heard={first})
+            drain = draining.Drain(dict(self._order), roots, number, signalled={first})
             while not drain.is_over() and (limit is None or time.monotonic() < began + limit):
                 time.sleep(process_tree.PAUSE)
             drain.finish()
             drain.close()
             # Who dies by the signal, as a shell in front of the worker, has not passed it on.
-            if any(target.pid != first for target in drain.aim.targets) or not _has_died(first):
+            if any(target.pid != first for target in drain.selection.targets) or not _has_died(first):
                 break
 
 
