@@ -16,17 +16,17 @@ from reloader.processes import signals
 from reloader.processes.launch import Launched
 from reloader.settings import Settings
 
-# So many objects more than there were before make the interpreter look for cycles.
+# How many new objects make the interpreter look for cycles.
 GARBAGE = 50_000
 
 
 def run(settings: Settings, environment: Mapping[str, str], launched: Launched) -> int:
-    """Run one worker until the end is asked for; returns the exit status, or dies by the signal.
+    """Run one worker until the user ends the run; returns the exit status, or dies by a signal.
 
     Raises ReloaderError when the command cannot be run.
     """
-    # What is known of a large tree is held for long and holds no cycles; looking for some in it
-    # again and again would take a sixth of the first look.
+    # The snapshot of a large tree lives long and has no cycles. With the default threshold, looking for
+    # cycles in it would take a sixth of the first survey.
     gc.set_threshold(GARBAGE)
     inbox: SimpleQueue[events.Event] = SimpleQueue()
     supervisor = Supervisor(settings)
@@ -45,7 +45,7 @@ def run(settings: Settings, environment: Mapping[str, str], launched: Launched) 
 
 
 def next_event(inbox: SimpleQueue[events.Event], deadline: float | None) -> events.Event:
-    """The next event; DeadlinePassed as soon as the deadline is over, whatever else is waiting."""
+    """The next event; DeadlinePassed once the deadline is over, even if other events are waiting."""
     if deadline is None:
         return inbox.get()
     left = deadline - monotonic()
