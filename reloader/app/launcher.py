@@ -59,7 +59,7 @@ class Launcher:
         """
         kind: events.StartKind | None = None
         if self._template is not None:
-            if (warm := self._template.forkserver()) is not None:
+            if (warm := self._template.usable_forkserver()) is not None:
                 self._last = warm
                 return warm, events.WarmStart()
             if self._settings.warm:
@@ -92,7 +92,7 @@ class Launcher:
 
     def lost(self, why: str) -> None:
         """The start of the newest worker was lost: where a template was to make it, that is discarded."""
-        if self._template is not None and self._last is self._template.current is not None:
+        if self._template is not None and self._last is self._template.forkserver is not None:
             self._template.discard(why)
 
     def abandon(self) -> None:
@@ -113,7 +113,7 @@ class Launcher:
     @property
     def template(self) -> ForkserverClient | None:
         """The template that would make the next worker, if there is one."""
-        return None if self._template is None else self._template.current
+        return None if self._template is None else self._template.forkserver
 
     def prefork(self, files: Sequence[int]) -> None:
         """Let the template fork the next worker ahead; `files` is its terminal, if any."""

@@ -1,7 +1,7 @@
-"""What is said between a run and who asks: one line of JSON each way, which names its version.
+"""The protocol between a run and `reloader status`: one line of JSON each way, with a version.
 
 A request is {"version": 1, "verb": "status"}. The answer is {"version": 1, "name": ..., "status": ...}, or
-{"version": 1, "error": ...}. New keys may come; what a key means does not change within a version.
+{"version": 1, "error": ...}. Keys may be added; the meaning of a key does not change within a version.
 """
 
 from __future__ import annotations
@@ -13,25 +13,27 @@ from typing import Any
 from reloader.messages import events, notices
 
 VERSION = 1
-# No request is longer, in bytes, and no answer.
+# The greatest length of a request and of an answer, in bytes.
 REQUEST_LIMIT = 4096
 ANSWER_LIMIT = 1 << 22
+# The fields of LastStart that are seconds, and keys as well.
+_TIMES = ("total", "detect", "drain", "start", "ago")
 
 
 class RefusedError(Exception):
-    """What came is no request, or no answer, of this version; its text says why."""
+    """A line is not a request, or an answer, of this version; the text says why."""
 
 
 def request(verb: events.Verb) -> bytes:
-    """The line that asks."""
+    """The line of a request."""
     return _line({"verb": verb.value})
 
 
 def understand(line: bytes) -> events.Verb:
-    """What is asked; raises Refused."""
+    """The verb of a request. Raises RefusedError."""
     if len(line) >= REQUEST_LIMIT:
         raise RefusedError("that is too long for a request")
-    found = _understand(line)
+    found = _parse(line)
     try:
         return events.Verb(found.get("verb"))
     except ValueError:
@@ -40,46 +42,48 @@ def understand(line: bytes) -> events.Verb:
 
 
 def refusal(why: str) -> bytes:
-    """The line that says that a request cannot be answered."""
+    """The line of an answer to a request that is refused."""
     return _line({"error": why})
 
 
 def answer(run: Mapping[str, object], status: notices.Status) -> bytes:
-    """The line that answers; `run` says which run it is."""
+    """The line of an answer; `run` has the keys that identify the run."""
     return _line({**run, "status": _of_status(status)})
 
 
 def understand_answer(line: bytes) -> dict[str, Any]:
-    """The answer as it came; raises Refused where it is none, or an error."""
-    found = _understand(line)
+    """The keys of an answer. Raises RefusedError, also where it is a refusal."""
+    found = _parse(line)
     if "error" in found:
         raise RefusedError(str(found["error"]))
     return found
 
 
 def status_of(found: Mapping[str, Any]) -> notices.Status:
-    """The status in an answer; raises Refused where there is none."""
+    """The status in an answer. Raises RefusedError where there is none."""
     try:
-        told = found["status"]
-        last, template = told["last_start"], told["template"]
+        status = found["status"]
+        last, template = status["last_start"], status["template"]
         return notices.Status(
-            *(str(told["state"]), told["generation"]),
+            *(str(status["state"]), status["generation"]),
             tuple(
                 notices.StatusOf(
                     str(one["state"]), one["pid"], one["generation"], one["up"], _start_kind(one)
                 )
-                for one in told["generations"]
+                for one in status["generations"]
             ),
-            told["paused"],
+            status["paused"],
             tuple(
                 notices.Pending(notices.Wait(one["waits_for"]), _changes(one["changes"]), one["seconds"])
-                for one in told["pending"]
+                for one in status["pending"]
             ),
             None
             if last is None
             else notices.LastStart(
-                *(last["generation"], _changes(last["changes"]), last["total"], last["detect"]),
-                *(last["drain"], last["start"], _start_kind(last), last["ago"]),
+                generation=last["generation"],
+                changes=_changes(last["changes"]),
+                start_kind=_start_kind(last),
+                **{name: last[name] for name in _TIMES},
             ),
             notices.TemplateIs(str(template["state"]), template["modules"], template["why"]),
         )
@@ -108,11 +112,7 @@ def _of_status(status: notices.Status) -> dict[str, object]:
         else {
             "generation": last.generation,
             "changes": _of_changes(last.changes),
-            "total": _seconds(last.total),
-            "detect": _seconds(last.detect),
-            "drain": _seconds(last.drain),
-            "start": _seconds(last.start),
-            "ago": _seconds(last.ago),
+            **{name: _seconds(getattr(last, name)) for name in _TIMES},
             **_of_start_kind(last.start_kind),
         },
         "template": {"state": template.state, "modules": template.modules, "why": template.why},
@@ -128,7 +128,7 @@ def _of_status(status: notices.Status) -> dict[str, object]:
 
 
 def _of_start_kind(kind: events.StartKind | None) -> dict[str, object]:
-    """Whether it was warm, and if not why; both unknown where there is no telling yet."""
+    """Whether it was warm, and why it was cold; both None while that is not known."""
     match kind:
         case events.WarmStart():
             return {"warm": True, "cold": None}
@@ -137,18 +137,18 @@ def _of_start_kind(kind: events.StartKind | None) -> dict[str, object]:
     return {"warm": None, "cold": None}
 
 
-def _start_kind(told: Mapping[str, Any]) -> events.StartKind | None:
-    if told["warm"]:
+def _start_kind(found: Mapping[str, Any]) -> events.StartKind | None:
+    if found["warm"]:
         return events.WarmStart()
-    return None if told["cold"] is None else events.ColdStart(str(told["cold"]))
+    return None if found["cold"] is None else events.ColdStart(str(found["cold"]))
 
 
 def _of_changes(changes: Iterable[events.Change]) -> list[dict[str, str]]:
     return [{"path": change.path, "kind": change.kind.value} for change in changes]
 
 
-def _changes(told: Iterable[Mapping[str, Any]]) -> tuple[events.Change, ...]:
-    return tuple(events.Change(str(one["path"]), events.Kind(one["kind"])) for one in told)
+def _changes(found: Iterable[Mapping[str, Any]]) -> tuple[events.Change, ...]:
+    return tuple(events.Change(str(one["path"]), events.Kind(one["kind"])) for one in found)
 
 
 def _seconds(value: float | None) -> float | None:
@@ -156,11 +156,11 @@ def _seconds(value: float | None) -> float | None:
 
 
 def _line(content: Mapping[str, object]) -> bytes:
-    # A name that is not UTF-8 passes as its surrogates, which are escaped.
+    # Names that are not UTF-8 are passed as surrogates, which JSON escapes.
     return json.dumps({"version": VERSION, **content}).encode("ascii") + b"\n"
 
 
-def _understand(line: bytes) -> dict[str, Any]:
+def _parse(line: bytes) -> dict[str, Any]:
     try:
         found = json.loads(line)
     except (ValueError, RecursionError):
