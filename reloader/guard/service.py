@@ -37,15 +37,22 @@ LATELY = 3.0
 
 
 class Guard:
-    """Serves one supervisor until the other end of `control` is closed, and its worker until the end.
+    """Serves one supervisor until that closes its end of the socket, and its worker until the end.
 
     All times are those of time.monotonic(), in seconds.
     """
 
-    def __init__(self, control: _socket.socket, path: list[str]) -> None:
-        """`path` is where modules are found that are seldom needed; empty where they are imported already."""
+    def __init__(self, files: list[int], path: list[str]) -> None:
+        """`files` are those of "start" (wire.py); the supervisor's standard output and error become ours.
+
+        `path` is where modules are found that are seldom needed; empty where they are imported already.
+        """
         sys.path[:] = path or sys.path
-        self.control = control
+        for target, fd in enumerate(files[wire.OURS : wire.WORKERS], 1):
+            os.dup2(fd, target)
+            os.close(fd)
+        self.control = _socket.socket(fileno=files[wire.CONTROL])
+        self.output = OrphanOutput(files[wire.PIPES :])
         self.alone = False
         """Whether the supervisor has gone."""
         self.modes: dict = {}  # type: ignore[type-arg]
@@ -54,7 +61,6 @@ class Guard:
         """The worker's first process."""
         self.order: dict = {}  # type: ignore[type-arg]
         """The order that the worker was started by (processes/order.py)."""
-        self.output = OrphanOutput([])
         self.status: int | None = None
         """The wait status of the first process, once it has ended."""
         self.over = False
@@ -96,10 +102,9 @@ class Guard:
         for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda _number, _frame: None)
 
-    def take(self, pid: int, order: dict, pipes: list[int]) -> None:  # type: ignore[type-arg]
-        """Guard this worker, which was started by the order; `pipes` are the reading ends of its output."""
+    def take(self, pid: int, order: dict) -> None:  # type: ignore[type-arg]
+        """Guard this worker, which was started by the order."""
         self.pid, self.order = pid, order
-        self.output = OrphanOutput(pipes)
         handle = spawn.open_pidfd(pid)
         self.answer("started", [handle] if handle >= 0 else [], pid=pid)
         if handle >= 0:

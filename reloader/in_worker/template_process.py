@@ -14,7 +14,7 @@ import select
 import sys
 
 from reloader.common.peers import is_ours
-from reloader.guard import draining, process_tree, service, session, spawn, start, stop_targets, wire
+from reloader.guard import draining, process_tree, service, session, spawn, stop_targets, wire
 from reloader.in_worker.bootstrap import Recorder, place_in, read
 from reloader.in_worker.page_prefault import PagePrefault
 from reloader.in_worker.preload import Preload
@@ -241,9 +241,9 @@ def _guard(template: _socket.socket, worker: _socket.socket, pid: int, leader: i
         wire.send(control, failed.kind, **failed.fields)
         return
     control.close()
-    served = service.Guard(start.take_output(files), [])
-    served.take(pid, order, files[wire.PIPES :])
-    served.serve()
+    one = service.Guard(files, [])
+    one.take(pid, order)
+    one.serve()
 
 
 def _worker(guard: _socket.socket, guards_pid: int, folder: bytes) -> dict:  # type: ignore[type-arg]
