@@ -6,18 +6,20 @@ A request is {"version": 1, "verb": "status"}. The answer is {"version": 1, "nam
 
 from __future__ import annotations
 
+import enum
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from reloader.messages import events, notices
+from reloader.messages.base import Message
 
 VERSION = 1
 # The greatest length of a request and of an answer, in bytes.
 REQUEST_LIMIT = 4096
 ANSWER_LIMIT = 1 << 22
-# The fields of LastStart that are seconds, and keys as well.
-_TIMES = ("total", "detect", "drain", "start", "ago")
+# Fields of Status whose keys are other words.
+_KEYS = {"since": "up", "wait": "waits_for"}
 
 
 class RefusedError(Exception):
@@ -48,7 +50,7 @@ def refusal(why: str) -> bytes:
 
 def answer(run: Mapping[str, object], status: notices.Status) -> bytes:
     """The line of an answer; `run` has the keys that identify the run."""
-    return _line({**run, "status": _of_status(status)})
+    return _line({**run, "status": _encode(status)})
 
 
 def understand_answer(line: bytes) -> dict[str, Any]:
@@ -83,7 +85,7 @@ def status_of(found: Mapping[str, Any]) -> notices.Status:
                 generation=last["generation"],
                 changes=_changes(last["changes"]),
                 start_kind=_start_kind(last),
-                **{name: last[name] for name in _TIMES},
+                **{name: last[name] for name in ("total", "detect", "drain", "start", "ago")},
             ),
             notices.TemplateIs(str(template["state"]), template["modules"], template["why"]),
         )
@@ -91,40 +93,18 @@ def status_of(found: Mapping[str, Any]) -> notices.Status:
         raise RefusedError(f"an answer that cannot be understood: {error}") from error
 
 
-def _of_status(status: notices.Status) -> dict[str, object]:
-    last, template = status.last_start, status.template
-    return {
-        "state": status.state,
-        "generation": status.generation,
-        "paused": status.paused,
-        "generations": [
-            {
-                "generation": one.generation,
-                "state": one.state,
-                "pid": one.pid,
-                "up": _seconds(one.since),
-                **_of_start_kind(one.start_kind),
-            }
-            for one in status.generations
-        ],
-        "last_start": None
-        if last is None
-        else {
-            "generation": last.generation,
-            "changes": _of_changes(last.changes),
-            **{name: _seconds(getattr(last, name)) for name in _TIMES},
-            **_of_start_kind(last.start_kind),
-        },
-        "template": {"state": template.state, "modules": template.modules, "why": template.why},
-        "pending": [
-            {
-                "waits_for": one.wait.value,
-                "changes": _of_changes(one.changes),
-                "seconds": _seconds(one.seconds),
-            }
-            for one in status.pending
-        ],
-    }
+def _encode(value: Any) -> Any:
+    """A message as JSON has it: by field, with some fields under other keys; times to the millisecond."""
+    if isinstance(value, Message):
+        fields = {_KEYS.get(name, name): getattr(value, name) for name in value.__match_args__}
+        if "start_kind" in fields:
+            fields |= _of_start_kind(fields.pop("start_kind"))
+        return {key: _encode(field) for key, field in fields.items()}
+    if isinstance(value, tuple):
+        return [_encode(one) for one in value]
+    if isinstance(value, enum.Enum):
+        return value.value
+    return round(value, 3) if isinstance(value, float) else value
 
 
 def _of_start_kind(kind: events.StartKind | None) -> dict[str, object]:
@@ -143,16 +123,8 @@ def _start_kind(found: Mapping[str, Any]) -> events.StartKind | None:
     return None if found["cold"] is None else events.ColdStart(str(found["cold"]))
 
 
-def _of_changes(changes: Iterable[events.Change]) -> list[dict[str, str]]:
-    return [{"path": change.path, "kind": change.kind.value} for change in changes]
-
-
 def _changes(found: Iterable[Mapping[str, Any]]) -> tuple[events.Change, ...]:
     return tuple(events.Change(str(one["path"]), events.Kind(one["kind"])) for one in found)
-
-
-def _seconds(value: float | None) -> float | None:
-    return None if value is None else round(value, 3)
 
 
 def _line(content: Mapping[str, object]) -> bytes:
