@@ -5,7 +5,7 @@ import _signal as signal  # type: ignore[import-not-found]
 import gc
 import os
 
-# So many objects more than there were before make the interpreter look for cycles.
+# How many new objects make the interpreter look for cycles.
 GARBAGE = 50_000
 
 
@@ -13,8 +13,8 @@ def main() -> None:
     """The entry point; Ctrl-C ends us without a traceback until there is a worker to drain."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _end)
-    # What is imported, and what is known of a large tree, is held for long and holds no cycles: looking for
-    # some again and again would take a thirtieth of our start, and a sixth of the first look.
+    # Modules, and the snapshot of a large tree, live long and have no cycles. With the default threshold,
+    # looking for cycles would take a thirtieth of our start, and a sixth of the first survey.
     gc.set_threshold(GARBAGE)
     from reloader.common.import_path import import_only_what_is_installed
 

@@ -76,7 +76,7 @@ CLOCK = {
     "guard/process_tree.py",
     "guard/service.py",
     "in_worker/bootstrap.py",  # how long it has told nothing
-    "processes/cpu_usage.py",
+    "processes/resources.py",
     "processes/guard_client.py",
     "terminal/prompt.py",
     "warm/builder.py",

@@ -1,4 +1,4 @@
-"""The processes of the generations that have not ended. Main thread, and a thread that waits for each."""
+"""The processes of the generations that have not ended. Main thread, and one thread that waits for each."""
 
 from __future__ import annotations
 
@@ -14,12 +14,11 @@ from reloader.app.worker_streams import Pumps, Sinks, Streams, WorkerStreams
 from reloader.common.run_folder import enter_run_folder
 from reloader.guard import system
 from reloader.messages import events, notices
-from reloader.processes import memory
-from reloader.processes.cpu_usage import Usage
 from reloader.processes.forkserver_client import ForkserverClient, LostError
 from reloader.processes.guard_client import GuardClient, NotStartedError
 from reloader.processes.launch import Launched
 from reloader.processes.order import start_failure, worker_order
+from reloader.processes.resources import CpuUsage, free_memory, memory_used_by
 from reloader.processes.signals import Signals
 from reloader.settings import Settings
 from reloader.showing.console import Console
@@ -29,12 +28,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-BLOCKED = 0.2  # seconds for which a writer to the terminal is awaited before we are suspended
-PATIENCE = 2.0  # seconds for which the last guard is awaited at the end
-# How long its last lines are awaited, in seconds, should nobody read them.
-LAST_WORDS = 0.5
+BLOCKED = 0.2  # seconds that a suspend waits for a write to the terminal to end
+PATIENCE = 2.0  # seconds that the end of the run waits for the last guard
+LAST_LINES = 0.5  # seconds that the end of a worker waits for its last lines to be shown
 
-_TOLD: dict[str, Callable[[int, tuple[events.ProcessInfo, ...]], events.Event]] = {
+_REPORTS: dict[str, Callable[[int, tuple[events.ProcessInfo, ...]], events.Event]] = {
     "left": events.LeftoversFound,
     "doubtful": events.TargetDoubtful,
     "unmoved": events.TargetUnmoved,
@@ -49,14 +47,14 @@ class GenerationProcess:
     def __init__(
         self, guard: GuardClient, terminal: Terminal | None, pumps: Pumps, start_told: threading.Event
     ) -> None:
-        """`start_told` is set once it is told what became of the start."""
+        """`start_told` is set once the result of the start was posted."""
         self.guard = guard
         self.terminal = terminal
         self.pumps = pumps
         self._start_told = start_told
         self.stopped = False
-        """Whether it was sent the stop signal."""
-        self._usage = Usage()
+        """Whether `GenerationProcesses.stop` was called for it."""
+        self._cpu_usage = CpuUsage()
 
     def run(
         self,
@@ -67,9 +65,10 @@ class GenerationProcess:
         is_beside: bool,
         post: Callable[[events.Event], None],
     ) -> None:
-        """The thread: wait for the worker's start, its end and the guard's; post what comes of each.
+        """The thread: wait for the worker's start, its end and its guard's end, and post events of them.
 
-        `is_beside` tells that it was started beside others: its last lines may say why it ended.
+        Where it was started beside others (`is_beside`), its last lines are awaited before WorkerExited: they
+        may say that an address is in use.
         """
         try:
             worker = self.guard.await_start()
@@ -85,18 +84,18 @@ class GenerationProcess:
             post(events.WorkerStarted(generation, worker.pid, kind))
         finally:
             self._start_told.set()
-        status = self.guard.await_end(lambda told, found: post(_TOLD[told](generation, found)))
+        status = self.guard.await_end(lambda kind, found: post(_REPORTS[kind](generation, found)))
         for pump in self.pumps:
             pump.worker_ended()
         for pump in self.pumps if is_beside else ():
-            pump.wait(LAST_WORDS)
+            pump.wait(LAST_LINES)
         post(events.WorkerExited(generation, status))
         self.guard.await_gone()
 
     def in_use(self) -> tuple[notices.ProcessUse, ...]:
-        """Its live processes, and what they use of the CPU since the last look."""
+        """Its live processes, and how much CPU they have used since the last call."""
         worker = self.guard.started
-        return () if worker is None else self._usage.look(worker.guard)
+        return () if worker is None else self._cpu_usage.measure(worker.guard)
 
     def pids(self) -> list[int]:
         """The pids of its live processes."""
@@ -104,11 +103,11 @@ class GenerationProcess:
         return [] if worker is None else system.descendants(worker.guard)
 
     def is_read(self) -> bool:
-        """Whether what is typed is for it."""
+        """Whether it reads its terminal, so that what is typed is for it."""
         return self._ask(Terminal.is_read)
 
     def is_asking(self) -> bool:
-        """Whether it asks somebody for input."""
+        """Whether it waits for an answer of the user."""
         return self._ask(Terminal.is_asking)
 
     def _ask(self, question: Callable[[Terminal, int, list[int]], bool]) -> bool:
@@ -119,7 +118,7 @@ class GenerationProcess:
 
 
 class GenerationProcesses:
-    """Starts, stops and ends generations; posts what becomes of them."""
+    """Starts, stops and ends generations; their threads post what becomes of them."""
 
     def __init__(
         self,
@@ -131,7 +130,7 @@ class GenerationProcesses:
         sinks: Sinks,
         launched: Launched,
     ) -> None:
-        """`spawn` makes a thread; `launched` is the forkserver on its way."""
+        """`spawn` starts a thread; `launched` is the forkserver, which was launched already."""
         self._settings = settings
         self._post = post
         self._spawn = spawn
@@ -141,21 +140,24 @@ class GenerationProcesses:
         terminals = (self._streams.has_terminal, self._streams.has_typing)
         self.launcher = Launcher(settings, environment, terminals, launched, post, spawn)
         self.spared: set[int] = set()
-        """See GuardClient."""
+        """Shared by all guards, see GuardClient."""
         self._alive: dict[int, GenerationProcess] = {}
+        """Those that were started and not forgotten, by generation."""
         self._threads: dict[int, threading.Thread] = {}
-        """Those that wait for the generations, until they end."""
+        """The threads that run `GenerationProcess.run`, by generation."""
         self._pumps: dict[int, Pumps] = {}
+        """The pumps that may still have output, by generation."""
         self._modes: list[Any] | None = None
+        """The modes of our terminal that guards restore if we are killed."""
         self._ahead: tuple[ForkserverClient, Terminal | None] | None = None
-        """The template that was told to fork ahead, and the terminal that it was given for that."""
+        """The template that has forked a worker ahead, and the terminal that it did that with."""
 
     def start(self, generation: int, lost: str | None = None) -> None:
-        """Start the worker as this generation; WorkerStarted, LaunchLost or StartFailed follows.
+        """Start the worker as this generation; WorkerStarted, LaunchLost or StartFailed is posted.
 
-        `lost` tells why the last try to start the same generation was lost.
+        `lost` is the reason why the last attempt to start the same generation was lost, if there was one.
         """
-        enter_run_folder()  # for what is started beside it; where there is none, it cannot be started
+        enter_run_folder()  # for our own processes; where there is none, the start fails later on
         if lost is not None:
             self.launcher.lost(lost)
         try:
@@ -178,13 +180,12 @@ class GenerationProcesses:
         if self._modes is not None:
             guard.restore_later("modes", 2, self._modes)
         self.launcher.started(generation)
-        # Side by side no pump waits for another; else the last words of a generation come before the first
-        # of the next.
+        # The last lines of a generation come before the first of the next, unless both run side by side.
         before = () if self._settings.overlap else self.pumps_of(None)
         others = [one.guard.started.guard for one in self._alive.values() if one.guard.started is not None]
-        told = threading.Event()
-        pumps = self._streams.make_pumps(generation, streams, before, guard.restore_later, others, told)
-        process = GenerationProcess(guard, streams.terminal, pumps, told)
+        start_told = threading.Event()
+        pumps = self._streams.make_pumps(generation, streams, before, guard.restore_later, others, start_told)
+        process = GenerationProcess(guard, streams.terminal, pumps, start_told)
         self._alive[generation] = process
         self._pumps = {one: some for one, some in self._pumps.items() if not all(p.wait(0) for p in some)}
         self._pumps[generation] = pumps
@@ -197,9 +198,9 @@ class GenerationProcesses:
         self._threads[generation] = self._spawn("waiter", wait)
 
     def _request(self, generation: int, forkserver: ForkserverClient, streams: Streams) -> GuardClient:
-        """Ask for a guard with the worker. Raises LostError, OSError."""
+        """Ask the forkserver for a guard, which starts the worker. Raises LostError, OSError."""
         terminal = streams.terminal
-        # Our terminal is not shared: a worker in the background would be stopped when it reads.
+        # The worker does not get our terminal: it is in the background there, and stopped when it reads.
         stdin = 0
         if os.isatty(0):
             stdin = os.open(os.devnull, os.O_RDONLY) if terminal is None else os.dup(terminal.theirs)
@@ -217,9 +218,9 @@ class GenerationProcesses:
                 os.close(stdin)
 
     def stop(self, generation: int, patience: float) -> None:
-        """Send the stop signal, unless somebody else signals the whole tree within so many seconds.
+        """Have the stop signal sent, unless somebody else signals the whole tree within `patience` seconds.
 
-        What the next generation needs is made meanwhile.
+        Without overlap, the template forks the next worker ahead meanwhile.
         """
         if (process := self._alive.get(generation)) is not None:
             process.stopped = True
@@ -236,26 +237,26 @@ class GenerationProcesses:
                 self.abandon(generation)
 
     def abandon(self, generation: int) -> None:
-        """Give up a start that is not answered: kill what was asked for it."""
+        """Give up a start: kill the guard, and the forkserver or template, which do not answer."""
         if (process := self._alive.get(generation)) is not None:
             process.guard.abandon()
             self.launcher.abandon()
 
     def forget(self, generation: int) -> None:
-        """The generation's tree is empty, or it was never started."""
+        """Drop a generation whose tree is empty, or that was never started."""
         if (process := self._alive.pop(generation, None)) is not None:
             process.guard.forget()
         self._console.several = len(self._alive) > 1
 
     def prepare_next(self) -> None:
-        """Something has changed: what a generation beside the one at work needs is made meanwhile."""
+        """With overlap, let the template fork the next worker ahead: files have changed."""
         if self._settings.overlap:
             self._prefork()
 
     def check_memory(self, generation: int, at_work: int) -> None:
-        """Post MemoryShort where less is free for the coming generation than the one at work uses."""
+        """Post MemoryShort where the generation `at_work` uses more memory than is free for the next one."""
         if (process := self._alive.get(at_work)) is not None:
-            needed, free = memory.used_by(process.pids()), memory.free()
+            needed, free = memory_used_by(process.pids()), free_memory()
             if free is not None and needed > free:
                 self._post(events.MemoryShort(generation, needed, free))
 
@@ -270,16 +271,16 @@ class GenerationProcesses:
         return tuple(sorted(found, key=lambda one: -one.cpu))
 
     def pumps_of(self, generation: int | None) -> Pumps:
-        """The pumps of that generation, or of the newest one; none where all is shown long since."""
+        """The pumps of that generation, or of the newest one; empty where all of its output was shown."""
         return self._pumps.get(max(self._pumps, default=0) if generation is None else generation, ())
 
     @property
     def pumps(self) -> Pumps:
-        """All that may still have something to show."""
+        """All pumps that may still have output."""
         return tuple(pump for pumps in self._pumps.values() for pump in pumps)
 
     def close(self) -> None:
-        """Let forkservers and guards end; a worker that still runs is left to its guard."""
+        """End the forkservers; a worker that still runs is drained by its guard."""
         for process in self._alive.values():
             process.guard.leave()
         for generation, thread in self._threads.items():
@@ -294,29 +295,29 @@ class GenerationProcesses:
         return next((one.terminal for one in self._newest_first() if one.is_read()), None)
 
     def asked_terminal(self) -> Terminal | None:
-        """The terminal of the newest generation that has asked it something and awaits the answer."""
+        """The terminal of the newest generation that has sent a query to it and awaits the answer."""
         terminals = (one.terminal for one in self._newest_first())
         return next((one for one in terminals if one is not None and one.prompt.awaits_answer), None)
 
     def is_asking(self) -> bool:
-        """Whether a generation that nobody has stopped asks for input."""
+        """Whether a generation that was not stopped waits for an answer of the user."""
         return any(one.is_asking() for one in self._newest_first() if not one.stopped)
 
     def restore_modes_later(self, modes: list[Any]) -> None:
-        """These modes of our terminal are to be put back should we be killed."""
+        """Have the guards set these modes of our terminal if we are killed."""
         self._modes = modes
-        # There are keys where standard error is the terminal, wherever standard output leads.
+        # Standard error is the terminal wherever keys are read; standard output may lead elsewhere.
         for process in self._alive.values():
             process.guard.restore_later("modes", 2, modes)
 
     def follow_size(self) -> None:
-        """Our terminal has changed its size."""
+        """Give the workers' terminals the size of ours."""
         for process in self._alive.values():
             if process.terminal is not None:
                 process.terminal.follow_size()
 
     def suspend(self) -> None:
-        """Stop all workers and ourselves; returns when we go on, and lets them go on."""
+        """Stop all workers and ourselves (Ctrl-Z); once we are continued, continue them and post Resumed."""
         for process in self._alive.values():
             process.guard.pause()
         began = time.monotonic()
@@ -334,7 +335,7 @@ class GenerationProcesses:
         return [process for _, process in sorted(self._alive.items(), reverse=True)]
 
     def _prefork(self) -> None:
-        """Let the template fork ahead what the next generation needs."""
+        """Let the template fork the next worker ahead, with its terminal."""
         template = self.launcher.template
         if template is None:
             return
@@ -346,16 +347,16 @@ class GenerationProcesses:
         self.launcher.prefork(() if terminal is None else (terminal.theirs,))
 
     def _terminal_for(self, forkserver: ForkserverClient) -> Terminal | None:
-        """The terminal of the coming generation, if any: the one that this template was given ahead.
+        """The terminal of the next generation, if any: a new one, or the one that this template has.
 
-        Raises OSError when there are no more.
+        Raises OSError when there are no more pseudo-terminals.
         """
         ahead, self._ahead = self._ahead, None
         if ahead is not None:
             template, terminal = ahead
             if template is forkserver:
                 return terminal
-            # The session that was made for it may still have it.
+            # The session that the template has made with it may still use it.
             if terminal is not None:
                 terminal.close()
         return self._streams.make_terminal()

@@ -1,4 +1,4 @@
-"""What workers are started from: the forkserver, and the template where starts are warm. Main thread."""
+"""Chooses what starts a worker: the forkserver, or the template where starts are warm. Main thread."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Spawn = Callable[[str, Callable[[], None]], threading.Thread]
 
 
 class Launcher:
-    """Chooses what the next worker is started from, and makes its environment."""
+    """Owns the forkserver and the template, and makes the environment of each worker."""
 
     def __init__(
         self,
@@ -36,7 +36,7 @@ class Launcher:
         post: Callable[[events.Event], None],
         spawn: Spawn,
     ) -> None:
-        """`terminals` tell whether workers print to a terminal, and whether they only read from one."""
+        """`terminals`: whether workers print to a pseudo-terminal, and whether they only read from one."""
         self._settings = settings
         self._environment = environment
         self._terminals = terminals
@@ -46,20 +46,20 @@ class Launcher:
         self.folder = run_folder()
         self._forkserver: ForkserverClient | None = None
         self._last: ForkserverClient | None = None
-        """What the newest worker is started from."""
+        """The forkserver or template that the newest worker was started by."""
         self._hook = self._make_hook()
         self._order: BufferedReader | None = None
-        """What the newest worker's interpreter is told, where no template keeps it."""
+        """The hook's order for the newest worker, which has to stay open; a template keeps its own."""
         self._template = self._make_template()
 
     def choose(self) -> tuple[ForkserverClient, events.StartKind | None]:
-        """What the next worker is started from: the template where there is one, else the forkserver.
+        """The template, where there is one, or else the forkserver, to start the next worker by.
 
-        One that has ended is replaced. Raises OSError when there can be none.
+        A forkserver that has ended is replaced. Raises OSError when none can be started.
         """
         kind: events.StartKind | None = None
         if self._template is not None:
-            if (warm := self._template.forkserver()) is not None:
+            if (warm := self._template.usable_forkserver()) is not None:
                 self._last = warm
                 return warm, events.WarmStart()
             if self._settings.warm:
@@ -78,42 +78,42 @@ class Launcher:
         return self._forkserver, kind
 
     def environment(self, generation: int) -> Mapping[str, str]:
-        """The coming worker's. Raises OSError."""
+        """The environment of the next worker. Raises OSError."""
         environment = worker_environment(self._environment, generation, self._settings.python)
         if self._template is not None:
             return self._template.environment(environment, generation)
         if self._hook is None:
             return environment
-        # Of a worker whose words are not known nobody could tell which process it is.
+        # The hook finds the worker among the processes of the command by its command line.
         if words := self._settings.program_of(generation):
             environment, self._order = self._hook.environment(environment, words)
             return environment
         return self._hook.without_order(environment)
 
     def lost(self, why: str) -> None:
-        """The newest worker was not started: a template that it was to come from is not used again."""
-        if self._template is not None and self._last is self._template.current is not None:
+        """The start of the newest worker was lost: where a template was to make it, that is discarded."""
+        if self._template is not None and self._last is self._template.forkserver is not None:
             self._template.discard(why)
 
     def abandon(self) -> None:
-        """Kill what the newest worker was to be started from: it does not answer."""
+        """Kill the forkserver or template that was to start the newest worker: it does not answer."""
         if self._last is not None:
             self._last.kill()
 
     def started(self, generation: int) -> None:
-        """A worker is on its way; with the first one a template may be built from what earlier runs know."""
+        """A worker is being started; at the first one, a template is built from the cache of earlier runs."""
         if self._template is not None and generation == 1 and self._settings.warm:
             self._template.begin_from_cache(self._spawn)
 
     def hold(self) -> None:
-        """A restart needs the machine now: building a template waits."""
+        """Pause the building of a template: a restart needs the machine now."""
         if self._template is not None:
             self._template.hold()
 
     @property
     def template(self) -> ForkserverClient | None:
         """The template that would make the next worker, if there is one."""
-        return None if self._template is None else self._template.current
+        return None if self._template is None else self._template.forkserver
 
     def prefork(self, files: Sequence[int]) -> None:
         """Let the template fork the next worker ahead; `files` is its terminal, if any."""
@@ -121,21 +121,21 @@ class Launcher:
             self._template.prefork(files)
 
     def learn(self) -> None:
-        """The worker is ready, and the machine has time for a template."""
+        """The worker is ready: learn its imports, and build a template where that is worth it."""
         if self._template is not None and self._settings.warm:
             self._template.go_on(self._spawn)
 
     def take_template(self, why: str | None) -> None:
-        """A template was built, or (why) could not be."""
+        """A template was built, or could not be (then `why` says the reason)."""
         if self._template is not None:
             self._template.take(why)
 
     def recording(self) -> Recording | None:
-        """What the newest worker has imported; None where nobody asks it."""
+        """The record of the newest worker's imports; None where imports are not recorded."""
         return None if self._template is None else self._template.recording()
 
     def close(self) -> None:
-        """End the forkserver and the templates. The guards that they have made go on."""
+        """End the forkserver and the templates. The guards that they have forked go on."""
         if self._template is not None:
             self._template.close()
         if self._forkserver is not None:

@@ -17,7 +17,7 @@ from reloader.settings import Settings
 
 
 def run(settings: Settings, environment: Mapping[str, str], launched: Launched) -> int:
-    """Run one worker until the end is asked for; returns the exit status, or dies by the signal.
+    """Run one worker until the user ends the run; returns the exit status, or dies by a signal.
 
     Raises ReloaderError when the command cannot be run.
     """
@@ -38,7 +38,7 @@ def run(settings: Settings, environment: Mapping[str, str], launched: Launched) 
 
 
 def next_event(inbox: SimpleQueue[events.Event], deadline: float | None) -> events.Event:
-    """The next event; DeadlinePassed as soon as the deadline is over, whatever else is waiting."""
+    """The next event; DeadlinePassed once the deadline is over, even if other events are waiting."""
     if deadline is None:
         return inbox.get()
     left = deadline - monotonic()

@@ -1,4 +1,4 @@
-"""What carries out the supervisor's decisions: processes, threads, files and the terminal. Main thread."""
+"""Carries out the supervisor's decisions with processes, threads, files and the terminal. Main thread."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from signal import SIGINT
 from reloader.app.generation_processes import GenerationProcesses
 from reloader.app.threads import spawn as spawn_thread
 from reloader.common.run_folder import run_folder
-from reloader.guard import spawn, system
+from reloader.guard import system
 from reloader.messages import effects, events, notices
 from reloader.processes import guard_client, signals
 from reloader.processes.launch import Launched
@@ -31,20 +31,19 @@ if TYPE_CHECKING:
     from reloader.watching.scanner import Scanner
     from reloader.watching.watcher import Watcher
 
-# Where the system does not give us the children of those that have ended.
 NO_ADOPTION = notices.Caution(
     "the system refuses prctl(PR_SET_CHILD_SUBREAPER): processes of the worker whose parent has ended "
     "are not found, and may be left behind",
     "allow prctl in the profile of the sandbox or container",
 )
-# What Ctrl-C types.
+# The character of Ctrl-C.
 INTERRUPT = b"\x03"
-# So many of the processes that a drain waits for are told, the busiest first.
+# How many of the processes that a drain waits for are named at most, the busiest first.
 SHOWN = 4
 
 
 class Runtime:
-    """Performs effects; what becomes of them is posted as events."""
+    """Performs effects; their results are posted as events."""
 
     def __init__(
         self,
@@ -59,7 +58,7 @@ class Runtime:
         self._spawn = partial(spawn_thread, post)
         self._signals = signals.Signals(post)
         self._patience = 0.0
-        """How long, in seconds, a stop signal waits for the one that a manager sends to every process."""
+        """How long, in seconds, a stop signal waits for one that a process manager sends to every process."""
         self._sinks = make_sinks(post=post)
         self._console = Console(settings, self._sinks[1], environment, partial(post, events.OutputClosed()))
         self._began_ns = time.time_ns() - system.CLOCK_TICK_NS
@@ -74,7 +73,7 @@ class Runtime:
         self._generations = GenerationProcesses(
             settings, environment, post, self._spawn, self._console, self._sinks, launched
         )
-        self._announcer = self._spawn("console", self._console.run)
+        self._console_thread = self._spawn("console", self._console.run)
 
     def __enter__(self) -> Runtime:
         self._signals.install()
@@ -89,7 +88,7 @@ class Runtime:
 
     @property
     def pid_to_kill(self) -> int | None:
-        """Our pid, where no Ctrl-C ends us."""
+        """Our pid, where Ctrl-C does not end us since SIGINT is ignored."""
         return os.getpid() if self._signals.ignores_interrupt else None
 
     def _take_terminal(self) -> None:
@@ -110,7 +109,7 @@ class Runtime:
             self._listening.join(1.0)
         self._console.end()
         if self._watching is not None:
-            # It must not be inside the source of events while the interpreter ends.
+            # The thread must not be in watchfiles' native code while the interpreter ends.
             self._watching.join(1.0)
         self._generations.close()
         self._give_terminal_back()
@@ -119,7 +118,7 @@ class Runtime:
     # --- events -----------------------------------------------------------------------------------
 
     def completed(self, event: events.Event) -> Iterable[events.Event]:
-        """What the supervisor is to hear of the event: with what only this thread may look at."""
+        """The events for the supervisor: this one, completed with what is known here of terminals."""
         match event:
             case events.Typed():
                 return self._typed(event)
@@ -130,7 +129,10 @@ class Runtime:
         return (event,)
 
     def _typed(self, event: events.Typed) -> Iterable[events.Event]:
-        """Let the worker have what was typed, if that is for it, and what its terminal has answered to it."""
+        """Forward what was typed to the worker that reads its terminal; else make key presses of it.
+
+        A terminal's answers go to the worker that has asked.
+        """
         assert self._keyboard is not None
         terminal, data = self._generations.reader(), event.data
         keys = () if terminal is not None else event.keys
@@ -140,7 +142,7 @@ class Runtime:
         if terminal is not None:
             terminal.note_typed(data)
             with suppress(OSError):
-                # The keyboard's own: the pump closes the other one.
+                # A copy for the keyboard: the pump closes the original.
                 fd = os.dup(terminal.ours)
         self._keyboard.forward(fd, data)
         return map(events.KeyPressed, keys)
@@ -187,7 +189,7 @@ class Runtime:
                     self._give_terminal_back()
                     generations.suspend()
                     self._take_terminal()
-                    # Whoever is not in the foreground is not told of a new size.
+                    # The system reports a new size only to the foreground, where we were not.
                     generations.follow_size()
                 case effects.TakeTerminal():
                     self._take_terminal()
@@ -227,17 +229,19 @@ class Runtime:
             # The worker's last lines come before the line that says it has ended.
             ends = isinstance(notice, notices.EndedItself | notices.AddressInUse)
             after = self._generations.pumps_of(getattr(notice, "generation", None)) if ends else ()
-            # On the other stream, where that is another one.
+            # Where standard error has failed, on standard output.
             elsewhere = isinstance(notice, events.OutputFailed) and notice.stream == self._sinks[1].name
             self._console.tell(text, weight, after, in_place, self._sinks[0] if elsewhere else None)
 
     def _adopt(self) -> None:
-        """Become the parent of what loses its own below us; there is nothing of that before a worker runs."""
-        if not spawn.become_subreaper():
+        """Become the parent of descendants that lose theirs; there are none before a worker runs."""
+        from reloader.guard.spawn import become_subreaper
+
+        if not become_subreaper():
             self._tell(NO_ADOPTION)
 
     def _begin_watching(self) -> None:
-        # A third of our own start, which the worker need not wait for: it runs while this is read.
+        # These imports take a third of our start; the worker is started before.
         from reloader.watching.ignored_log import IgnoredLog
         from reloader.watching.scanner import Scanner
         from reloader.watching.watcher import Watcher
@@ -248,16 +252,16 @@ class Runtime:
             self._spawn("reader", self._scanner.contents.run)
         if self._settings.poll is None:
             tree = self._scanner.tree
-            ignored = IgnoredLog(tree, self._post).note if self._settings.verbosity > 0 else _look_away
-            self._watcher = Watcher(tree.may_count, self._post, self._scanner.standing, ignored)
+            log = (IgnoredLog(tree, self._post).note,) if self._settings.verbosity > 0 else ()
+            self._watcher = Watcher(tree.may_count, self._post, self._scanner.standing, *log)
             self._watching = self._spawn("watcher", self._watcher.run)
 
     def _begin_listening(self) -> None:
         from reloader.controlling.server import Server
 
-        settings, place = self._settings, run_folder()
-        run = {"name": settings.name, "pid": os.getpid(), "folder": place, "command": settings.command}
-        self._server = Server(run, place, self._environment, self._post)
+        settings, folder = self._settings, run_folder()
+        run = {"name": settings.name, "pid": os.getpid(), "folder": folder, "command": settings.command}
+        self._server = Server(run, folder, self._environment, self._post)
         self._listening = self._spawn("control", self._server.run)
 
     def _learn(self) -> None:
@@ -281,9 +285,5 @@ class Runtime:
         for pump in pumps:
             pump.wait()
         self._console.end()
-        self._announcer.join()
+        self._console_thread.join()
         self._post(events.OutputFlushed())
-
-
-def _look_away(_anything: object) -> None:
-    """Nobody wants to know."""

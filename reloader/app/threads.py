@@ -1,4 +1,4 @@
-"""Helper threads: none of them dies silently."""
+"""Helper threads, none of which dies silently."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from reloader.messages import events
 
 
 def spawn(post: Callable[[events.Event], None], name: str, work: Callable[[], None]) -> threading.Thread:
-    """Start a thread; an error that it did not foresee becomes an event."""
+    """Start a thread; where `work` raises, SourceFailed is posted."""
 
     def guarded() -> None:
         try:

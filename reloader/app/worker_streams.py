@@ -1,4 +1,4 @@
-"""Where a worker's output goes and its input comes from: pipes or a pseudo-terminal, and pumps."""
+"""The streams of a worker: pipes or a pseudo-terminal, and the pumps that carry its output."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from itertools import chain
 from reloader.guard import system
 from reloader.messages import events
 from reloader.messages.base import Message
-from reloader.processes.addresses import TakenAddress, listened_at
+from reloader.processes.addresses import AddressConflict, listened_at
 from reloader.processes.readiness import Readiness
 from reloader.settings import LogFormat, Settings, Tty
 from reloader.showing.console import Console
@@ -21,9 +21,9 @@ from reloader.terminal.pseudo_terminal import Terminal
 
 Pumps = tuple[Pump, ...]
 Sinks = tuple[Sink, Sink]
-"""Of standard output and standard error; one and the same where they lead to one place."""
+"""Those of standard output and standard error; the same sink twice where both lead to one place."""
 Observer = Callable[[bytes], None]
-"""Sees what a stream carries, on the pump's thread."""
+"""Called with each chunk of a stream, on the pump's thread."""
 
 TERMINAL, STDOUT, STDERR, TYPED = "terminal", "stdout", "stderr", "typed"
 
@@ -36,28 +36,28 @@ class Streams(Message):
 
     @property
     def readings(self) -> dict[str, int]:
-        """The reading ends by stream, in their order."""
+        """The reading ends, by stream."""
         return {stream: reading for stream, (reading, _) in self.pipes.items()}
 
     def for_worker(self, stdin: int) -> list[int]:
-        """The worker's standard input, output and error."""
+        """The descriptors of the worker's standard input, output and error."""
         first = next(iter(self.pipes.values()))
         return [stdin, *(self.pipes.get(stream, first)[1] for stream in (STDOUT, STDERR))]
 
     def close_writing(self) -> None:
-        """Close the ends that the worker has."""
+        """Close the writing ends, once the worker has them."""
         for _, writing in self.pipes.values():
             os.close(writing)
 
     def close(self) -> None:
-        """Close all of it, where no pump was made."""
+        """Close both ends of all streams, where no pump owns them."""
         self.close_writing()
         for reading, _ in self.pipes.values():
             os.close(reading)
 
 
 class WorkerStreams:
-    """Makes the streams of each generation, and the pumps that carry them to the sinks."""
+    """Makes the streams of each generation, and their pumps. Main thread."""
 
     def __init__(
         self, settings: Settings, sinks: Sinks, console: Console, post: Callable[[events.Event], None]
@@ -72,24 +72,21 @@ class WorkerStreams:
         """Whether the worker prints to a pseudo-terminal."""
         is_split = out is not err and console.is_at_terminal and os.isatty(0)
         self.has_typing = not self.has_terminal and tty is Tty.AUTO and is_split
-        """Whether it reads from a pseudo-terminal, though it prints elsewhere; ours shows what is typed."""
+        """Whether it only reads from a pseudo-terminal: its output goes elsewhere, its echo to ours."""
 
     def make_terminal(self) -> Terminal | None:
-        """A pseudo-terminal for one generation, if it is to have one.
-
-        Raises OSError when there are no more.
-        """
+        """A pseudo-terminal for one generation, or None where it gets none. Raises OSError."""
         if self.has_terminal:
             return Terminal(self._sinks[0].fd, self._console.prefix_width)
         return Terminal(0, 0) if self.has_typing else None
 
     def open(self, terminal: Terminal | None) -> Streams:
-        """One generation's streams. Raises OSError when there are no more pipes."""
+        """The streams of one generation. Raises OSError when there are no more pipes."""
         if terminal is not None and self.has_terminal:
             return Streams({TERMINAL: (terminal.ours, terminal.theirs)}, terminal)
         streams = Streams({STDOUT: system.make_pipe()}, terminal)
         try:
-            # One keeps their order where they lead to one place.
+            # Where both lead to one place, a single pipe keeps their order.
             if self._sinks[0] is not self._sinks[1] or self._settings.log_format is LogFormat.JSON:
                 streams.pipes[STDERR] = system.make_pipe()
         except OSError:
@@ -108,24 +105,24 @@ class WorkerStreams:
         others: Sequence[int],
         start_told: threading.Event,
     ) -> Pumps:
-        """A pump for every stream, each behind the one `before` it, where there are such.
+        """A pump for every stream; each waits for the pump of the same stream in `before`, if there are any.
 
-        `restore_later` gets what gives the terminal back as it was: the stream's number, the descriptor
-        that it is for, and the bytes. `others` are the guards of the generations that this one starts
-        beside; AddressTaken is posted where it finds an address of theirs in use. WorkerReady is posted once
+        `restore_later` is called with what restores the terminal: the stream's number, the descriptor, and
+        the bytes to write. `others` are the pids of the guards of older generations that still run:
+        AddressTaken is posted where this one finds an address of theirs in use. WorkerReady is posted after
         `start_told` is set.
         """
         post, pattern = self._post, self._settings.ready
-        taken = None
+        conflict = None
         if others:
-            taken = TakenAddress(
+            conflict = AddressConflict(
                 lambda: listened_at(chain(*map(system.descendants, others))),
                 lambda addresses: post(events.AddressTaken(generation, addresses)),
             )
 
         def ready() -> None:
-            if taken is not None:
-                taken.over = True
+            if conflict is not None:
+                conflict.over = True
             start_told.wait()
             post(events.WorkerReady(generation))
 
@@ -134,12 +131,12 @@ class WorkerStreams:
             observers: list[Observer] = []
             if streams.terminal is not None:
                 observers.append(partial(streams.terminal.prompt.feed, stream))
-            if taken is not None:
-                observers.append(taken.stream())
+            if conflict is not None:
+                observers.append(conflict.stream())
             if pattern:
                 observers.append(Readiness(pattern, ready).feed)
             sink = self._sinks[stream in (STDERR, TYPED)]
-            # What is typed is echoed where the cursor is, behind a prompt that went another way.
+            # The echo has no prefix: it belongs behind a prompt, which came by another stream.
             renderer = self._console.renderer_for(sink, generation, stream, bare=stream == TYPED)
             pumps.append(
                 Pump(

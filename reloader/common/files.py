@@ -5,10 +5,19 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 # Settings, ignore rules, variables: nobody writes as much by hand. In bytes.
 LIMIT = 1 << 20
+
+
+def upwards(folder: str) -> Iterator[str]:
+    """The folder, its parent, and so on up to the root."""
+    above = os.path.dirname(folder)
+    while folder != above:
+        yield folder
+        folder, above = above, os.path.dirname(above)
+    yield folder
 
 
 def open_regular(path: str, *, follow: bool = True) -> int:

@@ -1,1 +1,4 @@
-"""Talking with a run from outside: who listens, who asks, and in which words."""
+"""The socket of a run by which `reloader status` asks it: server, client and protocol.
+
+The server is a thread of the supervisor; the client runs in the process that asks.
+"""

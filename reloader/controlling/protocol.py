@@ -1,37 +1,41 @@
-"""What is said between a run and who asks: one line of JSON each way, which names its version.
+"""The protocol between a run and `reloader status`: one line of JSON each way, with a version.
 
 A request is {"version": 1, "verb": "status"}. The answer is {"version": 1, "name": ..., "status": ...}, or
-{"version": 1, "error": ...}. New keys may come; what a key means does not change within a version.
+{"version": 1, "error": ...}. Keys may be added; the meaning of a key does not change within a version.
 """
 
 from __future__ import annotations
 
+import enum
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from reloader.messages import events, notices
+from reloader.messages.base import Message
 
 VERSION = 1
-# No request is longer, in bytes, and no answer.
+# The greatest length of a request and of an answer, in bytes.
 REQUEST_LIMIT = 4096
 ANSWER_LIMIT = 1 << 22
+# Fields of Status whose keys are other words.
+_KEYS = {"since": "up", "wait": "waits_for"}
 
 
 class RefusedError(Exception):
-    """What came is no request, or no answer, of this version; its text says why."""
+    """A line is not a request, or an answer, of this version; the text says why."""
 
 
 def request(verb: events.Verb) -> bytes:
-    """The line that asks."""
+    """The line of a request."""
     return _line({"verb": verb.value})
 
 
 def understand(line: bytes) -> events.Verb:
-    """What is asked; raises Refused."""
+    """The verb of a request. Raises RefusedError."""
     if len(line) >= REQUEST_LIMIT:
         raise RefusedError("that is too long for a request")
-    found = _understand(line)
+    found = _parse(line)
     try:
         return events.Verb(found.get("verb"))
     except ValueError:
@@ -40,46 +44,48 @@ def understand(line: bytes) -> events.Verb:
 
 
 def refusal(why: str) -> bytes:
-    """The line that says that a request cannot be answered."""
+    """The line of an answer to a request that is refused."""
     return _line({"error": why})
 
 
 def answer(run: Mapping[str, object], status: notices.Status) -> bytes:
-    """The line that answers; `run` says which run it is."""
-    return _line({**run, "status": _of_status(status)})
+    """The line of an answer; `run` has the keys that identify the run."""
+    return _line({**run, "status": _encode(status)})
 
 
 def understand_answer(line: bytes) -> dict[str, Any]:
-    """The answer as it came; raises Refused where it is none, or an error."""
-    found = _understand(line)
+    """The keys of an answer. Raises RefusedError, also where it is a refusal."""
+    found = _parse(line)
     if "error" in found:
         raise RefusedError(str(found["error"]))
     return found
 
 
 def status_of(found: Mapping[str, Any]) -> notices.Status:
-    """The status in an answer; raises Refused where there is none."""
+    """The status in an answer. Raises RefusedError where there is none."""
     try:
-        told = found["status"]
-        last, template = told["last_start"], told["template"]
+        status = found["status"]
+        last, template = status["last_start"], status["template"]
         return notices.Status(
-            *(str(told["state"]), told["generation"]),
+            *(str(status["state"]), status["generation"]),
             tuple(
                 notices.StatusOf(
                     str(one["state"]), one["pid"], one["generation"], one["up"], _start_kind(one)
                 )
-                for one in told["generations"]
+                for one in status["generations"]
             ),
-            told["paused"],
+            status["paused"],
             tuple(
                 notices.Pending(notices.Wait(one["waits_for"]), _changes(one["changes"]), one["seconds"])
-                for one in told["pending"]
+                for one in status["pending"]
             ),
             None
             if last is None
             else notices.LastStart(
-                *(last["generation"], _changes(last["changes"]), last["total"], last["detect"]),
-                *(last["drain"], last["start"], _start_kind(last), last["ago"]),
+                generation=last["generation"],
+                changes=_changes(last["changes"]),
+                start_kind=_start_kind(last),
+                **{name: last[name] for name in ("total", "detect", "drain", "start", "ago")},
             ),
             notices.TemplateIs(str(template["state"]), template["modules"], template["why"]),
         )
@@ -87,48 +93,22 @@ def status_of(found: Mapping[str, Any]) -> notices.Status:
         raise RefusedError(f"an answer that cannot be understood: {error}") from error
 
 
-def _of_status(status: notices.Status) -> dict[str, object]:
-    last, template = status.last_start, status.template
-    return {
-        "state": status.state,
-        "generation": status.generation,
-        "paused": status.paused,
-        "generations": [
-            {
-                "generation": one.generation,
-                "state": one.state,
-                "pid": one.pid,
-                "up": _seconds(one.since),
-                **_of_start_kind(one.start_kind),
-            }
-            for one in status.generations
-        ],
-        "last_start": None
-        if last is None
-        else {
-            "generation": last.generation,
-            "changes": _of_changes(last.changes),
-            "total": _seconds(last.total),
-            "detect": _seconds(last.detect),
-            "drain": _seconds(last.drain),
-            "start": _seconds(last.start),
-            "ago": _seconds(last.ago),
-            **_of_start_kind(last.start_kind),
-        },
-        "template": {"state": template.state, "modules": template.modules, "why": template.why},
-        "pending": [
-            {
-                "waits_for": one.wait.value,
-                "changes": _of_changes(one.changes),
-                "seconds": _seconds(one.seconds),
-            }
-            for one in status.pending
-        ],
-    }
+def _encode(value: Any) -> Any:
+    """A message as JSON has it: by field, with some fields under other keys; times to the millisecond."""
+    if isinstance(value, Message):
+        fields = {_KEYS.get(name, name): getattr(value, name) for name in value.__match_args__}
+        if "start_kind" in fields:
+            fields |= _of_start_kind(fields.pop("start_kind"))
+        return {key: _encode(field) for key, field in fields.items()}
+    if isinstance(value, tuple):
+        return [_encode(one) for one in value]
+    if isinstance(value, enum.Enum):
+        return value.value
+    return round(value, 3) if isinstance(value, float) else value
 
 
 def _of_start_kind(kind: events.StartKind | None) -> dict[str, object]:
-    """Whether it was warm, and if not why; both unknown where there is no telling yet."""
+    """Whether it was warm, and why it was cold; both None while that is not known."""
     match kind:
         case events.WarmStart():
             return {"warm": True, "cold": None}
@@ -137,30 +117,22 @@ def _of_start_kind(kind: events.StartKind | None) -> dict[str, object]:
     return {"warm": None, "cold": None}
 
 
-def _start_kind(told: Mapping[str, Any]) -> events.StartKind | None:
-    if told["warm"]:
+def _start_kind(found: Mapping[str, Any]) -> events.StartKind | None:
+    if found["warm"]:
         return events.WarmStart()
-    return None if told["cold"] is None else events.ColdStart(str(told["cold"]))
+    return None if found["cold"] is None else events.ColdStart(str(found["cold"]))
 
 
-def _of_changes(changes: Iterable[events.Change]) -> list[dict[str, str]]:
-    return [{"path": change.path, "kind": change.kind.value} for change in changes]
-
-
-def _changes(told: Iterable[Mapping[str, Any]]) -> tuple[events.Change, ...]:
-    return tuple(events.Change(str(one["path"]), events.Kind(one["kind"])) for one in told)
-
-
-def _seconds(value: float | None) -> float | None:
-    return None if value is None else round(value, 3)
+def _changes(found: Iterable[Mapping[str, Any]]) -> tuple[events.Change, ...]:
+    return tuple(events.Change(str(one["path"]), events.Kind(one["kind"])) for one in found)
 
 
 def _line(content: Mapping[str, object]) -> bytes:
-    # A name that is not UTF-8 passes as its surrogates, which are escaped.
+    # Names that are not UTF-8 are passed as surrogates, which JSON escapes.
     return json.dumps({"version": VERSION, **content}).encode("ascii") + b"\n"
 
 
-def _understand(line: bytes) -> dict[str, Any]:
+def _parse(line: bytes) -> dict[str, Any]:
     try:
         found = json.loads(line)
     except (ValueError, RecursionError):

@@ -1,7 +1,7 @@
-"""Whom a run answers: a thread that waits for all who ask, and posts what they ask.
+"""The server of a run: a thread that reads requests and posts them as events, and sends the answers.
 
-Rule: the thread alone has to do with them; what they are to be answered is handed to it through a queue.
-Nobody who asks is waited for. Who says nothing costs a descriptor, and is sent away when there are many.
+Rule: only the thread touches the sockets; answers are handed to it through a queue. Clients are served
+without blocking; an idle client costs one descriptor and is dropped when there are too many.
 """
 
 from __future__ import annotations
@@ -16,28 +16,28 @@ from reloader.common.peers import is_ours
 from reloader.controlling import protocol, sockets
 from reloader.messages import events, notices
 
-# So many may be there at once; the one who has been there longest makes room.
+# How many clients there may be at once; for another one, the oldest is dropped.
 MOST = 16
-# When there are no descriptors left, it is tried again after this long, in seconds.
+# How long, in seconds, no client is accepted after there were no descriptors left for one.
 PAUSE = 1.0
 
 _READ, _WRITE = select.POLLIN, select.POLLOUT
 
 
 class _Peer:
-    """One who asks. Their next request is read when the last has been answered."""
+    """One client. Its next request is read once the last one was answered."""
 
     def __init__(self, connected: socket.socket, number: int) -> None:
         self.socket = connected
         self.number = number
-        self.came = b""
+        self.received = b""
         self.to_write = b""
-        self.last_words = False
-        """Whether it is sent away once all is written."""
+        self.is_last = False
+        """Whether it is dropped once all is written."""
 
 
 class Server:
-    """Listens for one run. `run` is the thread; the other methods are called from the main one."""
+    """Listens for one run. `run` is the thread; the main thread calls `reply` and `close`."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class Server:
         environment: Mapping[str, str],
         post: Callable[[events.Event], None],
     ) -> None:
-        """`run` says in each answer which run it is."""
+        """`run` has the keys of each answer that identify the run."""
         self._run = run
         self._project = project
         self._environment = environment
@@ -58,18 +58,18 @@ class Server:
         self._poll = select.poll()
         self._number = 0
 
-    # --- from the main thread ---------------------------------------------------------------------
+    # --- the main thread --------------------------------------------------------------------------
 
     def reply(self, peer: int, status: notices.Status) -> None:
-        """Answer this peer, should it still be there."""
+        """Answer the request of this peer, unless it has gone."""
         self._put((peer, protocol.answer(self._run, status)))
 
     def close(self) -> None:
         """Let the thread end."""
         self._put(None)
 
-    def _put(self, what: tuple[int, bytes] | None) -> None:
-        self._outbox.put(what)
+    def _put(self, answer: tuple[int, bytes] | None) -> None:
+        self._outbox.put(answer)
         with suppress(OSError):  # it has ended, or has been woken often enough
             self._wake.send(b"x")
 
@@ -110,27 +110,27 @@ class Server:
                     self._hear(peer, ready[fd])
 
     def _deliver(self) -> bool:
-        """Write what there is to be answered; False when it is over."""
+        """Write the answers in the queue; False once `close` was called."""
         self._woken.recv(1 << 12)
         with suppress(Empty):
             while True:
-                what = self._outbox.get_nowait()
-                if what is None:
+                answer = self._outbox.get_nowait()
+                if answer is None:
                     return False
-                number, data = what
+                number, data = answer
                 for peer in list(self._peers.values()):
                     if peer.number == number:
                         self._write(peer, data)
         return True
 
     def _accept(self, listener: socket.socket) -> bool:
-        """Let somebody in; False when that is impossible now."""
+        """Accept a client; False where there are no descriptors left."""
         if len(self._peers) >= MOST:
             self._send_away(min(self._peers.values(), key=lambda peer: peer.number))
         try:
             connected, _ = listener.accept()
         except (BlockingIOError, ConnectionError):
-            return True  # gone again
+            return True  # it has gone again
         except OSError:
             return False
         if not is_ours(connected):
@@ -145,34 +145,32 @@ class Server:
     def _hear(self, peer: _Peer, happened: int) -> None:
         if happened & _WRITE:
             self._write(peer, b"")
-        elif happened & _READ:
-            try:
-                data = peer.socket.recv(protocol.REQUEST_LIMIT)
-            except BlockingIOError:
-                return
-            except OSError:
-                data = b""
-            if data:
-                peer.came += data
-                self._understand(peer)
-            else:
-                self._send_away(peer)
+            return
+        try:
+            data = peer.socket.recv(protocol.REQUEST_LIMIT) if happened & _READ else b""
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if data:
+            peer.received += data
+            self._understand(peer)
         else:
             self._send_away(peer)
 
     def _understand(self, peer: _Peer) -> None:
-        """Post the next request, if it is all there."""
-        line, end, rest = peer.came.partition(b"\n")
+        """Post the next request, if it has arrived completely."""
+        line, end, rest = peer.received.partition(b"\n")
+        if not end and len(line) < protocol.REQUEST_LIMIT:
+            return
+        peer.received = rest
         try:
-            if not end and len(line) < protocol.REQUEST_LIMIT:
-                return
-            peer.came = rest
             verb = protocol.understand(line)
         except protocol.RefusedError as refused:
-            peer.last_words = True
+            peer.is_last = True
             self._write(peer, protocol.refusal(str(refused)))
         else:
-            # Until it is answered, only whether they go away matters.
+            # Until it is answered, poll(2) only reports whether the client hangs up.
             self._poll.modify(peer.socket, 0)
             self._post(events.Requested(peer.number, verb))
 
@@ -187,7 +185,7 @@ class Server:
             return
         if peer.to_write:
             self._poll.modify(peer.socket, _WRITE)
-        elif peer.last_words:
+        elif peer.is_last:
             self._send_away(peer)
         else:
             self._poll.modify(peer.socket, _READ)

@@ -1,6 +1,7 @@
-"""Where the sockets of runs lie: in the user's run-time folder, under names that begin with the project's.
+"""The paths of the sockets of runs: in the user's run-time folder, with names that begin with the project's.
 
-Rule: nobody else can reach them. The folder is the user's own and closed to all others, or is not used.
+Rule: no other user can reach them. The folder is only used where it belongs to the user and is closed to all
+others.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import errno
 import os
 import socket
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 
 from reloader.common.fingerprint import fingerprint
@@ -18,10 +19,10 @@ _ENDING = ".sock"
 
 
 def folder(environment: Mapping[str, str]) -> str:
-    """The folder of the sockets, which may not be there."""
+    """The folder of the sockets, which may not exist."""
     given = environment.get("XDG_RUNTIME_DIR", "")
     with suppress(OSError):
-        # With `su` or `sudo` it is somebody else's.
+        # Below `su` or `sudo` it may be another user's.
         if os.path.isabs(given) and os.stat(given).st_uid == os.geteuid():
             return os.path.join(given, "reloader")
     return os.path.join(environment.get("TMPDIR") or "/tmp", f"reloader-{os.geteuid()}")
@@ -39,19 +40,19 @@ def check(path: str) -> None:
 
 
 def listen(project: str, environment: Mapping[str, str]) -> tuple[socket.socket, str]:
-    """A socket that listens for who asks about this project, and its path. Raises OSError.
+    """A listening socket for a run of this project, and its path. Raises OSError.
 
-    What killed runs have left is removed, that of other projects too, for which nobody may ever ask again.
+    Sockets that killed runs have left are removed, those of other projects too.
     """
-    place = folder(environment)
+    parent = folder(environment)
     with suppress(FileExistsError):
-        os.mkdir(place, 0o700)
-    check(place)
-    for path in _all(place):
+        os.mkdir(parent, 0o700)
+    check(parent)
+    for path in _all(parent):
         if is_dead(path):
             remove(path)
-    # It gets its name when it listens: one that does not is taken for what a killed run has left.
-    path = os.path.join(place, f"{_key(project)}-{os.urandom(8).hex()}")
+    # It gets its final name once it listens: one that does not listen would be removed as a killed run's.
+    path = os.path.join(parent, f"{_key(project)}-{os.urandom(8).hex()}")
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         listener.bind(path)
@@ -70,32 +71,21 @@ def listen(project: str, environment: Mapping[str, str]) -> tuple[socket.socket,
 
 def found(project: str, environment: Mapping[str, str]) -> list[str]:
     """The sockets of this project, dead ones among them. Raises OSError where they cannot be looked for."""
-    place = folder(environment)
+    parent = folder(environment)
     try:
-        check(place)
-        beginning = os.path.join(place, _key(project))
-        return [path for path in _all(place) if path.startswith(beginning)]
+        check(parent)
+        beginning = os.path.join(parent, _key(project))
+        return [path for path in _all(parent) if path.startswith(beginning)]
     except FileNotFoundError:
         return []
 
 
-def _all(place: str) -> list[str]:
-    return [os.path.join(place, name) for name in sorted(os.listdir(place)) if name.endswith(_ENDING)]
-
-
-def upwards(start: str) -> Iterator[str]:
-    """The folder and those above it."""
-    place = os.path.realpath(start)
-    while True:
-        yield place
-        above = os.path.dirname(place)
-        if above == place:
-            return
-        place = above
+def _all(parent: str) -> list[str]:
+    return [os.path.join(parent, name) for name in sorted(os.listdir(parent)) if name.endswith(_ENDING)]
 
 
 def is_dead(path: str) -> bool:
-    """Whether nobody listens there any more."""
+    """Whether no process listens there any more."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
         asking.setblocking(False)
         try:
@@ -108,7 +98,7 @@ def is_dead(path: str) -> bool:
 
 
 def remove(path: str) -> None:
-    """Remove a socket that may be gone already."""
+    """Remove a socket, unless it is gone already."""
     with suppress(OSError):
         os.unlink(path)
 

@@ -1,18 +1,18 @@
-"""What the guard shows, and sets right, once there is no supervisor to do it."""
+"""What the guard does at the terminal once the supervisor has died: restore it, and show output."""
 
 from __future__ import annotations
 
 import os
 import select
 
-# What can be written to a pipe at once (PIPE_BUF of Linux).
+# How many bytes a pipe takes at once when it is writable (PIPE_BUF of Linux).
 PIECE = 4096
-# A reader has this long, in seconds, to make room for a line of ours.
+# How long, in seconds, a line of ours waits for a reader to make room.
 PATIENCE = 0.2
 
 
 def restore(fd: int, modes: object) -> None:
-    """Put the terminal's modes back, or write what does so."""
+    """Restore the terminal: modes of tcgetattr are set, bytes are written."""
     if isinstance(modes, bytes):
         if is_writable(fd, PATIENCE):
             write(fd, modes)
@@ -26,20 +26,20 @@ def restore(fd: int, modes: object) -> None:
 
 
 def tell(text: str) -> None:
-    """A line of ours; dropped where nobody reads, for the workers are to be ended all the same."""
+    """Show a line of ours, or drop it where nobody reads: the worker has to be ended all the same."""
     if is_writable(2, PATIENCE):
         write(2, f"reloader | {text}\n".encode("utf-8", "surrogateescape"))
 
 
 def is_writable(fd: int, seconds: float = 0.0) -> bool:
-    """Whether a PIECE can be written without waiting, at the latest after so long."""
+    """Whether a PIECE can be written without blocking, now or within so many seconds."""
     poll = select.poll()
     poll.register(fd, select.POLLOUT)
     return bool(poll.poll(seconds * 1000))
 
 
 def write(fd: int, data: bytes) -> None:
-    """Write, if anybody is there to read."""
+    """Write all of it, unless nobody reads any more."""
     try:
         while data:
             data = data[os.write(fd, data) :]
@@ -48,16 +48,16 @@ def write(fd: int, data: bytes) -> None:
 
 
 class OrphanOutput:
-    """What the worker prints, read from these pipes and shown as it is, once there is no supervisor."""
+    """Reads the worker's output from these pipes and shows it as it is, once the supervisor has died."""
 
     def __init__(self, pipes: list[int]) -> None:
         # One to three: standard output, standard error, and the echo of what is typed.
         self.targets = dict(zip(pipes, (1, 2, 2)))  # noqa: B905 - Python 3.8 knows no strictness
 
     def register(self, poll: select.poll) -> None:
-        """Let `poll` tell when there is something to show, and room for it."""
+        """Let `poll` report when there is something to show and room for it."""
         for fd, target in self.targets.items():
-            # What nobody reads stays where it is: a write must not keep the guard from its deadlines.
+            # Without room it stays in the pipe: a blocking write would keep the guard from its deadlines.
             if is_writable(target):
                 poll.register(fd, select.POLLIN)
             else:
@@ -69,14 +69,14 @@ class OrphanOutput:
             try:
                 data = os.read(fd, PIECE)
             except OSError:
-                data = b""  # a terminal that nobody has open any more
+                data = b""  # a terminal that no process has open any more
             write(self.targets[fd], data)
             if not data:
                 del self.targets[fd]
                 os.close(fd)
 
     def show_rest(self) -> None:
-        """Pass on what is there, as far as somebody reads it."""
+        """Pass on what is there already, as far as it can be written without blocking."""
         while self.targets:
             poll = select.poll()
             self.register(poll)

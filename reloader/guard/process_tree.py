@@ -1,8 +1,8 @@
-"""What is left of a worker's tree: all that descends from us and is not in our own session.
+"""The live processes of a worker's tree: all our descendants that are not in our own session.
 
-The whole tree hangs below the guard, which runs this: a process that makes its own group or session
-still has a parent, and one whose parent ends becomes the guard's child (spawn.become_subreaper). Where
-the guard was killed it all hangs below the supervisor, which then runs the same.
+This runs in the guard, below which the whole tree hangs: a process that makes its own group or session still
+has a parent, and one whose parent ends becomes the guard's child (spawn.become_subreaper). Where the guard
+was killed, the tree hangs below the supervisor, which then runs this.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ import signal
 import time
 from collections.abc import Container, Set
 
-from reloader.guard.system import Handle, children_of
+from reloader.guard.system import Handle, children_of, stat_of
 
-# Leftovers that were sent SIGTERM get this long, in seconds, before SIGKILL.
+# Seconds between SIGTERM and SIGKILL for leftovers.
 MOMENT = 2.0
-# Until nothing is left, the tree is looked at again this often, in seconds.
+# Seconds between two looks at a tree that is ending.
 PAUSE = 0.02
 
 
@@ -31,15 +31,15 @@ class Leftover:
 
 
 class ProcessTree:
-    """The tree as it is found now, without the leader. `close` gives the handles back.
+    """The tree as it is found now, without the `leader`. `close` gives the handles back.
 
-    What is `spared`, and what hangs below it, is somebody else's.
+    The pids in `spared` and their descendants do not belong to the tree.
     """
 
     def __init__(self, leader: int, spared: Container[int] = ()) -> None:
         self.live: list[Leftover] = []
         self.groups: set[int] = set()
-        """Their process groups, those of zombies included."""
+        """The process groups of its members, zombies included."""
         self._leader = leader
         self._spared = spared
         self._session = os.getsid(0)
@@ -61,22 +61,22 @@ class ProcessTree:
                     handle = Handle(pid)
                 except OSError:
                     continue  # it has ended
-                found = _status_of(pid)
-                # The handle was opened by pid: only now is it sure that it is this process.
+                found = stat_of(pid)
+                # The handle was opened by pid, which may be another process's by now.
                 if (
-                    found is None
-                    or found[2] not in (parent, me)
-                    or found[4] == self._session
-                    # Nor has its parent ended meanwhile, and left its pid to another one with children.
-                    or (found[2] != me and above is not None and not above.is_alive())
+                    not found
+                    or int(found[2]) not in (parent, me)
+                    or int(found[4]) == self._session
+                    # The parent may have ended too, and its pid be that of another process with children.
+                    or (int(found[2]) != me and above is not None and not above.is_alive())
                 ):
                     handle.close()
                     continue
-                is_zombie = found[1] in "ZX"
+                name, state = found[:2]
+                is_zombie = state in "ZX"
                 todo.append((pid, None if is_zombie else handle))
-                name, state, _, group, _ = found
                 if pid != self._leader:
-                    self.groups.add(group)
+                    self.groups.add(int(found[3]))
                 if is_zombie:
                     handle.close()
                 elif pid == self._leader:
@@ -114,26 +114,15 @@ class ProcessTree:
             leftover.handle.close()
 
 
-def _status_of(pid: int) -> tuple[str, str, int, int, int] | None:
-    """Name, state, parent, group and session of a process, by proc(5); None when it is gone."""
-    try:
-        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="surrogateescape") as file:
-            before, _, after = file.read().rpartition(")")
-    except OSError:
-        return None
-    fields = after.split()
-    return before.partition("(")[2], fields[0], int(fields[1]), int(fields[2]), int(fields[3])
-
-
 def end_gently(
-    met: Set[int] = frozenset(), spared: Container[int] = (), waited_for: Container[int] = ()
+    signalled: Set[int] = frozenset(), spared: Container[int] = (), waited_for: Container[int] = ()
 ) -> list[tuple[int, str]]:
-    """SIGTERM to all that is left and not yet `met`, and SIGCONT for those that are stopped.
+    """SIGTERM to every process that has not been `signalled` yet, and SIGCONT in case it is stopped.
 
-    Those that are `waited_for` get none, but what hangs below them does. Returns their pids and names.
+    Those in `waited_for` get none, but their descendants do. Returns the pids and names of those that got it.
     """
     tree = ProcessTree(0, spared)
-    new = [one for one in tree.live if one.pid not in met and one.pid not in waited_for]
+    new = [one for one in tree.live if one.pid not in signalled and one.pid not in waited_for]
     for leftover in new:
         leftover.handle.send(signal.SIGTERM)
         leftover.handle.send(signal.SIGCONT)
@@ -142,7 +131,7 @@ def end_gently(
 
 
 def children(spared: Container[int] = ()) -> list[tuple[int, str]]:
-    """Pid and name of what has become our child, or was one from the start, and has not ended."""
+    """Pid and name of each of our live children, those among them whose parent has ended."""
     tree = ProcessTree(0, spared)
     tree.close()
     ours = set(children_of(os.getpid()) or [one.pid for one in tree.live])
@@ -150,10 +139,9 @@ def children(spared: Container[int] = ()) -> list[tuple[int, str]]:
 
 
 def kill_all(leader: int, spared: Container[int] = ()) -> list[tuple[int, str]]:
-    """SIGKILL to everything but the leader and what is spared.
+    """SIGKILL to the whole tree but the leader, after SIGSTOP, so that nothing forks meanwhile.
 
-    Stops all of it first, so that nothing forks meanwhile. Returns pids and names of those that the system
-    does not let us kill: another user's.
+    Returns pids and names of those that the system does not let us kill: another user's.
     """
     stopped: dict[int, Leftover] = {}
     groups: set[int] = set()
@@ -169,8 +157,8 @@ def kill_all(leader: int, spared: Container[int] = ()) -> list[tuple[int, str]]:
         for leftover in new:
             leftover.handle.send(signal.SIGSTOP)
             stopped[leftover.pid] = leftover
-    # A process that forks faster than we look is not met, but its group is, by the zombies that it leaves.
-    # Those that are stopped are in their groups still, whose numbers can be nobody else's.
+    # A process that forks faster than we look is never found alive, but the zombies that it leaves tell its
+    # group. The stopped processes are still in their groups, so that no other group can have these numbers.
     for group in groups - {os.getpgid(0), leader}:
         try:
             os.killpg(group, signal.SIGKILL)
@@ -185,7 +173,7 @@ def kill_all(leader: int, spared: Container[int] = ()) -> list[tuple[int, str]]:
 
 
 def stop_all() -> list[Handle]:
-    """SIGSTOP to everything that is not stopped already; returns the handles, which the caller closes."""
+    """SIGSTOP to all that is not stopped already; returns handles of those, which the caller closes."""
     stopped: dict[int, Handle] = {}
     while True:
         new = False
@@ -201,9 +189,9 @@ def stop_all() -> list[Handle]:
 
 
 def end_all(spared: Container[int] = ()) -> None:
-    """End whatever is left and not spared, by force after a moment; blocks for as long as that takes."""
+    """End the whole tree, from MOMENT on by SIGKILL; blocks until nothing is left."""
     deadline = time.monotonic() + MOMENT
-    met: set[int] = set()
+    signalled: set[int] = set()
     while True:
         tree = ProcessTree(0, spared)
         tree.close()
@@ -212,5 +200,5 @@ def end_all(spared: Container[int] = ()) -> None:
         if time.monotonic() >= deadline:
             kill_all(0, spared)
         else:
-            met |= {pid for pid, _ in end_gently(met, spared)}
+            signalled |= {pid for pid, _ in end_gently(signalled, spared)}
         time.sleep(PAUSE)

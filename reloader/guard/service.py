@@ -1,14 +1,14 @@
-"""The guard's service: the parent of one worker, which ends its tree, and drains it when left alone.
+"""The guard's service: the parent of one worker, which ends its tree, and drains it when the supervisor dies.
 
-It imports little and costs little: it wakes up for nothing but a request, the end of a child and the end
-of the supervisor. It has one thread, so that what a child does between fork and exec is safe. All that the
-worker leaves behind becomes its child, so that it alone knows for certain when nothing is left: when it has
-no children any more. For Python 3.8 and newer: it may be the copy of a process of the worker's interpreter.
+It costs little: it wakes up only for a request, the end of a child and the end of the supervisor. It has one
+thread, so that a forked child may do anything before exec. Every process that the worker leaves behind
+becomes its child, so that it alone knows when nothing is left: when it has no children any more. For Python
+3.8 and newer, with few imports: it may be a copy of a process of the worker's interpreter.
 """
 
 from __future__ import annotations
 
-# What lies under socket and signal: these bring enumerations and much else, a megabyte in all.
+# The modules below socket and signal, which import enum and much else: a megabyte in all.
 import _signal as signal  # type: ignore[import-not-found]
 import _socket
 import os
@@ -16,7 +16,7 @@ import select
 import sys
 import time
 
-from reloader.guard import spawn, wire
+from reloader.guard import child_status, wire
 from reloader.guard.orphan_output import OrphanOutput, restore, tell
 
 # typing is for type checkers alone, and would be half a megabyte.
@@ -28,62 +28,73 @@ if TYPE_CHECKING:
     from reloader.guard.draining import Drain
     from reloader.guard.system import Handle
 
-# When nothing has followed from the stop signal for so long, in seconds, the user is told.
+# Seconds after the stop signal at which the user is told that no process has reacted to it.
 UNMOVED_AFTER = 1.0
-# What we may not kill is tried again this often, in seconds.
+# Seconds between two attempts to kill processes that the system did not let us kill.
 REFUSED_AGAIN = 1.0
-# A signal to the whole tree reached us within so long, in seconds: the worker has got it just now.
+# Seconds for which a signal that reached us counts as one that the whole tree has just got.
 LATELY = 3.0
 
 
 class Guard:
-    """Serves one supervisor until the other end of `control` is closed, and its worker until the end."""
+    """Serves one supervisor until that closes its end of the socket, and its worker until the end.
 
-    def __init__(self, control: _socket.socket, path: list[str]) -> None:
-        """Modules that are seldom needed are found on the path, or are there already (it is empty)."""
-        self.control = control
-        self.path = path
+    All times are those of time.monotonic(), in seconds.
+    """
+
+    def __init__(self, files: list[int], path: list[str]) -> None:
+        """`files` are those of "start" (wire.py); the supervisor's standard output and error become ours.
+
+        `path` is where modules are found that are seldom needed; empty where they are imported already.
+        """
+        sys.path[:] = path or sys.path
+        for target, fd in enumerate(files[wire.OURS : wire.WORKERS], 1):
+            os.dup2(fd, target)
+            os.close(fd)
+        self.control = _socket.socket(fileno=files[wire.CONTROL])
+        self.output = OrphanOutput(files[wire.PIPES :])
         self.alone = False
-        self.modes: dict = {}  # type: ignore[type-arg]  # of our terminal, by name and behind its descriptor
+        """Whether the supervisor has gone."""
+        self.modes: dict = {}  # type: ignore[type-arg]
+        """What "restore" requests have named (wire.py): descriptor and data, by name."""
         self.pid = 0
         """The worker's first process."""
-        self.stop_signal = 0
-        self.stop_timeout: float | None = None
-        self.name = ""
-        self.output = OrphanOutput([])
-        """What the worker prints once there is no supervisor."""
-        self.stopped_at: float | None = None
+        self.order: dict = {}  # type: ignore[type-arg]
+        """The order that the worker was started by (processes/order.py)."""
         self.status: int | None = None
         """The wait status of the first process, once it has ended."""
+        self.over = False
+        """Whether nothing of the tree is left."""
         self.due: float | None = None
-        """When the tree is to be looked at again, once it is ending."""
-        self.kill_at: float | None = None  # whatever is left then
-        self.met: set[int] = set()  # the leftovers that were sent SIGTERM
-        self.order: dict = {}  # type: ignore[type-arg]
-        """What the supervisor has told of the worker."""
+        """When `look_after` is to be called next, while the tree is ending."""
+        self.stopped_at: float | None = None
+        """When the stop signal was asked for."""
+        self.kill_at: float | None = None
+        """When the whole tree is killed."""
+        self.terminated: set[int] = set()
+        """The pids of leftovers that were sent SIGTERM."""
         self.drain: Drain | None = None
-        """The drain that goes on or was the last."""
+        """The newest drain."""
         self.is_worker = False
         """Whether the signal went to the program that the command names."""
         self.bystanders: set[int] = set()
-        """The pids of what stands in front of the worker, or reads its output."""
-        self.heard_at: float | None = None
-        """When we were last signalled ourselves, as only who signals all processes does it."""
-        self.unsent: int | None = None
+        """The pids of the programs in front of the worker and of those that read its output."""
+        self.signalled_at: float | None = None
+        """When we were last sent SIGINT or SIGTERM, which happens only where the whole tree is signalled."""
+        self.pending_signal: int | None = None
         """The stop signal, while somebody else may be about to send one to the whole tree."""
         self.send_at = 0.0
-        self.all_have_heard = False
+        """When `pending_signal` is sent if nobody else has sent one."""
+        self.all_signalled = False
         """Whether somebody else has sent a signal to the whole tree."""
-        self.is_told = False
-        """Whether the supervisor was told that nothing has followed from the stop signal."""
-        self.rest_at: float | None = None
-        """When the first process or all that might be the worker had ended."""
+        self.unmoved_checked = False
+        """Whether UNMOVED_AFTER was reached."""
+        self.ended_at: float | None = None
+        """When the first process, or every process that may be the worker, was found ended."""
         self.was_passed_on = False
-        """Whether what an unknown first process has left behind was sent the stop signal."""
+        """Whether the children that an unknown first process has left were sent the stop signal."""
         self.paused: list[Handle] = []
         """Handles of the processes that `pause` has stopped."""
-        self.over = False
-        """Nothing of the tree is left."""
         self.woken, wake = os.pipe()
         os.set_blocking(self.woken, False)
         os.set_blocking(wake, False)
@@ -91,19 +102,16 @@ class Guard:
         for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda _number, _frame: None)
 
-    def take(self, pid: int, order: dict, pipes: list[int]) -> None:  # type: ignore[type-arg]
-        """Look after this worker, which was started as ordered."""
-        self.pid = pid
-        self.stop_signal, self.stop_timeout = order["stop_signal"], order["stop_timeout"]
-        self.name, self.order = order["name"], order
-        self.output = OrphanOutput(pipes)
-        handle = spawn.open_pidfd(pid)
+    def take(self, pid: int, order: dict) -> None:  # type: ignore[type-arg]
+        """Guard this worker, which was started by the order."""
+        self.pid, self.order = pid, order
+        handle = child_status.open_pidfd(pid)
         self.answer("started", [handle] if handle >= 0 else [], pid=pid)
         if handle >= 0:
             os.close(handle)
 
     def serve(self) -> None:
-        """Answer requests and look after the ending tree, until there is nobody left to do it for."""
+        """Answer requests and end the tree, until both the supervisor and the tree are gone."""
         self.reap()
         while not (self.alone and self.over):
             ready = self.wait(None if self.due is None else max(0.0, self.due - time.monotonic()))
@@ -118,9 +126,9 @@ class Guard:
         self.output.show_rest()
 
     def wait(self, seconds: float | None) -> set[int]:
-        """Wait for a request or the end of a child; which descriptors are ready.
+        """Wait for a request or the end of a process; returns the descriptors that are ready.
 
-        Without a supervisor, what the worker prints is shown meanwhile.
+        Without a supervisor, it shows the worker's output meanwhile.
         """
         poll = select.poll()
         poll.register(self.woken, select.POLLIN)
@@ -131,7 +139,7 @@ class Guard:
         if self.drain is not None and self.kill_at is None:
             for fd in self.drain.fds:
                 poll.register(fd, select.POLLIN)
-        # poll(2) takes at most some weeks.
+        # poll(2) accepts at most some weeks.
         ready = {fd for fd, _ in poll.poll(None if seconds is None else min(seconds, 3600.0) * 1000)}
         if self.alone:
             self.output.show(ready)
@@ -140,7 +148,7 @@ class Guard:
     # --- requests ---------------------------------------------------------------------------------
 
     def answer_request(self) -> None:
-        """Do what the supervisor wants next, or find that it is gone."""
+        """Read and carry out the supervisor's next request, or notice that it is gone."""
         received = wire.receive(self.control)
         if received is None:
             self.alone = True
@@ -161,94 +169,91 @@ class Guard:
             os._exit(0)
 
     def answer(self, kind: str, files: Sequence[int] = (), **fields: Any) -> None:
-        """Send an answer; the supervisor may have gone, which is noticed elsewhere."""
+        """Send an answer to the supervisor."""
         try:
             wire.send(self.control, kind, files, **fields)
         except OSError:
-            pass
+            pass  # it has gone, which `answer_request` notices
 
     def stop(self, number: int, patience: float = 0.0) -> None:
-        """Send the stop signal to those whom it is for.
+        """Send the stop signal to the worker.
 
-        With `patience` somebody else is about to send one to every process, or has: that is awaited for so
-        many seconds, since a second signal would end the worker's tasks.
+        With `patience` somebody else may send a signal to the whole tree, which is awaited for that many
+        seconds: a second signal would end the worker's tasks.
         """
         self.stopped_at = time.monotonic()
         self.due = self.stopped_at
         if patience:
-            self.unsent, self.send_at = number, self.stopped_at + patience
+            self.pending_signal, self.send_at = number, self.stopped_at + patience
         elif self.status is None:
             self.begin_drain([self.pid], number)
 
     def await_others(self, now: float) -> None:
-        """Drain once all have heard a signal that we have heard, or send it where none comes."""
-        self.all_have_heard = self.heard_at is not None and now < self.heard_at + LATELY
-        if (self.all_have_heard or now >= self.send_at) and self.unsent is not None:
-            number, self.unsent = self.unsent, None
+        """Drain without a signal once the whole tree has got one; send ours where none comes in time."""
+        self.all_signalled = self.signalled_at is not None and now < self.signalled_at + LATELY
+        if (self.all_signalled or now >= self.send_at) and self.pending_signal is not None:
+            number, self.pending_signal = self.pending_signal, None
             self.begin_drain([self.pid], number)
 
-    def begin_drain(self, firsts: list[int], number: int) -> None:
-        """Signal what is the worker among these and what descends from them, unless all have heard."""
-        sys.path[:] = self.path or sys.path
+    def begin_drain(self, roots: list[int], number: int) -> None:
+        """Signal the worker, which is among these pids and their descendants, unless all have the signal."""
         from reloader.guard import draining, stop_targets
 
         if self.drain is not None:
             self.drain.close()
-        self.drain = draining.begin(self.order, firsts, None if self.all_have_heard else number)
-        aim = self.drain.aim
+        self.drain = draining.Drain(self.order, roots, None if self.all_signalled else number)
+        selection = self.drain.selection
         self.bystanders |= self.drain.bystanders
-        self.is_worker = self.is_worker or aim.is_sure
-        self.rest_at = None
-        if aim.is_doubtful:
-            self.answer("doubtful", processes=stop_targets.told(aim.targets + aim.others))
+        self.is_worker = self.is_worker or selection.is_sure
+        self.ended_at = None
+        if selection.is_doubtful:
+            candidates = selection.targets + selection.others
+            self.answer("doubtful", processes=stop_targets.pids_and_titles(candidates))
         if self.drain.refused:
-            self.answer("refused", processes=stop_targets.told(self.drain.refused))
+            self.answer("refused", processes=stop_targets.pids_and_titles(self.drain.refused))
 
     def is_draining(self, now: float) -> bool:
-        """Whether anybody who may be the worker is still at work."""
+        """Whether a process that may be the worker still runs, and is to be waited for."""
         if self.drain is None or self.drain.is_over():
             return False
         return not self.is_late(now) or self.status is None
 
     def is_late(self, now: float) -> bool:
         """Whether the stop timeout has passed."""
-        return self.stop_timeout is not None and now >= (self.stopped_at or now) + self.stop_timeout
+        timeout = self.order["stop_timeout"]
+        return timeout is not None and now >= (self.stopped_at or now) + timeout
 
     def send(self, number: int) -> bool:
-        """Signal the first process, unless it has ended: we have not collected it, so the pid is its own.
-
-        False where the system does not let us: it is another user's.
-        """
+        """Signal the first process, unless it has ended; False where it is another user's."""
         if self.status is None:
             try:
-                os.kill(self.pid, number)
+                os.kill(self.pid, number)  # its pid is still its own, since we have not collected it
             except OSError:
                 return False
         return True
 
     def pause(self) -> None:
-        """Stop the whole tree."""
-        sys.path[:] = self.path or sys.path
+        """SIGSTOP to the whole tree."""
         from reloader.guard import process_tree
 
         self.resume()
         self.paused = process_tree.stop_all()
 
     def resume(self) -> None:
-        """Let what was paused go on."""
+        """SIGCONT to all that `pause` has stopped."""
         while self.paused:
             handle = self.paused.pop()
             handle.send(signal.SIGCONT)
             handle.close()
 
-    # --- ends -------------------------------------------------------------------------------------
+    # --- the end of the tree ----------------------------------------------------------------------
 
     def reap(self) -> None:
-        """Collect every child that has ended: the worker, and whoever lost the parent that it had."""
+        """Note the signals that have reached us, and collect every child that has ended."""
         try:
             while numbers := os.read(self.woken, 1024):
                 if signal.SIGINT in numbers or signal.SIGTERM in numbers:
-                    self.heard_at = time.monotonic()
+                    self.signalled_at = time.monotonic()
         except BlockingIOError:
             pass
         while True:
@@ -263,27 +268,26 @@ class Guard:
                 self.due = 0.0
 
     def look_after(self, now: float) -> None:
-        """Bring the end of the tree a step further."""
-        if self.status is not None and spawn.is_childless():
+        """Do the next step that ends the tree, and set when the one after it is due."""
+        if self.status is not None and child_status.is_childless():
             self.over, self.due = True, None
-            code, number = spawn.exit_of(self.status)
+            code, number = child_status.exit_of(self.status)
             self.answer("ended", code=code, signal=number)
             return
-        sys.path[:] = self.path or sys.path
         from reloader.guard import process_tree
 
         self.due = now + process_tree.PAUSE
-        if self.unsent is not None:
+        if self.pending_signal is not None:
             self.await_others(now)
         if self.kill_at is not None:
             if now >= self.kill_at:
                 if process_tree.kill_all(self.pid if self.status is None else 0):
                     self.due = now + REFUSED_AGAIN
             else:
-                self.met |= {pid for pid, _ in process_tree.end_gently(self.met)}
+                self.terminated |= {pid for pid, _ in process_tree.end_gently(self.terminated)}
         elif self.is_draining(now):
             if self.alone and self.status is None and self.is_late(now):
-                tell(f"{self.name} did not end in time; killing it")
+                tell(f"{self.order['name']} did not end in time; killing it")
                 self.kill(now)
             else:
                 self.wait_for_drain(now)
@@ -291,80 +295,82 @@ class Guard:
             self.tidy(now)
 
     def wait_for_drain(self, now: float) -> None:
-        """Say once that the stop signal has moved nobody; be back when the drain's time is over."""
+        """Report once that the stop signal had no effect; be back when the drain's time is over."""
         assert self.drain is not None
         stopped_at = self.stopped_at or now
         moments = [self.due or now] if self.drain.has_to_be_polled else []
-        if not self.is_told and now < stopped_at + UNMOVED_AFTER:
+        if not self.unmoved_checked and now < stopped_at + UNMOVED_AFTER:
             moments.append(stopped_at + UNMOVED_AFTER)
-        elif not self.is_told:
-            self.is_told = True
+        elif not self.unmoved_checked:
+            self.unmoved_checked = True
             silent = [] if self.order["known"] or self.was_passed_on else self.drain.silent
             if silent:
                 from reloader.guard import stop_targets
 
-                self.answer("unmoved", processes=stop_targets.told(silent))
-        if self.stop_timeout is not None and (self.alone or self.status is not None):
-            moments.append(stopped_at + self.stop_timeout)
+                self.answer("unmoved", processes=stop_targets.pids_and_titles(silent))
+        timeout = self.order["stop_timeout"]
+        if timeout is not None and (self.alone or self.status is not None):
+            moments.append(stopped_at + timeout)
         self.due = min(moments) if moments else None
 
     def tidy(self, now: float) -> None:
-        """The first process, or all that may be the worker, has ended: end what is left of the tree."""
+        """End what is left of the tree after the first process, or all that may be the worker, has ended."""
         from reloader.guard import process_tree
 
-        if self.status is None and self.drain is not None and self.drain.aims_at(self.pid):
+        if self.status is None and self.drain is not None and self.drain.has_target(self.pid):
             self.due = now  # it ended just now, and is not collected yet
             return
-        if self.rest_at is None:
-            self.rest_at = now
+        if self.ended_at is None:
+            self.ended_at = now
             if self.drain is not None:
                 self.drain.finish()
-        is_early = now < self.rest_at + process_tree.MOMENT
+        is_early = now < self.ended_at + process_tree.MOMENT
         if self.may_have_left_worker() and not self.was_passed_on:
-            # It has as much time as who left it would have had.
+            # The children that it left may be the worker, and then have the whole stop timeout to drain.
             left = [one for one in process_tree.children() if one[0] not in self.bystanders]
             unheard = self.drain is not None and (self.has_died or not self.drain.is_handled)
             if left and (unheard or self.drain is None or not is_early):
                 self.was_passed_on = True
                 self.stopped_at = self.stopped_at or now
                 self.answer("left", processes=left)
-                # Who dies by the stop signal has not passed it on; from others it would come a second time.
-                self.begin_drain([pid for pid, _ in left], self.stop_signal if unheard else signal.SIGTERM)
+                # A program that the stop signal kills has not passed it on. Another may have, and its
+                # children must not get the same signal twice.
+                number = self.order["stop_signal"] if unheard else signal.SIGTERM
+                self.begin_drain([pid for pid, _ in left], number)
             if left:
                 return
-        # A filter has yet to show what the worker printed last, and a front to see that it has ended.
+        # A filter has yet to show the worker's last output, and a front to notice that the worker has ended.
         bystanders = self.bystanders if is_early else set()
-        found = process_tree.end_gently(self.met, waited_for=bystanders)
-        if found and not self.met:
+        found = process_tree.end_gently(self.terminated, waited_for=bystanders)
+        if found and not self.terminated:
             self.answer("left", processes=found)
-        self.met |= {pid for pid, _ in found}
+        self.terminated |= {pid for pid, _ in found}
         if not bystanders:
             self.kill_at = now + process_tree.MOMENT
 
     @property
     def has_died(self) -> bool:
-        """Whether the first process has died by the stop signal, and not ended in its own way."""
+        """Whether the first process was killed by the stop signal, which it does not handle."""
         return self.status is not None and os.WIFSIGNALED(self.status) and self.drain is not None
 
     def may_have_left_worker(self) -> bool:
-        """Whether what has ended may have been a runner that left the worker behind."""
-        # A program that ends in its own way has ended what it ran; one that dies by the signal has not.
+        """Whether the first process may have been a runner that has left the worker behind."""
+        # A program that handles the signal ends its children; one that the signal kills does not.
         return not self.order["known"] and (self.has_died or not self.is_worker)
 
     def kill(self, now: float) -> None:
-        """SIGKILL to the whole tree, again and again until nothing is left of it."""
+        """SIGKILL to the whole tree, which `look_after` repeats until nothing is left."""
         if self.over:
             return
-        sys.path[:] = self.path or sys.path
         from reloader.guard import process_tree
 
         self.kill_at = now
         self.due = now + process_tree.PAUSE
-        # It might start another child for each that it loses.
+        # The first process might start another child for each one that is killed.
         self.send(signal.SIGSTOP)
         refused = process_tree.kill_all(self.pid)
         if not self.send(signal.SIGKILL):
-            refused.append((self.pid, self.name))
+            refused.append((self.pid, self.order["name"]))
         if refused and self.order["sudo_kill"]:
             from reloader.guard import draining
 
@@ -373,15 +379,15 @@ class Guard:
             self.answer("refused", processes=refused)
 
     def drain_alone(self) -> None:
-        """There is no supervisor any more: stop the worker as it would have."""
+        """The supervisor has gone: restore the terminal and stop the worker as it would have."""
         for fd, modes in self.modes.values():
             restore(fd, modes)
         if self.status is not None or self.kill_at is not None:
             return
         self.resume()
         if self.stopped_at is None:
-            self.stop(self.stop_signal)
+            self.stop(self.order["stop_signal"])
         self.due = time.monotonic()
-        seconds = self.stop_timeout
+        seconds = self.order["stop_timeout"]
         limit = "as long as it takes" if seconds is None else f"at most {seconds:g} s"
-        tell(f"reloader itself was killed; draining {self.name} (pid {self.pid}) for {limit}")
+        tell(f"reloader itself was killed; draining {self.order['name']} (pid {self.pid}) for {limit}")

@@ -1,12 +1,12 @@
-"""Whom a stop signal is for: the worker, which may be several programs behind the first process.
+"""Which processes get the stop signal: the worker, which may be several programs behind the first process.
 
 A shell that waits for a command, `uv run`, `npm run` or `timeout` stay in front of the worker. Most of them
-do nothing on SIGINT, or end on SIGTERM and leave the worker alone (each was tried); some pass a signal on. So
-they are seen through, and the signal goes to what they run: once, whatever they would do. What only filters
-the worker's output (`worker | tee log`) lives until its input ends.
+do nothing on SIGINT, or end on SIGTERM and leave the worker running (each was tried); some pass a signal on.
+So the signal is sent past them, once, to the program that they run. A program that only filters the worker's
+output (`worker | tee log`) is not signalled either: it ends by itself when its input ends.
 
-The choice is pure: it looks at the table of processes that `look` makes. For Python 3.8 and newer; it runs in
-the guard and imports little.
+The selection is pure: it looks only at the table that `read_process_table` makes. For Python 3.8 and newer;
+it runs in the guard and imports little.
 """
 
 from __future__ import annotations
@@ -14,37 +14,38 @@ from __future__ import annotations
 import _signal as signal  # type: ignore[import-not-found]
 import os
 
-from reloader.guard.system import began_at
+from reloader.guard.system import began_at, children_of
 
-# What stands behind a pipe without being a worker. Others behind a pipe may be one.
+# Programs that are not the worker where they read from a pipe. Any other program there may be the worker.
 FILTERS = frozenset(
     {
-        "tee",
-        "cat",
-        "grep",
-        "egrep",
-        "fgrep",
-        "rg",
-        "sed",
-        "awk",
-        "gawk",
-        "mawk",
-        "tail",
-        "head",
-        "less",
-        "more",
+        *("tee", "cat", "grep", "egrep", "fgrep", "rg", "sed", "awk", "gawk", "mawk", "tail", "head", "less"),
+        *(
+            "more",
+            "sort",
+            "uniq",
+            "cut",
+            "tr",
+            "ts",
+            "jq",
+            "pv",
+            "ccze",
+            "lnav",
+            "logger",
+            "multilog",
+            "fold",
+        ),
+        *("column", "humanlog", "pino-pretty", "bunyan", "yes"),
     }
-    | {"sort", "uniq", "cut", "tr", "ts", "jq", "pv", "ccze", "lnav", "logger", "multilog", "fold", "column"}
-    | {"humanlog", "pino-pretty", "bunyan", "yes"}
 )
-# Programs that run a script: its name says more than theirs.
+# Programs that run a script, whose name identifies the process better than their own.
 INTERPRETERS = ("python", "pypy", "node", "ruby", "perl", "bun", "deno", "php")
-# These stop themselves when the command that they run is stopped, as documented for job control.
+# Programs that stop themselves when the command that they run is stopped, as documented for job control.
 STOP_WITH_THEIR_CHILD = frozenset({"script", "sudo", "su", "doas", "runuser"})
 
 
 class Process:
-    """One live process, as much of it as matters here."""
+    """What the selection needs to know of one live process."""
 
     def __init__(
         self,
@@ -63,27 +64,27 @@ class Process:
         self.words = words
         """Its command line."""
         self.names = names
-        """The program, what it calls itself, and the script that it interprets."""
+        """The names of its executable, of itself as a process, and of the script that it interprets."""
         self.reads = reads
-        """The pipe that is its standard input; empty where that is none."""
+        """The pipe that is its standard input; empty where standard input is no pipe."""
         self.writes = writes
         """The pipes that are its standard output and error."""
         self.ignored = ignored
-        """The signals that it ignores, a bit each, as in proc(5)."""
+        """The signals that it ignores, as the bit mask of proc(5)."""
         self.caught = caught
-        """The signals that it has a handler for."""
+        """The signals that it has a handler for, as such a mask."""
         self.began = began
-        """When it began, by which it is told from a later one with its pid; None where nobody tells."""
+        """When it began, which no later process with this pid did; None where the system does not tell."""
         self.has_children = False
 
     @property
     def title(self) -> str:
-        """By what a user knows it: the program and what it was told to do, without its options."""
+        """How messages name it: the program and its first argument, without options."""
         words = [word for word in self.words if word and not word.startswith("-")]
         return " ".join([os.path.basename(words[0]), *words[1:2]]) if words else min(self.names, default="?")
 
     def ignores(self, number: int) -> bool:
-        """Whether this signal does nothing to it."""
+        """Whether it ignores this signal."""
         return bool(self.ignored >> (number - 1) & 1)
 
     def catches(self, number: int) -> bool:
@@ -91,31 +92,31 @@ class Process:
         return bool(self.caught >> (number - 1) & 1)
 
 
-class Aim:
-    """What was chosen."""
+class Selection:
+    """The result: which processes get the signal, and what the others are."""
 
     def __init__(self) -> None:
         self.targets: list[Process] = []
-        """Who gets the signal."""
+        """The processes that get the signal."""
         self.fronts: list[Process] = []
-        """What stands in front of them, which gets none while they drain."""
+        """The programs in front of the targets; they get no signal while the targets drain."""
         self.filters: list[Process] = []
-        """What reads their output."""
+        """The programs that read the targets' output."""
         self.others: list[Process] = []
-        """Who may be the worker as well: the drain lasts until they have ended too."""
+        """Processes that may be the worker too: the drain lasts until they have ended as well."""
         self.sequences: list[Process] = []
-        """The fronts that would go on with their next command."""
+        """The fronts that would run their next command when the current one ends."""
         self.is_sure = False
-        """Whether the targets are what the command names."""
+        """Whether the targets are the program that the command names."""
         self.is_doubtful = False
-        """Whether there are several of which nobody knows which is the worker."""
+        """Whether there are several candidates and it is unknown which of them is the worker."""
 
 
-class Choice:
-    """Chooses within a table of processes, by pid.
+class Selector:
+    """Selects among the processes of a table, by pid.
 
-    `words` are those of the worker's program; none where they are not known. `fronts` are the names of
-    programs that run another one, of which `shells` run one after the other.
+    `words` is the command line of the worker's program, empty where it is not known. `fronts` are the names
+    of programs that run another one; `shells` are those that run one after the other.
     """
 
     def __init__(
@@ -132,10 +133,10 @@ class Choice:
         for pid in self.children.keys() & table.keys():
             table[pid].has_children = True
 
-    def aim(self, firsts: list[int], target: str, number: int) -> Aim:
-        """Choose below and among these processes; `target` is the value of a StopTarget."""
-        chosen = Aim()
-        roots = [self.table[pid] for pid in firsts if pid in self.table]
+    def select(self, pids: list[int], target: str, number: int) -> Selection:
+        """Select among these processes and their descendants; `target` is the value of a StopTarget."""
+        chosen = Selection()
+        roots = [self.table[pid] for pid in pids if pid in self.table]
         if target == "leader":
             chosen.targets = roots
         elif target == "tree":
@@ -143,11 +144,11 @@ class Choice:
         else:
             for root in roots:
                 self._see_through(root, number, chosen)
-            ways = [front for front in chosen.fronts if not front.names.isdisjoint(self.shells)]
-            chosen.sequences = [shell for shell in ways if self.children.get(shell.pid)]
+            shells = [front for front in chosen.fronts if not front.names.isdisjoint(self.shells)]
+            chosen.sequences = [shell for shell in shells if self.children.get(shell.pid)]
         return chosen
 
-    def _see_through(self, process: Process, number: int, chosen: Aim) -> None:
+    def _see_through(self, process: Process, number: int, chosen: Selection) -> None:
         children = self.children.get(process.pid, [])
         if self.is_worker(process):
             chosen.is_sure = True
@@ -169,44 +170,43 @@ class Choice:
         else:
             self._see_through_front(process, children, number, chosen)
 
-    def _see_through_front(self, process: Process, children: list[Process], number: int, chosen: Aim) -> None:
-        """A front of which several may run: commands of a pipeline, or in the background."""
+    def _see_through_front(
+        self, process: Process, children: list[Process], number: int, chosen: Selection
+    ) -> None:
+        """A front may run several programs at once: a pipeline, or commands in the background."""
         chosen.fronts.append(process)
         piped = [child for child in children if self._reads_from_another(child, children)]
-        filters = [child for child in piped if not child.names.isdisjoint(FILTERS)]
-        workers = [child for child in children if child not in filters]
-        sources = [child for child in workers if self._is_read(child, children)]
+        workers = [child for child in children if child not in piped or child.names.isdisjoint(FILTERS)]
         if len(workers) > 1:
-            # `yes | worker`, `tail -f events | worker`: what only feeds another one is no worker.
+            # `yes | worker`, `tail -f events | worker`: a program that only feeds another is no worker.
+            feeding = [child for child in workers if self._is_read(child, children)]
             workers = [
-                child for child in workers if not (child in sources and not child.names.isdisjoint(FILTERS))
+                child for child in workers if child not in feeding or child.names.isdisjoint(FILTERS)
             ] or workers
         chosen.filters += [child for child in children if child not in workers]
         behind = [child for child in workers if child in piped] if len(workers) > 1 else []
         chosen.others += behind
-        heard = [child for child in workers if child not in behind] or workers
-        chosen.is_doubtful = chosen.is_doubtful or len(heard) > 1
-        for child in heard:
+        signalled = [child for child in workers if child not in behind] or workers
+        chosen.is_doubtful = chosen.is_doubtful or len(signalled) > 1
+        for child in signalled:
             self._see_through(child, number, chosen)
 
     def is_worker(self, process: Process) -> bool:
-        """Whether its command line is the program that the user wants to run, however it was started."""
+        """Whether its command line is the worker's program, whatever started it."""
         words, own = self.words, process.words
         if not words or len(own) < len(words) or not process.names.isdisjoint(self.front_names):
             return False
         program = os.path.basename(words[0])
         if program.startswith(("python", "pypy")):
-            # What stands in front may have chosen another interpreter.
+            # A runner in front of it may have chosen another interpreter.
             return own[1:] == words[1:] and os.path.basename(own[0]).startswith(("python", "pypy"))
         rest = len(own) - len(words)
         # The kernel puts the interpreter in front of a script, and one option where the first line has some.
         return rest <= 2 and own[rest + 1 :] == words[1:] and os.path.basename(own[rest]) == program
 
     def _names_worker(self, process: Process) -> bool:
-        """Whether the worker is somewhere below."""
-        return bool(self.words) and any(
-            self._has_worker(child) for child in self.children.get(process.pid, ())
-        )
+        """Whether the worker is among its descendants."""
+        return any(self._has_worker(child) for child in self.children.get(process.pid, ()))
 
     def _has_worker(self, process: Process) -> bool:
         return any(self.is_worker(one) for one in self._all_below(process))
@@ -218,9 +218,9 @@ class Choice:
         return found
 
     def _has_trap(self, process: Process, number: int) -> bool:
-        """Whether it is a shell that has a trap for the signal, which then is its own way to stop.
+        """Whether it is a shell with a trap for the signal, which then decides how the worker is stopped.
 
-        SIGINT is caught by a shell that waits for a command, whether it has a trap or not.
+        Every shell that waits for a command catches SIGINT, whether it has a trap or not.
         """
         is_shell = not process.names.isdisjoint(self.shells)
         return is_shell and number != signal.SIGINT and process.catches(number)
@@ -241,28 +241,29 @@ class Choice:
         )
 
 
-def told(processes: list[Process]) -> list[tuple[int, str]]:
-    """Pids and names, as the user is told of them."""
+def pids_and_titles(processes: list[Process]) -> list[tuple[int, str]]:
+    """The processes as they are reported to the supervisor."""
     return [(process.pid, process.title) for process in processes]
 
 
 # --- the table ------------------------------------------------------------------------------------
 
 
-def look(firsts: list[int]) -> dict[int, Process]:
-    """These processes and all that descends from them, by pid, as proc(5) tells; zombies left out.
+def read_process_table(roots: list[int]) -> dict[int, Process]:
+    """These processes and all their descendants, by pid, from proc(5), without zombies.
 
-    The children of one of these that has ended stand in its place, without a parent, as they do.
+    Processes without a parent in the table have the parent 0: the roots, and the children of a root that has
+    ended.
     """
     table: dict[int, Process] = {}
-    todo = [(pid, 0) for pid in firsts]
+    todo = [(pid, 0) for pid in roots]
     while todo:
         pid, parent = todo.pop()
-        children = _children_of(pid)
+        children = children_of(pid) or ()
         try:
             process = _read(pid, parent)
         except (OSError, ValueError):
-            # It has ended, or the system does not tell.
+            # It has ended, or there is no /proc.
             process = None if parent or os.path.exists("/proc/self/status") else Process(pid)
         if process is not None:
             table[pid] = process
@@ -303,33 +304,19 @@ def _names(pid: int, name: str, words: tuple[str, ...]) -> frozenset[str]:
         names.add(os.path.basename(words[0]).lstrip("-"))
     if any(one.startswith(INTERPRETERS) for one in names):
         script = next((word for word in words[1:] if not word.startswith("-")), "")
-        # With its extension: `python script.py` is not script(1).
+        # The name keeps its extension: `python script.py` is not script(1).
         names.add(os.path.basename(script))
-        names |= _packages(script)
+        # A Node program is known by its package, whatever its script is called: node_modules/NAME/...
+        _, found, rest = script.rpartition("node_modules/")
+        if found:
+            names.add(rest.split("/")[0])
     return frozenset(names - {""})
 
 
-def _packages(script: str) -> set[str]:
-    """The package of a Node program, whose script may be called anything: node_modules/NAME/..."""
-    _, found, rest = script.rpartition("node_modules/")
-    return {rest.split("/")[0]} if found else set()
-
-
 def _pipe_of(pid: int, fd: int) -> str:
-    """By what a pipe is told from others; empty where the descriptor leads elsewhere."""
+    """The identifier of the pipe behind a descriptor; empty where it is no pipe."""
     try:
         link = os.readlink(f"/proc/{pid}/fd/{fd}")
     except OSError:
         return ""
     return link if link.startswith("pipe:") else ""
-
-
-def _children_of(pid: int) -> list[int]:
-    children: list[int] = []
-    try:
-        for thread in os.listdir(f"/proc/{pid}/task"):
-            with open(f"/proc/{pid}/task/{thread}/children") as file:
-                children += map(int, file.read().split())
-    except (OSError, ValueError):
-        pass  # it has ended, or the system does not tell
-    return children

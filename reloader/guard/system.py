@@ -1,7 +1,7 @@
 """What Linux, macOS and others do differently, each behind one function.
 
-Linux is tested. The others follow their documentation: without a subreaper, a process that left the
-worker's group and whose parent ended is found only if it still carries the worker's session.
+Linux is tested; the others are written after their documentation. Where there is no subreaper, a process
+whose parent has ended is no longer found.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ import signal
 import sys
 import time
 
-from reloader.guard import spawn
+from reloader.guard import child_status
 
 _F_SETPIPE_SZ = 1031  # fcntl(2)
 _PIPE_SIZE = 1 << 20
-# How far, in nanoseconds, a file's time stamp may lie behind the clock that a program reads: one tick.
+# How far, in nanoseconds, a file's modification time may lie behind the clock that a program reads.
 CLOCK_TICK_NS = 10_000_000
 
 
 def make_pipe() -> tuple[int, int]:
-    """A pipe that holds as much as an unprivileged process may ask for, where the system allows it."""
+    """A pipe (reading end, writing end) that holds as much as the system allows an ordinary user."""
     reading, writing = os.pipe()
     if sys.platform == "linux":
         import fcntl
@@ -29,15 +29,12 @@ def make_pipe() -> tuple[int, int]:
         try:
             fcntl.fcntl(writing, _F_SETPIPE_SZ, _PIPE_SIZE)
         except OSError:
-            pass  # the user's share of pipe memory is used up; the default size does as well
+            pass  # the user's share of pipe memory is used up; the default size works too
     return reading, writing
 
 
 def make_unnamed(name: str) -> int:
-    """A descriptor of an empty file that is gone once it is closed; in memory where that can be had.
-
-    Raises OSError.
-    """
+    """A descriptor of an empty file without a path, in memory where the system has that. Raises OSError."""
     try:
         return os.memfd_create(name)
     except (AttributeError, OSError):
@@ -48,26 +45,28 @@ def make_unnamed(name: str) -> int:
 
 
 def shows_descriptors() -> bool:
-    """Whether others can open by a path what a process has open."""
+    """Whether the system has paths by which other processes open a process's descriptors."""
     return os.path.isdir("/proc/self/fd")
 
 
 def children_of(pid: int) -> list[int] | None:
-    """The pids of a process's children, zombies among them; None where the system has no cheap answer."""
+    """The pids of a process's children, zombies among them; None where /proc does not list children."""
     children: list[int] = []
     try:
-        for thread in os.listdir(f"/proc/{pid}/task"):
+        threads = os.listdir(f"/proc/{pid}/task")
+    except OSError:
+        threads = []  # it has ended, or there is no /proc
+    for thread in threads:
+        try:
             with open(f"/proc/{pid}/task/{thread}/children") as file:
                 children += map(int, file.read().split())
-    except FileNotFoundError:
-        return [] if os.path.isdir("/proc/self/task") and not os.path.exists(f"/proc/{pid}") else None
-    except (OSError, ValueError):
-        return None
-    return children
+        except OSError:
+            pass  # this thread has ended
+    return children if children or os.path.exists("/proc/thread-self/children") else None
 
 
 def descendants(pid: int) -> list[int]:
-    """The pids of all that descends from a process, as far as the system tells it at once."""
+    """The pids of a process's descendants; empty where /proc does not list children."""
     found: list[int] = []
     todo = [pid]
     while todo:
@@ -78,79 +77,79 @@ def descendants(pid: int) -> list[int]:
 
 
 def began_at(pid: int, even_ended: bool = False) -> int | None:
-    """When a process began, in clock ticks, which no later one with its pid did; None once it has ended.
+    """When a process began, in clock ticks since boot; None once it has ended.
 
-    With `even_ended`, that of a zombie too.
+    No two processes have both the pid and this number in common. With `even_ended`, zombies count too.
     """
-    fields = _stat_of(pid)
-    return None if not fields or (fields[0] in "ZX" and not even_ended) else int(fields[19])
+    fields = stat_of(pid)
+    return None if not fields or (fields[1] in "ZX" and not even_ended) else int(fields[20])
 
 
-def _stat_of(pid: int) -> list[str]:
-    """What stands behind the name in /proc/PID/stat, from the state on; nothing where there is no such."""
+def stat_of(pid: int) -> list[str]:
+    """The fields of /proc/PID/stat from the name on, see proc(5); empty where there is no such file."""
     try:
         with open(f"/proc/{pid}/stat", encoding="utf-8", errors="surrogateescape") as file:
-            return file.read().rpartition(")")[2].split()
+            before, _, after = file.read().rpartition(")")
     except OSError:
         return []
+    return [before.partition("(")[2], *after.split()]
 
 
 def terminal_of(pid: int) -> int | None:
-    """The device number of a process's controlling terminal; None where it has none, or nobody tells."""
-    fields = _stat_of(pid)
-    number = int(fields[4]) if fields else 0
-    # As proc(5) has it: the minor number's upper bits stand above the major one.
+    """The device number of a process's controlling terminal; None where it has none or there is no /proc."""
+    fields = stat_of(pid)
+    number = int(fields[5]) if fields else 0
+    # In proc(5), the upper bits of the minor number follow those of the major one.
     return os.makedev(number >> 8 & 0xFFF, number & 0xFF | number >> 12 & 0xFFF00) if number else None
 
 
 def wait_for_adopted(handle: Handle) -> tuple[int | None, int | None]:
-    """Block until a process has ended whose parent has died, and collect it. Returns (exit code, signal).
+    """Block until a process whose parent has died has ended, and collect it. Returns (exit code, signal).
 
-    As our child it tells what it ended with; where it has gone to somebody else, nobody knows.
+    Both are None where it has become another process's child.
     """
     while True:
         try:
-            return spawn.exit_of(os.waitpid(handle.pid, 0)[1])
+            return child_status.exit_of(os.waitpid(handle.pid, 0)[1])
         except ChildProcessError:
-            # Its parent's descriptors were closed, which told us, before its children were given away.
+            # We learn of the parent's death by its closed descriptors, before its children become ours.
             if not handle.is_alive():
                 return None, None
             time.sleep(0.01)
 
 
 class Handle:
-    """A process that stays the same one: signals never reach a later process with its pid.
+    """Refers to one process: signals never reach a later process with the same pid.
 
     Raises ProcessLookupError when the process is gone already.
     """
 
     def __init__(self, pid: int, fd: int | None = None, may_have_ended: bool = False) -> None:
-        """`fd` is the process's pidfd, which is ours from now on; without one it is opened.
+        """`fd` is the process's pidfd, which is ours from now on; where it is None, one is opened.
 
-        One that `may_have_ended` is taken for ended where it is gone.
+        With `may_have_ended`, a process that is gone makes a handle of an ended process.
         """
         self.pid = pid
         self.is_open = True
-        """Whether nobody has closed it."""
-        self.fd = spawn.open_pidfd(pid) if fd is None else fd
-        """The pidfd, which is readable once the process has ended; -1 where there are no such."""
+        """Whether `close` was not called yet."""
+        self.fd = child_status.open_pidfd(pid) if fd is None else fd
+        """The pidfd, which is readable once the process has ended; -1 where the system has none."""
         self._began = began_at(pid, even_ended=True) if self.fd < 0 else None
-        """By what the process is told from a later one with its pid; None where that cannot be."""
+        """When it began, where there is no pidfd; None where there is no /proc either."""
         if self.fd < 0 and self._began is None:
             try:
                 os.kill(pid, 0)
             except ProcessLookupError:
                 if not may_have_ended:
                     raise
-                # No process began then.
-                self._began = -1
+                self._began = -1  # no process has begun then
 
     def send(self, number: int) -> bool:
-        """Send a signal; nothing happens if the process has ended. False where it is not ours to signal."""
+        """Send a signal, or do nothing if the process has ended. False where we may not signal it."""
         try:
             is_sent = self.fd >= 0 and self._send_by_pidfd(number)
             if not is_sent and self.is_alive():
-                # By its number, which is its own as long as it has not ended.
+                # Its pid cannot be another process's as long as it has not ended.
                 os.kill(self.pid, number)
         except ProcessLookupError:
             pass
@@ -159,11 +158,11 @@ class Handle:
         return True
 
     def _send_by_pidfd(self, number: int) -> bool:
-        """Whether that is allowed. Raises ProcessLookupError."""
+        """Whether the signal was sent; False where the system refuses. Raises ProcessLookupError."""
         try:
             signal.pidfd_send_signal(self.fd, number)
         except OSError as error:
-            if error.errno in spawn.REFUSALS:
+            if error.errno in child_status.REFUSALS:
                 return False  # by a sandbox, or since it is another user's
             raise
         return True

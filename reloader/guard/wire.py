@@ -17,14 +17,15 @@ To a guard:
 - "forget": the supervisor knows all about the worker's end; the guard ends.
 
 From a guard:
-- "here" (pid, leader): the guard runs; `leader` is the pid of the worker's session leader, or 0.
+- "here" (pid, leader): the guard runs; `leader` is the pid of the worker's session leader, or 0 without one.
 - "started" (pid): the worker runs. Descriptors: its pidfd, where the system has those.
-- "failed" (error, at_folder): the worker could not be started: errno, and whether of entering the folder.
+- "failed" (error, at_folder): the worker could not be started: errno, and whether it is the folder that
+  could not be entered.
 - "stale" (why): a template refuses to start a worker.
 - "left", "doubtful", "unmoved", "refused" (processes: pids and names): processes that outlive the
-  worker; that may each be the worker; that got the stop signal without any effect; that the system does not
-  let us signal.
-- "ended" (code, signal): the worker's first process ended so, and its tree is empty.
+  worker; that may each be the worker; on which the stop signal had no effect; that the system does not let us
+  signal.
+- "ended" (code, signal): how the worker's first process ended; its tree is empty.
 
 To a template, which is a forkserver besides:
 - "preload" (...): import modules; in_worker/preload.py has the fields. "hold", "go": stop importing, go on.
@@ -68,23 +69,23 @@ class Received:
 def send(
     control: _socket.socket, kind: str, files: Sequence[int] = (), wait: bool = True, **fields: object
 ) -> None:
-    """Send a message. Raises OSError when nobody is there any more.
+    """Send a message. Raises OSError when the other side is gone.
 
-    Without `wait` it also raises OSError where the other side does not read, and nothing was sent. Such a
-    message must be short: then it is sent whole or not at all, whichever thread sends it.
+    Without `wait` it also raises OSError where the other side does not read; nothing was sent then. Such a
+    message must be short, so that it is sent whole or not at all, from whichever thread.
     """
     data = marshal.dumps((kind, fields), _VERSION)
     data = len(data).to_bytes(_LENGTH, "little") + data
     raw = b"".join(fd.to_bytes(4, sys.byteorder) for fd in files)
     beside = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, raw)] if raw else []
     sent = control.sendmsg([data], beside, 0 if wait else _socket.MSG_DONTWAIT)
-    # Whoever has all of it may have closed its end, at which even nothing cannot be sent.
+    # A receiver that has all of it may have closed its end already; even an empty send would fail then.
     if sent < len(data):
         control.sendall(data[sent:])
 
 
 def receive(control: _socket.socket) -> Received | None:
-    """The next message; None when there will be none any more. Blocks."""
+    """Block until the next message; None when the other side is gone."""
     data, files = b"", []
     wanted = _LENGTH
     while len(data) < wanted:
@@ -96,18 +97,18 @@ def receive(control: _socket.socket) -> Received | None:
             return None
         if not chunk:
             return None
-        for level, kind, raw in beside:
-            if level == _socket.SOL_SOCKET and kind == _socket.SCM_RIGHTS:
+        for level, number, raw in beside:
+            if level == _socket.SOL_SOCKET and number == _socket.SCM_RIGHTS:
                 files += [int.from_bytes(raw[at : at + 4], sys.byteorder) for at in range(0, len(raw), 4)]
         data += chunk
         if len(data) == _LENGTH:
             wanted = _LENGTH + int.from_bytes(data, "little")
-    told, fields = marshal.loads(data[_LENGTH:])
-    return Received(told, fields, files)
+    kind, fields = marshal.loads(data[_LENGTH:])
+    return Received(kind, fields, files)
 
 
 def write_order(fd: int, order: dict) -> None:  # type: ignore[type-arg]
-    """Put an order into an empty file. Raises OSError."""
+    """Write an order to an empty file. Raises OSError."""
     data = marshal.dumps(order, _VERSION)
     while data:
         data = data[os.write(fd, data) :]
@@ -124,6 +125,6 @@ def read_order(fd: int) -> dict:  # type: ignore[type-arg]
 
 
 def terminal_of(files: Sequence[int]) -> int:
-    """The worker's terminal: its standard input, or where that is none its standard output."""
+    """The descriptor of the worker's terminal: its standard input, or else its standard output."""
     stdin, stdout = files[WORKERS : WORKERS + 2]
     return stdin if os.isatty(stdin) else stdout

@@ -1,14 +1,15 @@
-"""What runs in the worker's own interpreter, before the program: the recorder, and the way into a template.
+"""Runs in the worker's interpreter before the program: installs the recorder, or becomes a template.
 
-Standard library only, for Python 3.8 and newer, and run by path. It is called by `hook/sitecustomize.py`
-while the interpreter sets up; when it returns, the interpreter goes on to the program as ever. A template
-does not return: it imports modules, then forks. It is the forked worker in which it returns.
+Standard library only, for Python 3.8 and newer, and run by path. `hook/sitecustomize.py` calls `begin` while
+the interpreter sets up; when that returns, the interpreter goes on to the program. A template does not
+return: it imports modules, then forks workers. In a forked worker it returns.
 
-What to do stands in a file that PYTHONPATH names behind the hook, marshalled: `words`, the program and its
-arguments, by which the worker is told from what stands in front of it; `path`, PYTHONPATH as it was; `lines`,
-whether what is printed is to arrive in whole lines; `record`, the file to tell imports to, if any; `control`,
-the name of a template's socket, if any; `package`, the folder that holds reloader. A Python program that the
-worker starts finds the hook there, and no order.
+What to do is an order: a marshalled dict in a file, whose path is in PYTHONPATH after the hook's folder. Its
+keys: `words`, the command line of the worker's program, by which it is told from programs in front of it;
+`path`, PYTHONPATH without us; `lines`, whether output is to arrive in whole lines; `record`, the file that
+imports are recorded in, or None; `control`, the name of the socket that a template connects to, or None;
+`package`, the folder that holds reloader. A Python program that the worker starts finds the hook without an
+order.
 """
 
 from __future__ import annotations
@@ -24,16 +25,16 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-# Seconds.
+# How many seconds the recorder may keep lines back while an import goes on.
 MOMENT = 0.001
-# By name, the weak references to the locks of what is being imported.
+# The interpreter's weak references to the locks of modules that are being imported, by name.
 module_locks: dict[str, Any] = getattr(sys.modules["_frozen_importlib"], "_module_locks", {})
 
 
 def begin(hook: str, lines: Any) -> None:
-    """Record, or be a template, or (what stands in front of the worker may be Python too) do neither.
+    """Record, or become a template, or, in a program in front of the worker, do neither.
 
-    `hook` is the folder that was found in PYTHONPATH, `lines` what there is in `lines.py`.
+    `hook` is the hook's folder, which leads PYTHONPATH; `lines` is the namespace of `line_writes.py`.
     """
     place = place_in(os.environ.get("PYTHONPATH", ""), hook)
     order = None if place is None else read(place)
@@ -58,7 +59,7 @@ def begin(hook: str, lines: Any) -> None:
                 error = _import_the_other()
                 order = template.serve(order, hidden)
             except BaseException:
-                # Whoever went on from here would be one more worker, of whom nobody knows.
+                # Going on from here would run the program as one more worker that nobody knows of.
                 os._exit(1)
         if order["record"] is not None:
             recorder: Any = Recorder(order["record"])
@@ -68,14 +69,14 @@ def begin(hook: str, lines: Any) -> None:
 
 
 def place_in(path: str, hook: str) -> str | None:
-    """What stands behind the hook in this PYTHONPATH: where the order lies. None where there is none."""
+    """The entry after the hook in this PYTHONPATH, which names the order; None where there is none."""
     entries = iter(path.split(os.pathsep))
     behind = next(entries, "") if hook in entries else ""
     return behind if behind.startswith("/proc/") else None
 
 
 def read(place: str) -> Any:
-    """The order that lies there; None where there is none any more."""
+    """The order that the entry names; None where its file is gone."""
     path, _, identity = place.rpartition("/")
     try:
         file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
@@ -93,9 +94,10 @@ def read(place: str) -> Any:
 
 
 def take_away(hook: str, place: str | None, path: str | None) -> None:
-    """Leave no trace in the environment, which the worker's children inherit: PYTHONPATH was this `path`.
+    """Remove our entries from PYTHONPATH, which the worker's children inherit, and from sys.path.
 
-    What something in front of the worker has put there as well stays.
+    `path` is PYTHONPATH as it was without us, None where it was not set. Entries that a program in front of
+    the worker has added stay.
     """
     entries = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     for one in (hook, place):
@@ -112,22 +114,22 @@ def take_away(hook: str, place: str | None, path: str | None) -> None:
 
 
 def _is_worker(words: list[str], own: list[str]) -> bool:
-    """Whether this process, with its `own` words, is what those run: by the interpreter or as a script."""
+    """Whether this process, whose command line is `own`, runs the program and arguments `words`."""
     program = os.path.basename(words[0])
     if program.startswith(("python", "pypy")):
         return own[1:] == words[1:]
-    # The kernel puts the interpreter in front, and one option of it where the first line has some.
+    # For a script, the kernel puts the interpreter in front, and an option where the first line has one.
     script = 2 if own[1:2] and own[1].startswith("-") else 1
     return own[script + 1 :] == words[1:] and os.path.basename((own[script:] or [""])[0]) == program
 
 
 def _template(package: str) -> Any:
-    """The template's program, and the modules that it needs, which nobody else is to find imported.
+    """Import the template's program; returns it, and the modules that this took, removed from sys.modules.
 
-    It comes from where reloader is, and what it needs from the interpreter's own library; neither is what the
-    worker may have by such a name.
+    Our modules come from where reloader is, all others from the interpreter's own library, whatever modules
+    of the same names the worker has.
     """
-    before, looked_at, path = set(sys.modules), set(sys.path_importer_cache), list(sys.path)
+    before, cached, path = set(sys.modules), set(sys.path_importer_cache), list(sys.path)
     finder: Any = _Package(package)
     sys.meta_path.insert(0, finder)
     from reloader.common.import_path import standard
@@ -137,13 +139,13 @@ def _template(package: str) -> Any:
 
     sys.path[:] = path
     sys.meta_path.remove(finder)
-    for place in set(sys.path_importer_cache) - looked_at:
+    for place in set(sys.path_importer_cache) - cached:
         del sys.path_importer_cache[place]
     return template_process, {name: sys.modules.pop(name) for name in set(sys.modules) - before}
 
 
 def _import_the_other() -> BaseException | None:
-    """Import the sitecustomize that would have been found without ours; what `site` is to hear of it."""
+    """Import the sitecustomize that ours hides; returns the exception that `site` is to get, if any."""
     mine = sys.modules.pop("sitecustomize", None)
     try:
         __import__("sitecustomize")
@@ -158,18 +160,14 @@ def _import_the_other() -> BaseException | None:
     return None
 
 
-def _nothing() -> None:
-    """What a weak reference gives whose object is gone."""
-
-
 class _Package:
-    """Finds reloader's own modules, and nothing else that lies beside them."""
+    """A finder of reloader's own modules, and nothing else that lies beside them."""
 
     def __init__(self, folder: str) -> None:
         self.folder = folder
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
-        """The spec of a module of reloader."""
+        """The spec of a module of reloader, or None."""
         if name.partition(".")[0] != "reloader":
             return None
         from _frozen_importlib_external import PathFinder
@@ -177,15 +175,27 @@ class _Package:
         return PathFinder.find_spec(name, path or [self.folder])
 
 
-class Recorder:
-    """A finder that asks the others and tells a file what they say, in lines.
+def find_by_others(own: Any, name: str, path: Any, target: Any) -> Any:
+    """The spec of the module from the finders of sys.meta_path but `own`; None where none finds it."""
+    finders: list[Any] = list(sys.meta_path)
+    for finder in finders:
+        find = None if finder is own else getattr(finder, "find_spec", None)
+        spec = None if find is None else find(name, path, target)
+        if spec is not None:
+            return spec
+    return None
 
-    `s folder` is the standard library's; `f name places` for what was found, `m name` for what was not, both
-    at once; `i name` when it turns out that it was really imported and not just looked for; `p folder` for
-    what is new in sys.path, `e name` for a variable of the environment that has changed. A forked child goes
-    on telling. The file is opened each time, so that no descriptor stays open in the worker. To do so for
-    each of a thousand imports would take longer than a start may: those inside of another are told with it,
-    or after a moment.
+
+class Recorder:
+    """A finder that asks the other finders, and writes to a file what they find.
+
+    Its lines: `s folder` for the folder of the standard library; `f name places` for a module that was found,
+    `m name` for one that was not; `i name` once it is known that a module was imported, and not only looked
+    for; `p folder` for a new entry of sys.path; `e name` for a variable of the environment that has changed.
+
+    A forked child goes on recording. The file is opened for each write, so that the worker has no descriptor
+    of ours. As that takes time, the lines of imports within an import are written together, when that ends or
+    after MOMENT.
     """
 
     def __init__(self, record: tuple[str, int, int]) -> None:
@@ -194,23 +204,15 @@ class Recorder:
         self.identity = (device, inode)
         self.found: list[str] = []
         self.folders: list[str] = []
-        # What lies below os.environ is compared, since that is done for every import.
+        # The dict below os.environ, which is faster to compare at every import.
         self.variables: dict[bytes, bytes] = dict(os.environ._data)  # type: ignore[attr-defined]
-        self.untold: list[str] = []
-        self.told_at = 0.0
+        self.pending: list[str] = []
+        self.written_at = 0.0
         self.outermost: Any = None
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
-        """What the other finders say."""
-        spec = None
-        finders: list[Any] = list(sys.meta_path)
-        for finder in finders:
-            find = getattr(finder, "find_spec", None)
-            if finder is self or find is None:
-                continue
-            spec = find(name, path, target)
-            if spec is not None:
-                break
+        """What the other finders find."""
+        spec = find_by_others(self, name, path, target)
         lines = [] if self.folders else ["s " + os.path.dirname(os.__file__)]
         found, self.found = self.found, []
         for one in found:
@@ -233,31 +235,32 @@ class Recorder:
         elif spec.origin not in ("built-in", "frozen"):
             self.found.append(name)
             lines.append("\t".join(["f " + name, *places_of(spec)]))
-        self.untold += lines
-        if monotonic() - self.told_at > MOMENT or not self._is_inside(name):
-            self.tell_all()
+        self.pending += lines
+        if monotonic() - self.written_at > MOMENT or not self._is_inside(name):
+            self.write_pending()
         return spec
 
     def _is_inside(self, name: str) -> bool:
-        """Whether all will be told when an import ends: this one, or another that it is a part of."""
+        """Whether `write_pending` is called when an import ends: this one, or one that it is a part of."""
         if self.outermost is None or self.outermost() is None:
-            # Who imports holds this lock until the end; then nobody refers to it any more.
-            lock = module_locks.get(name, _nothing)()
-            self.outermost = None if lock is None else ref(lock, self.tell_all)
+            # The interpreter keeps the module's lock until its import ends; then the lock is freed.
+            reference = module_locks.get(name)
+            lock = None if reference is None else reference()
+            self.outermost = None if lock is None else ref(lock, self.write_pending)
         return self.outermost is not None
 
-    def tell_all(self, _ended: object = None) -> None:
-        """Tell what was not told yet."""
-        untold, self.untold, self.told_at = self.untold, [], monotonic()
-        if untold:
-            self.tell("".join(line.replace("\n", "?") + "\n" for line in untold))
+    def write_pending(self, _lock: object = None) -> None:
+        """Write the lines that were kept back."""
+        pending, self.pending, self.written_at = self.pending, [], monotonic()
+        if pending:
+            self.write("".join(line.replace("\n", "?") + "\n" for line in pending))
 
-    def tell(self, text: str) -> None:
-        """Write, unless nobody wants to know any more."""
+    def write(self, text: str) -> None:
+        """Append to the file, as long as it is there."""
         if self.path is None:
             return
         try:
-            # Whatever it is by now, nobody waits for it, and no terminal becomes ours.
+            # The path may lead to another file by now: do not block, and take no terminal.
             file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
         except OSError:
             self.path = None
@@ -265,7 +268,7 @@ class Recorder:
         try:
             status = os.fstat(file)
             if (status.st_dev, status.st_ino) != self.identity:
-                self.path = None  # its number has gone to another file, in which we have no business
+                self.path = None  # its number has gone to another file
             else:
                 os.write(file, text.encode("utf-8", "surrogateescape"))
         except OSError:
@@ -275,7 +278,7 @@ class Recorder:
 
 
 def places_of(spec: Any) -> list[str]:
-    """Where a module is found: its file, the folders of a package without one, or who makes it up."""
+    """Where a module was found: its file, the folders of a namespace package, or the file of its loader."""
     if spec.origin:
         return [str(spec.origin)]
     if spec.submodule_search_locations:

@@ -1,10 +1,10 @@
-"""Whether nothing has happened in folders since one last asked, by inotify. Python 3.8 and newer, on Linux.
+"""Whether nothing has changed in folders since the last call, by inotify. Python 3.8 and newer, on Linux.
 
-To look at every file of a thousand modules takes longer than to start a worker from them otherwise; the
-system knows whether one of them can have changed. It does not tell of what others change in network and
-shared file systems, nor of what a link leads to by now, so that these are left to whoever looks at files.
+Looking at every file of a thousand modules would take longer than the rest of a warm start; inotify tells
+whether any of them can have changed. It does not report changes that other machines make in network and
+shared file systems, nor changes behind a symbolic link: such files have to be looked at.
 
-It stands beside `watching`, which watches what is the user's, since it runs in the worker's interpreter.
+`watching` does more than that, but this runs in the worker's interpreter.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from __future__ import annotations
 import ctypes
 import os
 
-# Whatever changes what is found in a folder, see inotify(7).
+# All events that change what is found in a folder, see inotify(7).
 _IN_MODIFY, _IN_ATTRIB, _IN_MOVED, _IN_CREATE, _IN_DELETE = 0x2, 0x4, 0xC0, 0x100, 0x200
 _IN_DELETE_SELF, _IN_MOVE_SELF, _IN_ONLYDIR = 0x400, 0x800, 0x1000000
 _EVENTS = _IN_MODIFY | _IN_ATTRIB | _IN_MOVED | _IN_CREATE | _IN_DELETE | _IN_DELETE_SELF | _IN_MOVE_SELF
-# Where nobody else can change anything unheard.
+# File systems in which every change is reported.
 _HEARD = frozenset(
     (b"ext2", b"ext3", b"ext4", b"xfs", b"btrfs", b"zfs", b"f2fs", b"bcachefs", b"tmpfs", b"overlay")
 )
@@ -31,7 +31,7 @@ class FolderWatch:
         self._identities: dict[str, tuple[int, int]] = {}
 
     def add(self, folder: str) -> bool:
-        """Hear of it from now on; whether that can be."""
+        """Watch the folder from now on; False where that is not possible."""
         if folder in self._identities:
             return True
         try:
@@ -46,7 +46,7 @@ class FolderWatch:
         return bool(watch >= 0)
 
     def are_quiet(self) -> bool:
-        """Whether nothing has happened in any since this was asked last, and all are where they were."""
+        """Whether nothing has changed in any folder since the last call, nor one of the folders itself."""
         quiet = True
         try:
             while os.read(self._fd, 1 << 16):
@@ -61,7 +61,7 @@ class FolderWatch:
             return False
 
     def close(self) -> None:
-        """Hear of nothing any more; for a process that was forked."""
+        """Watch nothing any more, in a forked process."""
         if self._fd >= 0:
             os.close(self._fd)
 
@@ -72,7 +72,7 @@ def _identity(folder: str) -> tuple[int, int]:
 
 
 def _heard_devices() -> frozenset[int]:
-    """The devices of the file systems that are mounted here and tell of every change."""
+    """The devices of the mounted file systems in which every change is reported."""
     found = set()
     try:
         with open("/proc/self/mountinfo", "rb") as file:

@@ -1,11 +1,11 @@
-"""What a Python worker prints arrives in whole lines, though several of its processes print to one place.
+"""Makes the output of a Python worker arrive in whole lines, though several of its processes print at once.
 
 Runs in the worker's own interpreter: standard library only, for Python 3.8 and newer, and run by path.
 
-PYTHONUNBUFFERED shows everything at once, but `print` makes one write of each argument, separator and end,
-and what another process prints comes in between. Line buffering would keep back what ends without a newline,
-such as a prompt, until somebody writes more or flushes; so the streams stay as they are, and each call of
-`print` makes one write. The same is done in Python programs that the worker starts, which find us as it did.
+With PYTHONUNBUFFERED, `print` makes one write of each argument, separator and end, and the output of another
+process comes in between. Line buffering would keep back a text without a newline, such as a prompt. So the
+streams stay unbuffered, and each call of `print` makes one write. The same is done in Python programs that
+the worker starts: they find the hook too.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ PATH = "PYTHONPATH"
 
 
 def install(hook: str | None) -> None:
-    """Do so from now on; with a `hook`, which leads PYTHONPATH, in Python programs that are started, too."""
+    """Replace `print`; with the folder of the `hook`, also in Python programs that this process starts."""
     if os.environ.get(UNBUFFERED) != "1" or "u" in options(own_words()[1:]):
         return
     one_write: Any = OneWrite(vars(builtins)["print"])
@@ -36,7 +36,7 @@ def install(hook: str | None) -> None:
 
 
 class OneWrite:
-    """`print`, but that what goes to an unbuffered stream goes there by one write."""
+    """`print`, but with a single write to an unbuffered stream."""
 
     def __init__(self, original: Any) -> None:
         self._original = original
@@ -70,7 +70,7 @@ def own_words() -> list[str]:
 
 
 def options(words: list[str]) -> set[str]:
-    """The letters of the interpreter's own options among the words that follow its name."""
+    """The letters of the interpreter's own options in its arguments."""
     found = set()
     rest = iter(words)
     for word in rest:
@@ -95,7 +95,7 @@ def options(words: list[str]) -> set[str]:
 
 
 def _hook_children(hook: str) -> None:
-    """Let Python programs that this process starts find the hook; nobody else sees anything of it."""
+    """Put the hook into PYTHONPATH for Python programs that this process starts, and for no others."""
     import _posixsubprocess
 
     original: Any = _posixsubprocess.fork_exec
@@ -126,14 +126,14 @@ def _hook_children(hook: str) -> None:
         if hasattr(os, name):
             setattr(os, name, hooked_spawn(getattr(os, name)))
     _posixsubprocess.fork_exec = fork_exec
-    # A `.pth` file may have imported it before.
+    # A `.pth` file may have imported subprocess already, which has a reference of its own.
     subprocess: Any = sys.modules.get("subprocess")
     if hasattr(subprocess, "_fork_exec"):
         subprocess._fork_exec = fork_exec
 
 
 def _inheriting(start: Any, hook: str) -> Any:
-    """Start a Python program that inherits what the system has as our environment, with the hook in it."""
+    """Call `start` for a program that inherits our environment, with the hook in it meanwhile."""
     before = os.environ.get(PATH)
     hooked = _hooked(dict(os.environb), hook).get(PATH.encode())
     if hooked is None:
@@ -149,7 +149,7 @@ def _inheriting(start: Any, hook: str) -> Any:
 
 
 def _hooked(environment: dict[bytes, bytes], hook: str) -> dict[bytes, bytes]:
-    """The environment of a Python program, with the hook where it is to be unbuffered as we are."""
+    """The environment of a Python program, with the hook if the program is unbuffered as well."""
     if environment.get(UNBUFFERED.encode()) != b"1":
         return environment
     path = environment.get(PATH.encode())
@@ -158,9 +158,9 @@ def _hooked(environment: dict[bytes, bytes], hook: str) -> dict[bytes, bytes]:
 
 
 def _is_python(programs: Any, arguments: Any) -> bool:
-    """Whether it is an interpreter, or a script that names one, that finds the hook and takes it away.
+    """Whether it is a Python interpreter, or a script of one, that runs the hook, which then removes itself.
 
-    `programs` are the paths of which the first that is there is run.
+    Of the paths `programs`, the first that exists is run.
     """
     words = [os.fsdecode(word) for word in arguments]
     if not names_python(os.fsdecode(programs[0])):
@@ -171,7 +171,7 @@ def _is_python(programs: Any, arguments: Any) -> bool:
 
 
 def _first_line(programs: Any) -> list[str]:
-    """The words of the first line of a script; none of anything else."""
+    """The words of a script's first line, without `#!`; empty for other files."""
     for path in programs:
         try:
             with open(path, "rb") as file:
@@ -183,7 +183,7 @@ def _first_line(programs: Any) -> list[str]:
 
 
 def names_python(path: str) -> bool:
-    """Whether this is how an interpreter of Python 3 is called."""
+    """Whether the name of this file is one of a Python 3 interpreter."""
     name = os.path.basename(path)
     for kind in ("python", "pypy"):
         if name.startswith(kind):

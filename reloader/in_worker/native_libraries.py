@@ -1,4 +1,4 @@
-"""Which native libraries are loaded, and which variables they may read. For Python 3.8 and newer."""
+"""Which native libraries are loaded, and which environment variables they may read. Python 3.8 and newer."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-# Whoever reads the environment comes to it by a function or a variable that is named so (getenv, qgetenv,
-# secure_getenv, __environ, /proc/self/environ), or by what Go has to change it (setenv).
+# Parts of the names by which a library reads the environment (getenv, qgetenv, secure_getenv, __environ,
+# /proc/self/environ), or has it set, as Go does (setenv).
 _WAYS = (b"getenv", b"environ", b"setenv")
-# elf(5): a 64-bit file with little ends first, and the sections that have constants and variables.
+# elf(5): the magic number of 64-bit, little-endian files, and the type and flags of sections.
 _ELF = b"\x7fELF\x02\x01"
 _PROGBITS, _ALLOC, _EXECINSTR = 1, 2, 4
 
 
 def loaded() -> set[str]:
-    """The files whose code is mapped."""
+    """The files whose code is mapped into this process."""
     with open("/proc/self/maps", "rb") as file:
         lines = [line.split(None, 5) for line in file]
     return {os.fsdecode(words[5].rstrip(b"\n")) for words in lines if len(words) > 5 and b"x" in words[1]}
 
 
 def named_in(path: str, names: Iterable[str]) -> list[str]:
-    """Those of the variables that the library may read: it can read any, and has the name as a text."""
+    """Those of the variables that the library may read: it can read variables, and contains this name."""
     try:
         with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             if all(data.find(way) < 0 for way in _WAYS):
@@ -43,9 +43,9 @@ def named_in(path: str, names: Iterable[str]) -> list[str]:
 
 
 def _constants(data: mmap.mmap) -> list[tuple[int, int]]:
-    """Where texts can lie: all of the file, where that cannot be told.
+    """The ranges of the file that can hold texts; the whole file where its format is not known.
 
-    A short name is found by chance in machine code, relocations and what is there for debuggers.
+    Elsewhere, in machine code, relocations and debugging data, a short name would be found by chance.
     """
     whole = [(0, len(data))]
     if data[: len(_ELF)] != _ELF:

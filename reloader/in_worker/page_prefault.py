@@ -1,9 +1,9 @@
-"""The pages of memory that a worker writes to as it starts, which the next one finds copied already.
+"""Copies the pages of memory that a worker writes to as it starts, before it starts.
 
-A forked process has its parent's memory, and each page is copied when it is first written to: in a Django
-worker these copies take a sixth of a warm start. So the one that waits for its order makes those that its
-predecessor has come to differ in, since the same program is about to run in the same memory: nearly all of
-them are pages that it would copy anyway. For Python 3.8 and newer, on Linux.
+A forked process shares its parent's memory, and each page is copied when it is first written to: in a Django
+worker these copies take a sixth of a warm start. A worker that was forked ahead has time, so it copies the
+pages in which its predecessor differed from the template after its start. It would copy nearly all of them
+anyway, since it runs the same program in the same memory. For Python 3.8 and newer, on Linux.
 """
 
 from __future__ import annotations
@@ -17,29 +17,29 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-# From Linux 5.14 on, see madvise(2); elsewhere it is an error, and pages are copied when they are written to.
+# See madvise(2), from Linux 5.14 on; elsewhere it fails, and pages are copied when they are written to.
 MADV_POPULATE_WRITE = 23
-# So much is compared before we look whether somebody waits.
+# How many bytes are compared between two calls of `is_waited_for`.
 _PIECE = 1 << 20
-# Of a page in /proc/PID/pagemap: so many bytes, and these bits in the highest of them. On a machine that is
-# not little-endian nothing seems used, and no page is copied ahead.
+# The size of an entry of /proc/PID/pagemap, and the bits of its highest byte that say that there is a page.
+# On a big-endian machine no page seems to be there, and none is copied ahead.
 _ENTRY, _PRESENT_OR_SWAPPED = 8, 0xC0
 
 
 class PagePrefault:
-    """Those of one template's workers; none are known at first."""
+    """The pages that the workers of one template write to; none are known at first."""
 
     def __init__(self) -> None:
         self.ranges: list[tuple[int, int]] = []
-        """Where each begins, and its length, in bytes."""
+        """Address and length of each range, in bytes."""
         self._size = os.sysconf("SC_PAGE_SIZE")
         self._advise = ctypes.pythonapi.madvise
         self._advise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
 
     def learn(self, worker: int, is_waited_for: Callable[[], bool]) -> None:
-        """Compare the memory of a worker that has started with ours, which it was forked from.
+        """Compare the memory of a worker that has started with ours, from which it was forked.
 
-        Given up as soon as somebody waits for us; what cannot be read is taken as the same.
+        Gives up as soon as `is_waited_for` says so. Memory that cannot be read counts as the same.
         """
         found: list[tuple[int, int]] = []
         files: list[int] = []
@@ -62,7 +62,7 @@ class PagePrefault:
         self.ranges = _joined(found)
 
     def _is_used(self, there: int, start: int, length: int) -> bool:
-        """Whether any of it is more than reserved: to look at what is not there would make it be."""
+        """Whether there are any pages: reading memory that is only reserved would create some."""
         pages = os.pread(there, length // self._size * _ENTRY, start // self._size * _ENTRY)
         return any(highest & _PRESENT_OR_SWAPPED for highest in pages[_ENTRY - 1 :: _ENTRY])
 
@@ -77,26 +77,26 @@ class PagePrefault:
                 yield start + offset, size
 
     def copy(self) -> None:
-        """Make a copy of each, in a process that was forked from the one that has learned them."""
+        """Copy them, in a process that was forked from the one that has learned them."""
         for start, length in self.ranges:
             self._advise(start, length, MADV_POPULATE_WRITE)
 
 
 def _writable() -> Iterator[tuple[int, int]]:
-    """Where our private memory lies that can be written to."""
+    """Start and end of each range of our private writable memory."""
     with open("/proc/self/maps", "rb") as file:
         lines = file.read().splitlines()
     for line in lines:
         addresses, mode = line.split(None, 2)[:2]
         if mode == b"rw-p":
             start, _, end = addresses.partition(b"-")
-            # What lies above cannot be an offset; nothing of a process does.
+            # A higher address cannot be the offset of a read.
             if int(end, 16) <= sys.maxsize:
                 yield int(start, 16), int(end, 16)
 
 
 def _joined(pages: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """The same, with what lies side by side in one."""
+    """The same ranges, with adjacent ones joined."""
     joined: list[tuple[int, int]] = []
     for start, length in pages:
         if joined and sum(joined[-1]) == start:

@@ -1,14 +1,14 @@
 """Importing modules before the program that needs them, so that it cannot tell. Python 3.8 and newer.
 
-Only what the program itself has imported is loaded, and only from where it was found then. A module is left
-out, and with it every module that was being imported at that moment, when its import
-- raises, or asks for what the program has found elsewhere (a module of the tree), or has not asked for;
+Only modules that the program itself has imported are loaded, and only from where it found them. A module is
+left out, and with it every module that was being imported at that moment, when its import
+- raises, or imports a module that the program has found elsewhere (in the tree), or has not looked for;
 - reads a variable of the environment that the program changes, or loads a native library that names one;
 - prints, since that would be seen once and not at every start;
-- leaves a thread, an open descriptor or a child: threads do not survive a fork, the others would be shared
-  (those of numpy and pyarrow are known to come back in the child);
+- leaves a thread, an open descriptor or a child: threads do not survive a fork (those of numpy and pyarrow
+  are known to come back in the child), the others would be shared;
 - ends the interpreter, or does not end.
-What was left out once is refused the next time, in a fresh process: a failed import may have left traces.
+A module that was left out is refused in the next template, a fresh process: a failed import may leave traces.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from __future__ import annotations
 import os
 import sys
 
+from reloader.guard.child_status import is_childless
 from reloader.in_worker import native_libraries
-from reloader.in_worker.bootstrap import places_of
+from reloader.in_worker.bootstrap import find_by_others, places_of
 from reloader.in_worker.staleness import Staleness, is_installed
 
 # For type checkers alone: what a program finds imported should be its own.
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any
 
-# Their threads are made anew in a forked child: OpenBLAS and Arrow do so by pthread_atfork.
+# Packages whose threads are created anew in a forked child: OpenBLAS and Arrow use pthread_atfork.
 RETHREAD = ("numpy", "scipy", "pyarrow")
 STANDARD = (os.path.dirname(os.__file__),)
 
@@ -35,44 +36,44 @@ class Preload:
     """One pass over the modules that a program has imported before.
 
     `request` has the fields of "preload": `names` to import, in their order; `places`, where the program
-    found each; `missing`, names that it looked for in vain; `changed`, environment variables that it changes;
-    `refused`, names never to import; `tree`, the watched folders; `program_folders`; `deciding_files`,
-    which are looked at elsewhere. `tell` hears of each name
-    before its import; `may_go_on` is called now and then, and may block.
+    found each; `missing`, names that it did not find; `changed`, environment variables that it changes;
+    `refused`, names never to import; `tree`, the watched folders; `program_folders`, where the program's own
+    modules are (`deciding_files` is used by template_process.py). `note` is called with each name before its
+    import; `may_go_on` is called before each import, and may block.
     """
 
     def __init__(
         self,
         request: dict,  # type: ignore[type-arg]
-        stamps: Staleness,
-        tell: Callable[[str], None],
+        staleness: Staleness,
+        note: Callable[[str], None],
         may_go_on: Callable[[], None],
     ) -> None:
         self.names: list[str] = request["names"]
         self.places: dict[str, list[str]] = request["places"]
         self.folders: list[str] = request["tree"]
-        stamps.folders = request["program_folders"]
+        staleness.folders = request["program_folders"]
         self.wanted = frozenset(self.names)
         self.missing = frozenset(request["missing"])
         self.changed = frozenset(request["changed"])
         self.refused = frozenset(request["refused"])
         self.left_out: dict[str, str] = {}
-        self._stamps = stamps
-        self._tell = tell
+        self._staleness = staleness
+        self._note = note
         self._may_go_on = may_go_on
-        self._printed = -1  # what is printed can be read here
+        self._printed = -1  # the reading end of what imports print
         self._count = 0
-        self._left: tuple[set[str], set[str], bool, int] = (set(), set(), False, 0)
+        self._traces: tuple[set[str], set[str], bool, int] = (set(), set(), False, 0)
         self._libraries: set[str] = set()
 
     def run(self) -> dict[str, str]:
-        """Import what can be; returns what must be left out, and why."""
+        """Import the modules; returns those that must be left out, and why."""
         before = [os.dup(fd) for fd in (1, 2)]
-        # Of the same kind: a module may ask at its import whether it prints to a terminal.
+        # Of the same kind as before: a module may ask at its import whether output is a terminal.
         self._printed, printing = os.openpty() if os.isatty(1) else os.pipe()
         os.set_blocking(self._printed, False)
         read, iterate = os._Environ.__getitem__, os._Environ.__iter__
-        # Which the import statement comes to for every module that is found.
+        # The function that loads every module that was found, also for the import statement.
         bootstrap: Any = sys.modules["_frozen_importlib"]
         load = bootstrap._load_unlocked
 
@@ -92,7 +93,7 @@ class Preload:
         try:
             for fd in (1, 2):
                 os.dup2(printing, fd)
-            self._left = self._leaves()
+            self._traces = self._look_for_traces()
             self._libraries = native_libraries.loaded()
             sys.meta_path.insert(0, self)
             bootstrap._load_unlocked = load_and_look
@@ -112,7 +113,7 @@ class Preload:
         return self.left_out
 
     def _import(self, name: str) -> None:
-        self._tell(name + "\n")
+        self._note(name + "\n")
         try:
             __import__(name)
         except BaseException as error:
@@ -130,13 +131,13 @@ class Preload:
     # --- what an import leaves behind -------------------------------------------------------------
 
     def _look(self, importing: list[str]) -> None:
-        """See what came since the last look: by the first of these, which the others were waiting for."""
-        threads, files, child, printed = before = self._left
-        after = self._leaves()
+        """Leave out the modules that are being imported, innermost first, if there are new traces of them."""
+        threads, files, child, printed = before = self._traces
+        after = self._look_for_traces()
         if not importing:
             return
         if after != before:
-            self._left = after
+            self._traces = after
             if after[3] > printed:
                 self._leave_out(importing, "prints")
             if after[0] - threads and importing[0].partition(".")[0] not in RETHREAD:
@@ -148,55 +149,40 @@ class Preload:
         if self.changed and any(".so" in place for place in self.places.get(importing[0], ())):
             new = native_libraries.loaded() - self._libraries
             self._libraries |= new
-            for name in {
-                name for path in sorted(new) for name in native_libraries.named_in(path, self.changed)
-            }:
-                self._leave_out(importing, f"loads a library that knows {name}, which the program sets")
+            for path in sorted(new):
+                for name in native_libraries.named_in(path, self.changed):
+                    self._leave_out(importing, f"loads a library that knows {name}, which the program sets")
 
-    def _leaves(self) -> tuple[set[str], set[str], bool, int]:
-        """Threads, descriptors, whether there is a child, and how much was printed."""
+    def _look_for_traces(self) -> tuple[set[str], set[str], bool, int]:
+        """Threads, descriptors, whether there is a child, and how many bytes were printed."""
         for stream in (sys.stdout, sys.stderr):
             if stream is not None:
                 stream.flush()
-        try:
-            os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-            child = True
-        except ChildProcessError:
-            child = False
-        # But that by which we look.
+        # Without the descriptor of the listing itself, which is closed by now.
         files = {name for name in os.listdir("/proc/self/fd") if os.path.exists("/proc/self/fdinfo/" + name)}
-        return set(os.listdir("/proc/self/task")), files, child, self._count_printed()
-
-    def _count_printed(self) -> int:
-        """How many bytes were printed so far."""
         try:
             self._count += len(os.read(self._printed, 1 << 20))
         except BlockingIOError:
             pass
-        return self._count
+        return set(os.listdir("/proc/self/task")), files, not is_childless(), self._count
 
-    # --- what an import asks for ------------------------------------------------------------------
+    # --- what an import looks for -----------------------------------------------------------------
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> Any:
-        """As a finder before all others: see what is asked for, and refuse what must not be loaded."""
+        """The finder before all others: refuses modules that must not be loaded."""
         self._may_go_on()
         self._look(_importing_now())
         if name in self.refused or name in self.left_out:
             self._refuse(name)
-        for finder in sys.meta_path:
-            find = getattr(finder, "find_spec", None)
-            if finder is self or find is None:
-                continue
-            spec = find(name, path, target)
-            if spec is not None:
-                self._check(name, spec)
-                return spec
-        if name not in self.missing:
+        spec = find_by_others(self, name, path, target)
+        if spec is not None:
+            self._check(name, spec)
+        elif name not in self.missing:
             self._refuse(name)
-        if "." not in name:
-            # Were it there, whoever asks for it would be another; a folder would do.
-            self._stamps.names[name] = True
-        return None
+        elif "." not in name:
+            # If it appears, even as a plain folder, the modules that look for it may do something else.
+            self._staleness.names[name] = True
+        return spec
 
     def _check(self, name: str, spec: Any) -> None:
         if spec.origin in ("built-in", "frozen"):
@@ -205,11 +191,11 @@ class Preload:
         if places != self.places.get(name) or not is_installed(places, self.folders, STANDARD):
             self._refuse(name)
         if "." not in name:
-            self._stamps.names[name] = spec.origin is None
-            if self._stamps.shadow_of([name]) is not None:
+            self._staleness.names[name] = spec.origin is None
+            if self._staleness.shadow_of([name]) is not None:
                 self._refuse(name)
         for place in places:
-            self._stamps.see(place)
+            self._staleness.see(place)
 
     def _refuse(self, name: str) -> None:
         self._leave_out([name, *_importing_now()], f"asks for {name}")
@@ -217,7 +203,7 @@ class Preload:
 
 
 def _importing_now() -> list[str]:
-    """The modules whose code is being run as they are imported."""
+    """The names of the modules that are being imported, the innermost first."""
     found = []
     frame: Any = sys._getframe()
     while frame is not None:
@@ -228,6 +214,7 @@ def _importing_now() -> list[str]:
 
 
 def _importing(error: BaseException) -> list[str]:
+    """The names of the modules that were being imported when this was raised."""
     found = []
     traceback = error.__traceback__
     while traceback is not None:

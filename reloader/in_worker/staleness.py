@@ -1,4 +1,4 @@
-"""Whether what a template has loaded is still what a worker would load. For Python 3.8 and newer."""
+"""Whether a template is stale: whether a worker would load something else now. For Python 3.8 and newer."""
 
 from __future__ import annotations
 
@@ -18,20 +18,21 @@ _LIBRARIES = [os.path.dirname(os.__file__)]
 
 
 class Staleness:
-    """What all that is loaded came from, as it was before it was loaded."""
+    """The state of all files that a template was loaded from, and whether they have changed since."""
 
     def __init__(self, files: Iterable[str]) -> None:
-        """Before anything is preloaded. `files` say what is to be installed: lock files and the like."""
+        """Called before anything is preloaded. `files` are the deciding files (warm/import_record.py)."""
         self.folders: list[str] = []
-        """Those of the program itself, in which it looks for modules as well."""
+        """The folders with the program's own modules."""
         self.names: dict[str, bool] = {}
-        """What was preloaded, or looked for in vain; and whether a plain folder would be a part of it."""
+        """Top-level modules that were loaded or not found, and whether a plain folder would change that."""
         self._files: dict[str, tuple[int, int, int] | None] = {}
-        self._unheard: dict[str, tuple[int, int, int] | None] = {}
-        """Those of whose changes the system does not tell us."""
+        """The stamp of each file before it was loaded."""
+        self._unwatched: dict[str, tuple[int, int, int] | None] = {}
+        """The files that are not in a folder that is watched."""
         self._folders = FolderWatch()
         self._compared = False
-        """Whether all files were compared since something was heard."""
+        """Whether all files were compared since the last change in a watched folder."""
         for module in list(sys.modules.values()):
             file = getattr(module, "__file__", None)
             if isinstance(file, str):
@@ -46,33 +47,33 @@ class Staleness:
                         self.see(os.path.join(folder, entry))
 
     def see(self, file: str) -> None:
-        """It is about to be loaded."""
+        """Note the state of a file that is about to be loaded."""
         if file not in self._files:
             self._files[file] = _stamp(file)
 
     def settle(self) -> None:
-        """All is loaded. From now on the system tells of changes where the modules lie."""
-        unheard = {file: stamp for file, stamp in self._files.items() if not self._hear(file)}
-        # What will be compared lies side by side from now on: in a process that forks, each page that is
-        # touched is copied.
+        """Everything is loaded: begin to watch the folders of the modules."""
+        unwatched = {file: stamp for file, stamp in self._files.items() if not self._watch(file)}
+        # Copied, so that they lie side by side in memory: comparing them touches few pages, and each touched
+        # page is copied in a process that forks.
         self._files = marshal.loads(marshal.dumps(self._files))
-        self._unheard = marshal.loads(marshal.dumps(unheard))
+        self._unwatched = marshal.loads(marshal.dumps(unwatched))
 
-    def _hear(self, file: str) -> bool:
-        """Whether changes of this very file are heard of from now on.
+    def _watch(self, file: str) -> bool:
+        """Watch the folder of an installed file; False where that would not report its changes.
 
-        The folders of a project are not quiet enough for that.
+        The folders of a project are not watched: too much happens there.
         """
         is_itself = os.path.isfile(file) and not os.path.islink(file)
         installed = _lies_with_installed(file, _LIBRARIES)
         return is_itself and installed and self._folders.add(os.path.dirname(file))
 
     def close(self) -> None:
-        """Hear of nothing any more, in a process that was forked."""
+        """Stop watching, in a forked process."""
         self._folders.close()
 
     def shadow_of(self, names: Iterable[str]) -> str | None:
-        """What lies in the program's folders and has the name of one of these."""
+        """A file or folder in the program's folders that would be imported as one of these, if any."""
         wanted = set(names)
         for folder in self.folders:
             try:
@@ -91,10 +92,10 @@ class Staleness:
         return None
 
     def why_stale(self) -> str | None:
-        """What has changed since; None when nothing has."""
-        # Before they are looked at, so that what happens meanwhile is heard the next time.
+        """What has changed since; None where nothing has."""
+        # Asked before the files are compared, so that a change meanwhile is noticed the next time.
         self._compared = self._folders.are_quiet() and self._compared
-        for file, stamp in (self._unheard if self._compared else self._files).items():
+        for file, stamp in (self._unwatched if self._compared else self._files).items():
             if _stamp(file) != stamp:
                 return f"{file} has changed"
         self._compared = True
@@ -103,7 +104,7 @@ class Staleness:
 
 
 def _stamp(path: str) -> tuple[int, int, int] | None:
-    """What tells one state of a file from another: of the archive, where it lies in one."""
+    """What tells one state of a file from another; for a module in a zip archive, that of the archive."""
     while True:
         try:
             status = os.stat(path)
@@ -116,9 +117,9 @@ def _stamp(path: str) -> tuple[int, int, int] | None:
 
 
 def is_installed(places: Iterable[str], folders: Iterable[str], standard: Iterable[str]) -> bool:
-    """Whether a module is of the interpreter, or installed for it, and does not belong to these folders.
+    """Whether a module is the interpreter's, or installed for it, and does not belong to these folders.
 
-    `standard` is where the interpreter's library lies.
+    `standard` are the folders of the interpreter's library.
     """
     found, libraries, own = list(places), list(standard), list(folders)
     return bool(found) and all(_is_installed(place, own, libraries) for place in found)
@@ -129,7 +130,7 @@ def _is_installed(place: str, folders: list[str], standard: list[str]) -> bool:
         return False
     for folder in folders:
         if place.startswith(folder.rstrip(os.sep) + os.sep) and _lies_with_installed(folder, standard):
-            # A package that is worked on where it is installed is no less the program's own.
+            # A watched folder within site-packages: the package in it is the program's own.
             return any(part in INSTALLED for part in place[len(folder) :].split(os.sep))
     return True
 

@@ -1,6 +1,6 @@
 """The template's program, in the worker's interpreter: it imports modules, then forks guards with workers.
 
-It speaks as a forkserver does, once it has answered "preload" with "loaded" (wire.py). Python 3.8 and newer.
+Once it has answered "preload" with "loaded", its protocol is a forkserver's (wire.py). Python 3.8 and newer.
 """
 
 from __future__ import annotations
@@ -14,15 +14,14 @@ import select
 import sys
 
 from reloader.common.peers import is_ours
-from reloader.guard import draining, process_tree, service, session, spawn, start, stop_targets, wire
+from reloader.guard import draining, process_tree, service, session, spawn, stop_targets, wire
 from reloader.in_worker.bootstrap import Recorder, place_in, read
 from reloader.in_worker.page_prefault import PagePrefault
 from reloader.in_worker.preload import Preload
 from reloader.in_worker.staleness import Staleness
 
-assert process_tree  # a guard needs these, and could not find them any more
-assert stop_targets
-assert draining
+# A guard imports these when it needs them, and could not find them then.
+_FOR_GUARDS = (process_tree, stop_targets, draining)
 
 # TYPE_CHECKING of typing would be an import.
 TYPE_CHECKING = False
@@ -30,68 +29,68 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any
 
-# So many seconds without another import are a hang; the system then ends us, whether or not anybody waits.
+# How many seconds one import may take; then the system ends us (SIGALRM).
 PATIENCE = 60
 
 
 def serve(order: dict, hidden: dict[str, ModuleType]) -> dict:  # type: ignore[type-arg]
-    """Preload, then fork a worker for every request, or ahead of it. Returns in the worker, with its order.
+    """Preload, then fork a worker for every "start", or ahead of it. Returns in the worker, with its order.
 
-    `hidden` are the modules that a guard needs, and nobody else.
+    `hidden` are the modules that only a guard needs, by name.
     """
     control = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
     control.connect("\0" + order["control"])
-    # Whoever has this name now tells us what to run.
+    # The process that listens there decides what we run.
     if not is_ours(control):
         raise PermissionError("another user listens there")
-    # What stands in front of the worker may have gone elsewhere: `cd app && ...`.
+    # Programs in front of the worker may have changed it: `cd app && ...`.
     folder = os.getcwdb()
     request = _receive(control)
     while request.kind != "preload":
         request = _receive(control)
-    stamps = Staleness(request["deciding_files"])
-    preload = Preload(request.fields, stamps, Recorder(order["record"]).tell, lambda: _may_go_on(control))
-    # What somebody waits for comes first.
-    before = _give_way(None)
+    staleness = Staleness(request["deciding_files"])
+    note = Recorder(order["record"]).write
+    preload = Preload(request.fields, staleness, note, lambda: _may_go_on(control))
+    # At low priority: the user waits for other processes.
+    before = _set_scheduling(None)
     left_out = preload.run()
     signal.alarm(0)
-    _give_way(before)
+    _set_scheduling(before)
     loaded = sum(name in sys.modules for name in preload.names)
     wire.send(control, "loaded", modules=loaded, left_out=left_out)
-    stamps.settle()
+    staleness.settle()
     pages = PagePrefault()
-    _keep((stamps, preload, request, hidden, pages))
+    _keep((staleness, preload, request, hidden, pages))
     gc.collect()
     gc.freeze()
-    # Guards that end are collected by the system.
+    # The system collects guards that end.
     handler = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    parked: _socket.socket | None = None
+    # The guard that was forked ahead, the pid of its worker, and that of the last worker that was started.
+    preforked: _socket.socket | None = None
     waiting = worker = 0
     while True:
-        received = wire.receive(control)
-        if received is None:
-            os._exit(0)
-        request, files = received, received.files
+        request = _receive(control)
+        files = request.files
         if request.kind == "learn" and worker and not pages.ranges:
             pages.learn(worker, lambda: bool(select.select([control], [], [], 0)[0]))
         if request.kind not in ("prefork", "start"):
             continue
-        why = stamps.why_stale()
-        if why is None and parked is None:
+        why = staleness.why_stale()
+        if why is None and preforked is None:
             ours, theirs = _socket.socketpair()
             try:
                 if not os.fork():
                     break
                 theirs.close()
-                parked, waiting, why = _await_parked(ours)
+                preforked, waiting, why = _await_prefork(ours)
             except OSError as error:
                 ours.close()
                 theirs.close()
                 why = os.strerror(error.errno or 0).lower()
         if request.kind == "start":
-            if why is None and parked is not None:
-                why = _hand_over(parked, request)
-                parked, worker = None, waiting
+            if why is None and preforked is not None:
+                why = _start_preforked(preforked, request)
+                preforked, worker = None, waiting
             if why is not None:
                 answer = _socket.socket(fileno=files.pop(wire.CONTROL))
                 wire.send(answer, "stale", why=why)
@@ -99,7 +98,7 @@ def serve(order: dict, hidden: dict[str, ModuleType]) -> dict:  # type: ignore[t
         for fd in files:
             os.close(fd)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL if handler is None else handler)
-    # All that came with the request is the parent's to pass on.
+    # In the child; the parent passes the request's descriptors on with the order.
     terminal: int | None = None
     if request.kind == "prefork":
         terminal = os.dup(files[0]) if files else None
@@ -108,15 +107,15 @@ def serve(order: dict, hidden: dict[str, ModuleType]) -> dict:  # type: ignore[t
     ahead = pages if request.kind == "prefork" else None
     for fd in files:
         os.close(fd)
-    stamps.close()
+    staleness.close()
     control.close()
     ours.close()
-    given = _guard_or_worker(theirs, hidden, terminal, ahead, folder)
-    return _become(given["environment"], order["words"])
+    workers_order = _guard_or_worker(theirs, hidden, terminal, ahead, folder)
+    return _become_worker(workers_order["environment"], order["words"])
 
 
-def _give_way(policy: int | None) -> int | None:
-    """Compute after all others, or by this policy; the one before, None where the system has none for us."""
+def _set_scheduling(policy: int | None) -> int | None:
+    """Set the scheduling policy, SCHED_BATCH for None; returns the one before, None where that fails."""
     try:
         before = os.sched_getscheduler(0)
         os.sched_setscheduler(0, os.SCHED_BATCH if policy is None else policy, os.sched_param(0))
@@ -126,31 +125,32 @@ def _give_way(policy: int | None) -> int | None:
 
 
 def _keep(anything: object) -> None:
-    """Never free it: a worker that did would first copy every page on which it lies."""
+    """Never free it: a worker that freed it would have to copy every page on which it lies."""
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(anything))
 
 
-def _await_parked(parked: _socket.socket) -> tuple[_socket.socket | None, int, str | None]:
-    """The socket, when a guard waits at its other end with a worker, and its pid; else why there is none."""
-    received = wire.receive(parked)
+def _await_prefork(guard: _socket.socket) -> tuple[_socket.socket | None, int, str | None]:
+    """Wait for a guard that was forked: its socket and its worker's pid, or else why there is none."""
+    received = wire.receive(guard)
     if received is not None and received.kind == "preforked":
-        return parked, received["pid"], None
-    parked.close()
+        return guard, received["pid"], None
+    guard.close()
     return None, 0, "the guard has ended" if received is None else os.strerror(received["error"]).lower()
 
 
-def _hand_over(parked: _socket.socket, start: wire.Received) -> str | None:
-    """Let those that wait begin; why they do not."""
+def _start_preforked(guard: _socket.socket, start: wire.Received) -> str | None:
+    """Pass "start" on to the guard that was forked ahead; returns why that failed, else None."""
     try:
-        wire.send(parked, "start", start.files, **start.fields)
+        wire.send(guard, "start", start.files, **start.fields)
     except OSError:
         return "the guard has ended"
     finally:
-        parked.close()
+        guard.close()
     return None
 
 
 def _receive(control: _socket.socket) -> wire.Received:
+    """The next message of the supervisor; ends this process where there is none any more."""
     received = wire.receive(control)
     if received is None:
         os._exit(0)
@@ -158,7 +158,7 @@ def _receive(control: _socket.socket) -> wire.Received:
 
 
 def _may_go_on(control: _socket.socket) -> None:
-    """Wait while we are held: somebody else needs the machine now."""
+    """Wait while the supervisor holds us, and set the time limit of the next import."""
     signal.alarm(0)
     while select.select([control], [], [], 0)[0]:
         request = _receive(control)
@@ -169,107 +169,104 @@ def _may_go_on(control: _socket.socket) -> None:
 
 
 def _guard_or_worker(
-    supervisor: _socket.socket,
+    template: _socket.socket,
     hidden: dict[str, ModuleType],
     terminal: int | None,
     ahead: PagePrefault | None,
     folder: bytes,
 ) -> dict:  # type: ignore[type-arg]
-    """Fork a worker, wait for the order to start, and guard it for ever. Returns the order, in the worker.
+    """Fork a worker, and guard it for ever. Returns in the worker, with the order to start it.
 
-    With a terminal, which is closed here, both are forked in a session that another process leads. Where the
-    worker is forked `ahead`, it makes its copies of these pages.
+    With a terminal, whose descriptor is closed here, a third process leads the session of the two. A worker
+    that is forked ahead copies the pages of `ahead` while it waits.
     """
-    given, giving = _socket.socketpair()
-    above = 0
+    workers_end, guards_end = _socket.socketpair()
+    leader = 0
     try:
         if terminal is not None:
-            above = os.getpid()
+            leader = os.getpid()
             session.fork_member(terminal)
             os.close(terminal)
         guard = os.getpid()
         pid = os.fork()
         if not pid:
-            supervisor.close()
-            giving.close()
+            template.close()
+            guards_end.close()
             _renew()
             if ahead is not None:
                 ahead.copy()
-            return _worker(given, guard, folder)
+            return _worker(workers_end, guard, folder)
     except OSError as error:
-        wire.send(supervisor, "failed", error=error.errno or 0)
+        wire.send(template, "failed", error=error.errno or 0)
         os._exit(0)
     try:
-        given.close()
+        workers_end.close()
         sys.modules.update(hidden)
         spawn.call_itself("reloader-guard")
         spawn.set_all_signals(signal.SIG_IGN)
-        # Whoever ends early is to be ours still, as it would be later.
+        # Where SIGCHLD is ignored, the status of a worker that ends before the order is lost.
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        if above:
+        if leader:
             session.leave()
-        _guard(supervisor, giving, pid, above)
+        _guard(template, guards_end, pid, leader)
     finally:
         os._exit(0)
 
 
-def _guard(supervisor: _socket.socket, giving: _socket.socket, pid: int, above: int) -> None:
-    """Hand the order to the worker, once it comes, and guard it.
+def _guard(template: _socket.socket, worker: _socket.socket, pid: int, leader: int) -> None:
+    """Wait for "start" from the template, hand the order to the worker, and guard it.
 
-    `above` is the pid of the leader of its session; 0 where there is none.
+    `pid` is the worker's, `leader` that of the leader of its session, or 0 where there is none.
     """
-    wire.send(supervisor, "preforked", pid=pid)
-    received = wire.receive(supervisor)
+    wire.send(template, "preforked", pid=pid)
+    received = wire.receive(template)
     if received is None:
-        return  # and the worker hears it from us
-    supervisor.close()
+        return  # the worker ends as well, since our end of its socket is closed
+    template.close()
     files = received.files
     order = wire.read_order(files[wire.ORDER])
     workers_files = files[wire.WORKERS : wire.PIPES]
-    if not above:
+    if not leader:
         os.setpgid(0, 0)
     spawn.become_subreaper()
     control = _socket.socket(fileno=os.dup(files[wire.CONTROL]))
-    wire.send(control, "here", pid=os.getpid(), leader=above)
-    wire.send(giving, "start", workers_files, order=order)
+    wire.send(control, "here", pid=os.getpid(), leader=leader)
+    wire.send(worker, "start", workers_files, order=order)
     for fd in workers_files:
         os.close(fd)
-    failed = wire.receive(giving)
-    giving.close()
+    failed = wire.receive(worker)
+    worker.close()
     if failed is not None:
         os.waitpid(pid, 0)
         wire.send(control, failed.kind, **failed.fields)
         return
     control.close()
-    one = service.Guard(start.show_at(files), [])
-    one.take(pid, order, files[wire.PIPES :])
+    one = service.Guard(files, [])
+    one.take(pid, order)
     one.serve()
 
 
-def _worker(given: _socket.socket, guard: int, folder: bytes) -> dict:  # type: ignore[type-arg]
-    """Wait for the order and enter what it names, and the folder; returns it."""
-    received = wire.receive(given)
-    if received is None:
-        os._exit(0)
+def _worker(guard: _socket.socket, guards_pid: int, folder: bytes) -> dict:  # type: ignore[type-arg]
+    """In the worker: wait for the order, prepare this process as it says, and return it."""
+    received = _receive(guard)
     order: dict = received["order"]  # type: ignore[type-arg]
     try:
-        spawn.enter(guard, folder, order["stop_signal"], received.files, order["terminal"])
+        spawn.enter(guards_pid, folder, order["stop_signal"], received.files, order["terminal"])
     except spawn.SpawnError as error:
-        wire.send(given, "failed", error=error.number, at_folder=error.at_folder)
+        wire.send(guard, "failed", error=error.number, at_folder=error.at_folder)
         os._exit(127)
     except OSError as error:
-        wire.send(given, "failed", error=error.errno or 0, at_folder=False)
+        wire.send(guard, "failed", error=error.errno or 0, at_folder=False)
         os._exit(127)
-    given.close()
+    guard.close()
     return order
 
 
-def _become(environment: dict[bytes, bytes], words: list[str]) -> dict:  # type: ignore[type-arg]
-    """In the worker: what differs from start to start, and what must not be the same twice.
+def _become_worker(environment: dict[bytes, bytes], words: list[str]) -> dict:  # type: ignore[type-arg]
+    """In the worker: take over what differs from start to start; returns the hook's order for it.
 
-    `words` are the program and its arguments as we were started; a generation may have others at its end.
-
-    The rest of the environment stays: what stands in front of the worker may have set it, or an import.
+    `words` is the template's command line; a generation may have other words at its end. Of the environment
+    only our own variables are set: the rest may have been changed by programs in front, or by imports.
     """
     for name, value in environment.items():
         if name.startswith(b"RELOADER"):
@@ -280,7 +277,7 @@ def _become(environment: dict[bytes, bytes], words: list[str]) -> dict:  # type:
     same = 0
     while words[same : same + 1] == own[same : same + 1] != []:
         same += 1
-    # From Python 3.10 on there is a second list, with the interpreter and its own options in it.
+    # From Python 3.10 on, orig_argv also has the interpreter and its options.
     for arguments in (sys.argv, getattr(sys, "orig_argv", [])):
         if arguments:
             arguments[len(arguments) - len(words) + same :] = own[same:]
@@ -289,7 +286,7 @@ def _become(environment: dict[bytes, bytes], words: list[str]) -> dict:  # type:
 
 
 def _renew() -> None:
-    """What imports have taken from chance or from the system, and a fork does not renew."""
+    """Renew what imports have read from random sources or from the system, and a fork keeps."""
     numpy: Any = sys.modules.get("numpy.random")
     if numpy is not None:
         numpy.seed()
@@ -302,7 +299,7 @@ def _renew() -> None:
 
 
 def _set_clocks() -> None:
-    """What imports have taken from the clock."""
+    """Renew what imports have read from the clock."""
     logging: Any = sys.modules.get("logging")
     if logging is not None and hasattr(logging, "_startTime"):
         import time

@@ -1,7 +1,7 @@
-"""Whether a worker that starts finds an address in use, by which an older generation of it listens.
+"""Whether a starting worker finds an address in use at which an older generation of it listens.
 
-That is told by what it prints, in many languages, and believed only where the older one does listen: a port
-that somebody else has is no reason to stop a working worker.
+Its output tells, in the words of many languages. It is believed only where the older generation does listen
+there: a port that another program has is no reason to stop a working worker.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 
 from reloader.common.lazy_pattern import lazy_pattern
 
-# EADDRINUSE as Linux and the BSDs number it, and as programs print it.
+# EADDRINUSE as programs print it, and as it is numbered on Linux and the BSDs.
 _TEXT = lazy_pattern(
     rb"address (?:is )?already in use|EADDRINUSE|AddrInUse|\[Errno (?:98|48)\]|os error (?:98|48)\b"
     rb"|connection in use: |port (?:\d+ )?is (?:already )?in use|only one usage of each socket address",
@@ -28,33 +28,33 @@ _PORT = lazy_pattern(
     rb")",
     re.IGNORECASE,
 )
-# So much of each stream is looked at, in bytes: a start prints little.
+# How many bytes of each stream are searched: a start prints little.
 _MOST = 1 << 18
-# So much of what came last is kept, in bytes: an unfinished line, and the lines of a traceback before it.
+# How many of the last bytes are kept: an unfinished line, and the lines of a traceback before it.
 _KEPT = 1 << 13
-# Who tries again and again is looked at so often.
+# How many lines are looked at: some workers try to listen again and again.
 _LOOKS = 20
 _NUMBER = lazy_pattern(rb"\d+")
 
 
-class TakenAddress:
-    """Reads the streams of a generation that starts beside another one, until `over`.
+class AddressConflict:
+    """Searches the output of a generation that starts beside others, until `over`.
 
-    `listening` says by which addresses the others listen. `tell` hears of those that are
-    meant: the one that the line names; where it names none, those that lines before it speak of, else all.
+    `listening` returns the addresses at which the others listen. `report` is called with those that are
+    meant: the one that the line names; where it names none, those in the lines before it; else all.
     """
 
     def __init__(
-        self, listening: Callable[[], tuple[str, ...]], tell: Callable[[tuple[str, ...]], None]
+        self, listening: Callable[[], tuple[str, ...]], report: Callable[[tuple[str, ...]], None]
     ) -> None:
         self._listening = listening
-        self._tell = tell
+        self._report = report
         self._looks = _LOOKS
         self.over = False
-        """It is ready, or was told."""
+        """Whether the generation is ready, or a conflict was reported."""
 
     def stream(self) -> Callable[[bytes], None]:
-        """What takes the bytes of one stream."""
+        """A function to call with each chunk of one stream."""
         rest = b""
         left = _MOST
 
@@ -73,7 +73,7 @@ class TakenAddress:
         return feed
 
     def _look_at(self, data: bytes, begin: int) -> None:
-        """What came last ends with such a line, which begins there."""
+        """Look at output that ends with such a line, which begins at the offset `begin`."""
         if self.over or not self._looks:
             return
         self._looks -= 1
@@ -81,33 +81,33 @@ class TakenAddress:
         named = named_in(data[begin:])
         if named is not None:
             addresses = tuple(one for one in addresses if one == named)
-        spoken_of = {number.decode() for number in _NUMBER.findall(data)}
-        addresses = tuple(one for one in addresses if one in spoken_of) or addresses
+        numbers = {number.decode() for number in _NUMBER.findall(data)}
+        addresses = tuple(one for one in addresses if one in numbers) or addresses
         if addresses:
             self.over = True
-            self._tell(addresses)
+            self._report(addresses)
 
 
 def named_in(line: bytes) -> str | None:
-    """The port that such a line names, if any."""
+    """The port that such a line names; None where it names none."""
     found = _PORT.search(line)
     return None if found is None else next(one for one in found.groups() if one is not None).decode()
 
 
 def listened_at(pids: Iterable[int]) -> tuple[str, ...]:
-    """The ports, and paths of sockets, by which these processes wait for others, as far as we may see."""
+    """The ports, and paths of Unix sockets, at which these processes listen, as far as we may see them."""
     import psutil
 
     found: set[str] = set()
     for pid in pids:
         try:
             process = psutil.Process(pid)
-            # As it is called from psutil 6 on.
+            # Its name from psutil 6 on, and before.
             connections = getattr(process, "net_connections", None) or process.connections
-            # Of UDP there is no listening: a socket that has a port and no partner may be sent to.
             for one in connections("inet"):
-                waits = one.status == psutil.CONN_LISTEN or (one.status == psutil.CONN_NONE and not one.raddr)
-                if waits and one.laddr:
+                # UDP sockets do not listen: one without a peer receives.
+                is_udp = one.status == psutil.CONN_NONE and not one.raddr
+                if (one.status == psutil.CONN_LISTEN or is_udp) and one.laddr:
                     found.add(str(one.laddr.port))
             found.update(str(one.laddr) for one in connections("unix") if one.laddr)
         except (psutil.Error, OSError):

@@ -1,4 +1,4 @@
-"""The user's check as it runs: below a guard of its own, so that nothing of it outlives it, or us."""
+"""One run of the user's `--check` command, below a guard of its own, so that none of it outlives us."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from reloader.processes.launch import launch
 from reloader.processes.order import encoded
 from reloader.settings import signal_name
 
-# What it leaves behind, and all of it where we were killed, has this long to end, in seconds.
+# The guard's stop timeout for the command, in seconds.
 PATIENCE = 2.0
 
 
@@ -23,30 +23,30 @@ class Check:
     """One run of a command by the shell. `run` blocks; `cancel` comes from another thread."""
 
     def __init__(self, command: str, environment: Mapping[str, str], spared: set[int]) -> None:
-        """`spared` is shared with all guards: see GuardClient."""
+        """`spared` is shared with all guards, see GuardClient."""
         self._command = command
         self._environment = environment
         self._spared = spared
         self._guard: GuardClient | None = None
         self._cancelled = threading.Event()
         self.output = b""
-        """What it has printed, once it has run."""
+        """What the command has printed, once it has run."""
 
     def cancel(self) -> None:
-        """Kill it and all that it has started; what it says does not matter any more."""
+        """Kill the command and all that it has started."""
         self._cancelled.set()
         if self._guard is not None:
             self._guard.kill()
 
     def run(self) -> str:
-        """Run it in the current folder; how it failed, empty where it did not.
+        """Run the command in the current folder; returns how it failed, empty where it did not.
 
-        It leads a session of its own, which a terminal's Ctrl-C does not reach. Raises OSError where it
-        cannot be run.
+        It leads a session of its own, so that Ctrl-C at the terminal does not reach it. Raises OSError where
+        it cannot be run.
         """
         with os.fdopen(system.make_unnamed("check"), "w+b") as output, open(os.devnull, "r+b") as nothing:
             files = [nothing.fileno()] * 3 + [output.fileno()] * 2
-            ended = self._below_guard(files)
+            ended = self._run_below_guard(files)
             output.seek(0)
             self.output = output.read()
         if ended is None:
@@ -55,8 +55,8 @@ class Check:
             return signal_name(ended.signal)
         return f"exit status {ended.code}" if ended.code else ""
 
-    def _below_guard(self, files: list[int]) -> events.ExitStatus | None:
-        """How it ended; None when its guard was killed."""
+    def _run_below_guard(self, files: list[int]) -> events.ExitStatus | None:
+        """How the command ended; None where its guard was killed."""
         forkserver = ForkserverClient(launch())
         try:
             order = self._order()
@@ -70,11 +70,11 @@ class Check:
             return None
         finally:
             forkserver.close()
-        told: list[str] = []
-        ended = guard.await_end(lambda kind, _processes: told.append(kind))
+        reports: list[str] = []
+        ended = guard.await_end(lambda kind, _processes: reports.append(kind))
         guard.forget()
         guard.await_gone()
-        return None if "lost" in told else ended
+        return None if "lost" in reports else ended
 
     def _order(self) -> dict[str, object]:
         return {

@@ -13,16 +13,16 @@ from reloader.processes.launch import Launched
 
 
 class LostError(Exception):
-    """The forkserver or guard that was asked is gone, or does not read what it is sent."""
+    """The forkserver or guard is gone, or does not read its requests."""
 
 
 class ForkserverClient:
-    """A running forkserver. Called by the thread that owns it; nothing here waits for the forkserver."""
+    """A running forkserver or template. Called by the thread that owns it; nothing here waits for it."""
 
     def __init__(self, launched: Launched, kept: Sequence[int] = (), leads: bool = False) -> None:
-        """`kept` are descriptors that are closed with it.
+        """`kept` are descriptors that `close` closes.
 
-        With `leads` it leads a process group, which ends with it.
+        With `leads` it leads a process group, which is killed and collected with it.
         """
         self.control, self.pid = launched.control, launched.pid
         self._kept = kept
@@ -30,7 +30,7 @@ class ForkserverClient:
         self._collected = False
 
     def start_guard(self, order: Mapping[str, object], files: Sequence[int]) -> _socket.socket:
-        """Ask for a guard, which starts the worker as ordered; returns the socket to speak with it.
+        """Ask for a guard, which starts the worker as ordered; returns the socket of that guard.
 
         `files` are our standard output and error, the worker's standard input, output and error, and the
         reading ends of its pipes. Raises LostError, and OSError where there are no more descriptors.
@@ -45,7 +45,7 @@ class ForkserverClient:
             finally:
                 os.close(fd)
         except BlockingIOError as error:
-            self.kill()  # it does not read, as when it was stopped long ago
+            self.kill()  # it does not read: somebody has stopped it
             ours.close()
             raise LostError("the forkserver does not answer") from error
         except (BrokenPipeError, ConnectionError) as error:
@@ -59,7 +59,7 @@ class ForkserverClient:
         return ours
 
     def is_alive(self) -> bool:
-        """Whether it has not ended; collects it where it has."""
+        """Whether it has not ended; where it has, it is collected."""
         if (
             not self._collected
             and os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
@@ -68,12 +68,12 @@ class ForkserverClient:
         return not self._collected
 
     def kill(self) -> None:
-        """End it, even where it was stopped. The guards that it has made go on."""
+        """Kill it. The guards that it has forked go on."""
         if not self._collected:
             os.kill(self.pid, signal.SIGKILL)
 
     def close(self) -> None:
-        """End it and collect it. The guards that it has made go on."""
+        """Kill and collect it. The guards that it has forked go on."""
         self.control.close()
         for fd in self._kept:
             os.close(fd)
@@ -90,9 +90,10 @@ class ForkserverClient:
 
 
 def end_group(leader: int) -> None:
-    """Kill and collect the process group of a child of ours that was not collected; blocks for a moment.
+    """Kill and collect the process group that a child of ours leads; blocks until it has ended.
 
-    Members that lose their parent become our children, as long as we are a subreaper.
+    The child must not have been collected yet. As we are a subreaper, members that lose their parent become
+    our children.
     """
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(leader, signal.SIGKILL)

@@ -1,42 +1,42 @@
-"""Programs above us that pass a terminal's signal on late, so that it looks like another press of the key.
+"""Programs above us that forward a terminal's signal late, so that it looks like a second press of the key.
 
-Some pass it on to every process below them, and not to their child alone: the worker then gets a signal
-beside that of its guard, and for many a worker the second one ends its tasks.
+Some forward it to every process below them, and not only to their child: the worker then gets a signal
+besides that of its guard, and with many workers a second signal ends the tasks.
 """
 
 from __future__ import annotations
 
 import os
 
+from reloader.guard.system import stat_of
 from reloader.messages.base import Message
 
-# Their scripts' names. concurrently (lib/command.ts) and nx use tree-kill, npm-run-all (lib/spawn-posix.js)
-# and nodemon (lib/monitor/run.js) lists of their own: each lists what descends from its child, and signals
-# one after the other.
+# Names of scripts. concurrently (lib/command.ts) and nx use tree-kill, npm-run-all (lib/spawn-posix.js) and
+# nodemon (lib/monitor/run.js) do the same by themselves: each signals all descendants one after the other.
 _SIGNAL_ALL = {
     *("concurrently", "conc", "nx", "nodemon"),
     *("npm-run-all", "npm-run-all2", "run-p", "run-s"),
 }
-# Others signal their child, some tenths of a second later (0.8 s: poethepoet, shutdown.py).
+# These signal only their child, but some tenths of a second later (0.8 s: poethepoet, shutdown.py).
 _SIGNAL_LATE = {"poe"}
-# To list the processes takes them some tenths of a second, and longer where the machine is busy.
+# Seconds that they may take. Listing the processes takes some tenths of one, and more on a busy machine.
 PATIENCE = 3.0
-# So far up one is looked for.
+# How many of our ancestors are looked at.
 _ANCESTORS = 12
-# The program, its interpreter's options, and the script.
+# How many words of a command line: the interpreter, its options, and the script.
 _WORDS = 4
 
 
 class Patience(Message):
-    """How long, in seconds, somebody above us may take to pass a signal on; 0 where nobody does."""
+    """Seconds within which a program above us may still forward a signal; 0 where there is none."""
 
     to_us: float = 0.0
     to_all: float = 0.0
-    """The worker among them."""
+    """To every process below it, the worker included."""
 
 
 def patience() -> Patience:
-    """What is to be expected; nothing where the system does not tell what is above us."""
+    """Look for such programs among our ancestors; without /proc, none is found."""
     pid = os.getppid()
     try:
         for _ in range(_ANCESTORS):
@@ -47,8 +47,7 @@ def patience() -> Patience:
                 return Patience(PATIENCE, PATIENCE)
             if names & _SIGNAL_LATE:
                 return Patience(PATIENCE)
-            with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
-                pid = int(file.read().rpartition(")")[2].split()[1])
-    except (OSError, ValueError, IndexError):
-        pass  # not Linux, or the first process of all
+            pid = int(stat_of(pid)[2])
+    except (OSError, IndexError):
+        pass  # no /proc, or there are no more ancestors
     return Patience()

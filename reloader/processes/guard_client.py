@@ -1,8 +1,8 @@
-"""The supervisor's side of a guard: one worker, started, signalled, waited for and tidied up after.
+"""The supervisor's side of a guard: starts, signals and awaits one worker and ends its tree.
 
-The guard is the parent of the worker. It outlives the supervisor: when that dies by SIGKILL the guard drains
-the worker, with the signal and the timeout of its order. Being the tree's nearest subreaper it still finds
-all of it. Should the guard itself be killed, the tree falls to the supervisor, which ends it here.
+The guard is the parent of the worker. It outlives the supervisor: when that is killed, the guard drains the
+worker with the signal and the timeout of its order. Where the guard itself is killed, the tree becomes the
+supervisor's, since that is the next subreaper, and is ended here.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
-from reloader.guard import process_tree, spawn, system, wire
+from reloader.guard import process_tree, system, wire
 from reloader.messages import events
 from reloader.messages.base import Message
 from reloader.processes.forkserver_client import LostError
@@ -23,15 +23,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-# A guard on its way out is looked at this often, in seconds.
+# Seconds between two looks at a guard that is ending.
 LOOK = 0.005
 
-Tell = Callable[[str, tuple[events.ProcessInfo, ...]], None]
-"""Hears what a guard tells of processes: the kind of its message (wire.py), and the processes."""
+Report = Callable[[str, tuple[events.ProcessInfo, ...]], None]
+"""Called with a guard's message about processes: its kind (wire.py), and the processes."""
 
 
 class NotStartedError(Exception):
-    """There is no worker: the error's number, and whether the folder could not be entered."""
+    """The worker could not be started: errno, and whether it is the folder that could not be entered."""
 
     def __init__(self, number: int, at_folder: bool) -> None:
         super().__init__(number)
@@ -40,34 +40,33 @@ class NotStartedError(Exception):
 
 
 class StaleError(LostError):
-    """A template will not fork workers any more; why."""
+    """A template refuses to fork workers any more; the text says why."""
 
 
 class Started(Message):
-    """What is known of a worker once it runs."""
+    """A worker that runs."""
 
     pid: int
-    """The worker's first process."""
+    """The pid of its first process."""
     handle: system.Handle
-    """The same."""
+    """The same process."""
     guard: int
-    """The guard's pid."""
-    leader: int
-    """The pid of the leader of the worker's session, which is the guard's parent; 0 where there is none."""
+    """The pid of its guard."""
 
 
 class GuardClient:
     """A guard, from the request for it until it is gone.
 
     One thread waits: it calls `await_start`, `await_end` and `await_gone`, in this order. All other methods
-    are the owner's and never block. Requests that are made before the worker runs are answered then.
+    are called by the owner and never block. Requests made before the worker runs are carried out then.
     """
 
     def __init__(self, control: _socket.socket, order: Mapping[str, Any], spared: set[int]) -> None:
         """`control` comes from `ForkserverClient.start_guard`.
 
-        `spared` are first processes, guards and session leaders of all workers that have not ended, and is
-        shared by all guards. Where a guard is killed they become our children, and are no leftovers.
+        `spared` is shared by all guards: the pids of the first processes, guards and session leaders of all
+        workers that have not ended. Some of them become our children where a guard is killed, and must not be
+        ended as its leftovers.
         """
         self._control = control
         self._order = order
@@ -82,16 +81,17 @@ class GuardClient:
     # --- the owner --------------------------------------------------------------------------------
 
     def stop(self, number: int, patience: float = 0.0) -> None:
-        """Send the stop signal to the worker; where the guard is gone, `await_end` does that.
+        """Have the guard send the stop signal to the worker.
 
-        For so many seconds the guard waits first whether somebody else signals the whole tree.
+        For `patience` seconds the guard first waits whether somebody else signals the whole tree. Where the
+        guard was killed, the system has sent the signal already, or it is sent here.
         """
         try:
             self._request("stop", signal=int(number), patience=patience)
             self._stop_sent = True
         except LostError:
             if self.started is not None:
-                if not spawn.tells_of_parents_death():
+                if not _is_told_of_parents_death():
                     self.started.handle.send(number)
                 self.started.handle.send(signal.SIGCONT)
 
@@ -101,39 +101,39 @@ class GuardClient:
             self._request("kill")
         except LostError:
             if self.started is not None:
-                handle, pid = self.started.handle, self.started.pid
+                pid, handle = self.started.pid, self.started.handle
                 handle.send(signal.SIGSTOP)
                 process_tree.kill_all(pid, self._spared - {pid})
                 handle.send(signal.SIGKILL)
 
     def pause(self) -> None:
         """SIGSTOP to the worker's whole tree."""
-        with suppress(LostError):  # it drains anyway
+        with suppress(LostError):  # the worker drains anyway
             self._request("pause")
 
     def resume(self) -> None:
-        """Let what `pause` has stopped go on."""
+        """SIGCONT to what `pause` has stopped."""
         with suppress(LostError):
             self._request("resume")
 
     def restore_later(self, name: str | int, fd: int, data: list[Any] | bytes) -> None:
-        """Should we be killed, put this back at the terminal behind `fd`: modes, or bytes to write.
+        """Have the guard restore the terminal behind `fd` if we are killed: modes to set, or bytes to write.
 
-        It replaces what had the same name. From any thread.
+        It replaces data of the same name. Called from any thread.
         """
         with suppress(LostError):
             self._request("restore", name=name, fd=fd, data=data)
 
     def forget(self) -> None:
-        """The worker's tree is empty, and all is told of it: let the guard end."""
+        """Let the guard end: the worker's tree is empty, and its end was reported."""
         with suppress(LostError):
             self._request("forget")
         if self.started is not None:
             self.started.handle.close()
 
     def leave(self) -> None:
-        """Leave the guard alone with the worker, which it drains."""
-        with suppress(OSError):  # it is gone already
+        """Close the connection: the guard drains the worker by itself."""
+        with suppress(OSError):  # the guard is gone already
             self._control.shutdown(_socket.SHUT_RDWR)
 
     def abandon(self) -> None:
@@ -142,7 +142,7 @@ class GuardClient:
             os.kill(self._guard, signal.SIGKILL)
 
     def _request(self, kind: str, **fields: Any) -> None:
-        # Somebody may have stopped the guard, by mistake or for a look at it.
+        # Somebody may have stopped the guard by SIGSTOP.
         if self._guard and kind in ("stop", "kill") and system.began_at(self._guard) == self._guard_began:
             with suppress(OSError):
                 os.kill(self._guard, signal.SIGCONT)
@@ -162,35 +162,36 @@ class GuardClient:
         if received is not None and received.kind == "started":
             pid = received["pid"]
             handle = system.Handle(pid, received.files[0] if received.files else None, may_have_ended=True)
-            self.started = Started(pid, handle, self._guard, self._leader)
+            self.started = Started(pid, handle, self._guard)
             self._spared.add(pid)
             return self.started
         self._control.close()
         self._spared -= {self._guard, self._leader}
         if received is None:
             self._await_death()
-            # It may have been killed behind the worker's start.
+            # It may have started the worker before it was killed.
             process_tree.end_all(self._spared)
             raise LostError("the guard has ended")
         if received.kind == "stale":
             raise StaleError(received["why"])
         raise NotStartedError(received["error"], received["at_folder"])
 
-    def await_end(self, tell: Tell) -> events.ExitStatus:
+    def await_end(self, report: Report) -> events.ExitStatus:
         """Block until the worker's first process has ended and nothing of its tree is left.
 
-        `tell` hears what there is to tell meanwhile; "lost", without processes, when the guard was killed.
+        Meanwhile `report` is called with the guard's messages; with "lost" and no processes when the guard
+        was killed.
         """
         assert self.started is not None
         pid, handle = self.started.pid, self.started.handle
         while (received := wire.receive(self._control)) is not None and received.kind != "ended":
-            tell(received.kind, tuple(events.ProcessInfo(*one) for one in received["processes"]))
+            report(received.kind, tuple(events.ProcessInfo(*one) for one in received["processes"]))
         if received is not None:
             ended = received["code"], received["signal"]
         else:
             self._await_death()
-            # Told first: whoever hears of the worker's end then takes it for what it is.
-            tell("lost", ())
+            # Before the worker's end, which is then not taken for one by itself.
+            report("lost", ())
             self._drain_adopted()
             ended = system.wait_for_adopted(handle)
             self._spared.discard(pid)
@@ -199,7 +200,7 @@ class GuardClient:
         return events.ExitStatus(*ended)
 
     def await_gone(self) -> None:
-        """Block until the guard is gone, which `forget` allows it; collect it where it is our child."""
+        """Block until the guard is gone, which ends after `forget`; collect it where it is our child."""
         while wire.receive(self._control) is not None:
             pass
         self._control.close()
@@ -207,34 +208,34 @@ class GuardClient:
             os.waitpid(self._guard, 0)
 
     def _await_death(self) -> None:
-        """Its descriptors are closed: wait until its children are given away as well, whom we must end."""
+        """Block until the guard has ended: its socket is closed before its children become ours."""
         while self._guard_began is not None and system.began_at(self._guard) == self._guard_began:
             time.sleep(LOOK)
 
     def _drain_adopted(self) -> None:
-        """Do what the guard would have done, for the tree that has become ours; blocks until that is over.
+        """Drain the tree that has become ours, as the guard would have; blocks until that is over.
 
-        The first process has the stop signal from the system, which was told to send it at the guard's end.
+        The first process has got the stop signal from the system, when the guard died (spawn.enter).
         """
-        if not spawn.tells_of_parents_death():
+        if not _is_told_of_parents_death():
             return
         from reloader.guard import draining
 
         assert self.started is not None
         first = self.started.pid
-        # A drain that went on has been heard of by all whom it is for.
+        # Where the guard was draining already, all targets have got the signal.
         number = None if self._stop_sent else self._order["stop_signal"]
         began = time.monotonic()
         limit = self._order["stop_timeout"]
         for _ in range(2):
             roots = [pid for pid, _ in process_tree.children(self._spared - {first})]
-            drain = draining.begin(dict(self._order), roots, number, heard={first})
+            drain = draining.Drain(dict(self._order), roots, number, signalled={first})
             while not drain.is_over() and (limit is None or time.monotonic() < began + limit):
                 time.sleep(process_tree.PAUSE)
             drain.finish()
             drain.close()
-            # Who dies by the signal, as a shell in front of the worker, has not passed it on.
-            if any(target.pid != first for target in drain.aim.targets) or not _has_died(first):
+            # A first process that the signal kills, as a shell in front of the worker, has not passed it on.
+            if any(target.pid != first for target in drain.selection.targets) or not _has_died(first):
                 break
 
 
@@ -248,9 +249,9 @@ def _has_died(pid: int) -> bool:
 
 
 def reap_orphans() -> None:
-    """Collect ended processes that became our children: a guard's, where that was killed.
+    """Collect ended processes that became our children because their guard was killed.
 
-    Children in our own session are helpers, which the thread that started them collects.
+    Children in our own session are helpers; the threads that started them collect them.
     """
     ours = os.getsid(0)
     for pid in system.children_of(os.getpid()) or ():
@@ -259,3 +260,10 @@ def reap_orphans() -> None:
                 os.waitpid(pid, os.WNOHANG)
         except (ChildProcessError, ProcessLookupError):
             pass  # collected meanwhile
+
+
+def _is_told_of_parents_death() -> bool:
+    """Whether the system has sent the worker its stop signal when its guard died."""
+    from reloader.guard.spawn import tells_of_parents_death
+
+    return tells_of_parents_death()

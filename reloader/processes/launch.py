@@ -1,4 +1,4 @@
-"""How the forkserver comes to be: early, since it takes as long to be there as our own imports."""
+"""Launching the forkserver. It is launched early, since it takes as long to start as our own imports."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import sys
 
 from reloader.messages.base import Message
 
-# Imported, and not run as a script: compiling it each time would cost a megabyte and a tenth of a second.
+# Imported instead of run as a script, which would be compiled each time: a megabyte, and a tenth of a second.
 _PROGRAM = "import sys; sys.path.append(sys.argv[2]); from reloader.guard.forkserver import main; main()"
 
 
 class Launched(Message):
-    """A forkserver on its way: our end of its control socket, and its pid."""
+    """A forkserver that was launched: our end of its control socket, and its pid."""
 
     control: _socket.socket
     pid: int
 
 
 def ensure_standard_files() -> None:
-    """Open /dev/null for each of 0, 1 and 2 that is closed: what we open must not take their numbers."""
+    """Open /dev/null for each of 0, 1 and 2 that is closed, so that no other file gets these numbers."""
     for fd in range(3):
         try:
             os.fstat(fd)
@@ -30,7 +30,7 @@ def ensure_standard_files() -> None:
 
 
 def launch() -> Launched:
-    """Start a forkserver; the worker inherits through it what we have inherited. Raises OSError."""
+    """Start a forkserver, through which workers inherit what we have inherited. Raises OSError."""
     ours, theirs = _socket.socketpair()
     try:
         theirs_fd = theirs.fileno()
@@ -41,7 +41,7 @@ def launch() -> Launched:
             [sys.executable, "-I", "-S", "-c", _PROGRAM, str(theirs_fd), package, *sys.path],
             os.environ,
             file_actions=[(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)],
-            # No signal may find it before it has made itself deaf to those that are meant for us.
+            # Signals meant for us must not end it before it ignores them.
             setsigmask=signal.valid_signals(),
         )
     except BaseException:

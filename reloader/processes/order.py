@@ -1,4 +1,4 @@
-"""What a guard is told of the worker that it starts and stops, and what is told when it cannot start it."""
+"""The order by which a guard starts and stops a worker, and the event of a start that failed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SHORTAGES = {
 def worker_order(
     generation: int, settings: Settings, environment: Mapping[str, str], folder: str, terminal: bool
 ) -> dict[str, object]:
-    """The order for a worker, which runs in the folder; `terminal` tells whether it has one."""
+    """The order for a worker that runs in `folder`; `terminal` says whether it has one."""
     return {
         "command": [os.fsencode(word) for word in settings.command_of(generation)],
         "environment": encoded(environment),
@@ -32,24 +32,24 @@ def worker_order(
         "terminal": terminal,  # whether standard input or output is one
         "name": settings.name,
         "stop_signal": int(settings.stop_signal),
-        "stop_timeout": settings.stop_timeout,  # in seconds; None for ever
-        "target": settings.stop_target.value,  # whom the stop signal is for
-        # Of the worker's program, where that is known.
+        "stop_timeout": settings.stop_timeout,  # in seconds; None for no limit
+        "target": settings.stop_target.value,  # which processes get the stop signal
+        # The command line of the worker's program, where it is known.
         "words": list(settings.program) if settings.python or settings.preset else [],
-        "known": settings.preset is not None,  # it leads its children, and ends them
+        "known": settings.preset is not None,  # such workers end their own children
         "sudo_kill": settings.sudo_kill,
-        "fronts": sorted(front_names()),  # programs that only stand in front of a worker
-        "shells": sorted(shell_names()),
+        "fronts": sorted(front_names()),  # programs that run another one
+        "shells": sorted(shell_names()),  # those of them that run several, one after the other
     }
 
 
 def encoded(environment: Mapping[str, str]) -> dict[bytes, bytes]:
-    """An environment as the system takes it."""
+    """An environment as bytes."""
     return {os.fsencode(key): os.fsencode(value) for key, value in environment.items()}
 
 
 def worker_environment(base: Mapping[str, str], generation: int, python: bool) -> dict[str, str]:
-    """The worker's environment: ours, and that it runs under reloader."""
+    """The worker's environment: `base` and the variables that tell that it runs under reloader."""
     result = dict(base)
     result["RELOADER"] = "1"
     result["RELOADER_GENERATION"] = str(generation)
@@ -59,7 +59,7 @@ def worker_environment(base: Mapping[str, str], generation: int, python: bool) -
 
 
 def start_failure(generation: int, program: str, folder: str, error: OSError) -> events.StartFailed:
-    """What is told when the program could not be started in the folder; the error names one of both."""
+    """The event of a program that could not be started in the folder; `error.filename` is one of the two."""
 
     def failed(reason: str, remedy: str, code: ExitCode = ExitCode.NOT_EXECUTABLE) -> events.StartFailed:
         return events.StartFailed(generation, reason, remedy, code)

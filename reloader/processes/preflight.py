@@ -1,4 +1,4 @@
-"""What is found out before a working worker is stopped: does the new code compile, does the check pass."""
+"""What is checked before a working worker is stopped: whether the new code compiles and `--check` passes."""
 
 from __future__ import annotations
 
@@ -15,21 +15,22 @@ from reloader.messages import events
 from reloader.processes.check_command import Check
 from reloader.settings import Settings
 
-# An interpreter that does not answer within this time, in seconds, judges nothing.
+# How long, in seconds, an interpreter may take to answer, besides the time for its files. After that, the
+# code counts as good.
 PATIENCE = 10.0
-# It compiles at least so many bytes a second, on a machine that has much else to do.
+# How many bytes a second it compiles at least, on a busy machine.
 PACE = 100_000
-# So much source, in bytes, is compiled in our own process, which does nothing else meanwhile: output, signals
-# and drains would wait.
+# How many bytes of source are compiled in our own process at most: other threads wait meanwhile, and with
+# them output, signals and drains.
 SMALL = 100_000
-# Lines of a check's output that are shown: the last ones.
+# How many lines of a check's output are shown: the last ones.
 SHOWN = 40
 # Files whose faults are shown in full.
 FAULTS = 3
 
 
 class Preflight:
-    """One look at changed files. `run` blocks, in a thread of its own; `cancel` comes from another."""
+    """One check of changed files. `run` blocks, in a thread of its own; the main thread calls `cancel`."""
 
     def __init__(
         self,
@@ -41,7 +42,7 @@ class Preflight:
         syntax: SyntaxCheck,
         spared: set[int],
     ) -> None:
-        """`spared` is shared with all guards: see GuardClient."""
+        """`number` is repeated in the events; `spared` is shared with all guards, see GuardClient."""
         self._settings = settings
         self._environment = environment
         self._number = number
@@ -74,13 +75,13 @@ class Preflight:
             self._post(events.PreflightPassed(self._number))
 
     def cancel(self) -> None:
-        """Kill the check; what it says does not matter any more."""
+        """Kill the check; its result is dropped."""
         self._cancelled.set()
         if self._check is not None:
             self._check.cancel()
 
     def _run_check(self, command: str) -> list[str]:
-        """What the user's check printed if it failed, else nothing."""
+        """Run the user's check; returns its last lines and how it failed, or nothing if it passed."""
         self._check = check = Check(command, self._environment, self._spared)
         if self._cancelled.is_set():
             return []
@@ -90,15 +91,15 @@ class Preflight:
 
 
 class SyntaxCheck:
-    """Compiles Python files by the worker's interpreter, or by ours where none is named."""
+    """Compiles Python files by the worker's interpreter, or by ours where that is not known."""
 
     def __init__(self, interpreter: str | None) -> None:
         self._interpreter = interpreter
-        # One of our own version compiles as we do, and is not started again for little.
+        # An interpreter of our own version compiles as ours does: it is not started for a few files.
         self._is_like_ours = interpreter is None
 
     def faults(self, paths: Sequence[str]) -> list[str]:
-        """What Python says of those of these files that it cannot compile, line by line."""
+        """The lines of Python's errors about the files that cannot be compiled."""
         files = [(_shown(path), path) for path in paths]
         if self._is_like_ours and sum(map(_size, paths)) <= SMALL:
             found = compile_check.faults(files)
@@ -114,11 +115,11 @@ class SyntaxCheck:
         try:
             patience = PATIENCE + sum(_size(path) for _, path in files) / PACE
             answer = subprocess.run(command, input=words, capture_output=True, timeout=patience, check=True)
-            judged = json.loads(answer.stdout)
-            self._is_like_ours = judged["version"] == list(sys.version_info[:2])
-            return list(judged["faults"])
+            result = json.loads(answer.stdout)
+            self._is_like_ours = result["version"] == list(sys.version_info[:2])
+            return list(result["faults"])
         except (OSError, subprocess.SubprocessError, ValueError, KeyError):
-            return []  # an interpreter that does not work will say so itself, when the worker starts
+            return []  # an interpreter that does not work fails again, visibly, when the worker starts
 
 
 def _size(path: str) -> int:

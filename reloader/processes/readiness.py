@@ -1,4 +1,4 @@
-"""How one knows that the worker is ready: a line of its output matches a pattern."""
+"""Recognises that the worker is ready: a line of its output matches a pattern."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 from reloader.common.lazy_pattern import lazy_pattern
 
-# Colours and other control sequences (ECMA-48), which a pattern need not know.
+# Colours and other control sequences (ECMA-48), which are removed before a line is matched.
 _SEQUENCE = lazy_pattern(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
-# More of an unfinished line than this, in bytes, is not kept for the pattern.
+# How many bytes of an unfinished line are kept.
 _LONGEST = 65536
 
 

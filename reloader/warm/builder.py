@@ -1,7 +1,7 @@
-"""Building one template, in a thread of its own, which posts what became of it.
+"""Building one template, in a thread of its own, which posts the result.
 
-Rule: the thread works on what it was given at its beginning; what it has built may be looked at once it has
-posted so. Until then it is told to wait, to go on or to give up, and nothing else. Times are in seconds.
+Rule: the thread is given all that it needs at its beginning. Until it has posted the result, the main thread
+only tells it to wait, to go on or to give up. Times are in seconds.
 """
 
 from __future__ import annotations
@@ -23,76 +23,79 @@ from reloader.warm.hook import make_unnamed
 from reloader.warm.import_record import ImportRecord
 from reloader.warm.launch import TemplateLaunch
 
-# What must be left out shows in a fresh process only after what was left out before is refused there.
+# How many templates are tried. Each leaves out what the ones before it have found, and may find more.
 PASSES = 8
-# At the end, the thread gets this long, in seconds.
+# How long the end of the run waits for the thread.
 PATIENCE = 5.0
-# The first line of a record is looked for this often, in seconds.
+# How often the thread asks whether it may begin.
 LOOK = 0.05
 
 
 class BuildRequest(NamedTuple):
-    """What is to be built."""
+    """What a template is built from."""
 
     command: Sequence[str]
     program: Sequence[str]
     folder: str
-    """Where the worker runs."""
+    """The folder in which the worker runs."""
     tree: Sequence[str]
     """The folders whose modules are never loaded."""
     terminals: tuple[bool, bool]
-    """Whether the worker has one, or else reads from one."""
+    """Whether the worker has a pseudo-terminal, or else reads from one."""
     record: ImportRecord
     path: str | None
-    """Where it is kept between runs what was preloaded and what was left out."""
+    """The cache file for the record and for what was left out."""
     conditions: str
-    """Under which what is left out is left out."""
+    """The conditions under which modules are left out, see `cache.conditions`."""
 
 
 class Builder:
-    """One template in the making. `run` is the thread; the other methods are called from the main one."""
+    """Builds one template. `run` is the thread; the main thread calls the other methods."""
 
     def __init__(
         self,
-        plan: BuildRequest,
+        request: BuildRequest,
         environment: Callable[[BufferedReader, str], Mapping[str, str]],
         may_begin: Callable[[], bool],
         post: Callable[[events.Event], None],
     ) -> None:
-        """`environment` makes a template's, of a file to record to and a name to connect to.
+        """`environment` makes a template's environment from a file to record to and a name to connect to.
 
-        `may_begin` says whether the worker's own start has come past the place where a template is made.
+        `may_begin` tells whether the hook has run in the worker. Before that it is not known whether the
+        hook works there, and a template in which it does not would be another worker.
         """
-        self._plan = plan
+        self._request = request
         self._environment = environment
         self._may_begin = may_begin
         self._post = post
         self._may_build = threading.Event()
         self._may_build.set()
         self._control: _socket.socket | None = None
+        """The socket of the template that is being built; at first, the one that it connects to."""
         self._closing = False
         self.forkserver: ForkserverClient | None = None
-        """What it has built, once it has posted TemplateBuilt."""
+        """The template, once TemplateBuilt was posted."""
 
-    # --- from the main thread ---------------------------------------------------------------------
+    # --- the main thread --------------------------------------------------------------------------
 
     def hold(self) -> None:
-        """Somebody else needs the machine."""
+        """Pause: a restart needs the machine."""
         self._may_build.clear()
         self._tell("hold")
 
     def go_on(self) -> None:
-        """Nobody does any more."""
+        """Go on after `hold`."""
         self._may_build.set()
         self._tell("go")
 
     def give_up(self, thread: threading.Thread) -> None:
-        """Nobody wants it any more; returns when nothing of it is left, or the patience is over."""
+        """End the template; returns when the thread has ended, at the latest after PATIENCE."""
         self._closing = True
         self._may_build.set()
         self._hang_up()
         thread.join(PATIENCE)
-        end(self.forkserver)
+        if self.forkserver is not None:
+            self.forkserver.close()
 
     def _tell(self, kind: str) -> None:
         control = self._control
@@ -109,7 +112,7 @@ class Builder:
     # --- the thread -------------------------------------------------------------------------------
 
     def run(self) -> None:
-        """Build it; posts TemplateBuilt or TemplateFailed, or nothing when nobody wants it any more."""
+        """Build the template; posts TemplateBuilt or TemplateFailed, or nothing after `give_up`."""
         try:
             answer = self._build()
         except OSError as error:
@@ -119,82 +122,73 @@ class Builder:
 
     def _build(self) -> events.TemplateBuilt | events.TemplateFailed | None:
         began = time.monotonic()
-        record = self._plan.record
-        before = cache.load(self._plan.path)
+        record, path, conditions = self._request.record, self._request.path, self._request.conditions
+        before = cache.load(path)
         refused = {
             name: why
             for name, why in before.left_out.items()
-            if before.conditions == self._plan.conditions
-            and before.record.places.get(name) == record.places.get(name)
+            if before.conditions == conditions and before.record.places.get(name) == record.places.get(name)
         }
         for _ in range(PASSES):
             self._may_build.wait()
-            while not self._may_begin() and not self._is_closing():
-                # A way in that is closed would make the template another worker.
+            while not self._may_begin() and not self._closing:
                 time.sleep(LOOK)
-            if self._is_closing():
-                return None
             with make_unnamed("reloader-progress") as progress:
-                forkserver, answer = self._try(refused, progress)
-                if forkserver is None or answer is None:
-                    end(forkserver)
-                    last = os.pread(progress.fileno(), 1 << 20, 0).decode(errors="replace").splitlines()
-                    if self._is_closing():
-                        return None
-                    if not last or last[-1] in refused:
+                built = None if self._closing else self._try(refused, progress)
+                if self._closing:
+                    if built is not None:
+                        built[0].close()
+                    return None
+                if built is None:
+                    names = os.pread(progress.fileno(), 1 << 20, 0).decode(errors="replace").splitlines()
+                    if not names or names[-1] in refused:
                         return events.TemplateFailed("the template ended before it was built")
-                    refused[last[-1]] = "its import does not end, or ends the interpreter"
+                    refused[names[-1]] = "its import does not end, or ends the interpreter"
                     continue
+            forkserver, answer = built
             if not (left_out := answer["left_out"]):
-                cache.save(self._plan.path, cache.Cache(record, refused, self._plan.conditions))
+                cache.save(path, cache.Cache(record, refused, conditions))
                 self.forkserver = forkserver
                 return events.TemplateBuilt(answer["modules"], time.monotonic() - began)
             refused.update(left_out)
-            end(forkserver)
+            forkserver.close()
         return events.TemplateFailed("modules to leave out are found again and again")
 
     def _try(
         self, refused: Mapping[str, str], progress: BufferedReader
-    ) -> tuple[ForkserverClient | None, wire.Received | None]:
-        """Boot a template; what it answers, None when it does not."""
-        plan, record = self._plan, self._plan.record
+    ) -> tuple[ForkserverClient, wire.Received] | None:
+        """Launch a template and let it preload; it and its answer, or None where it ends before."""
+        request, record = self._request, self._request.record
         name = f"reloader-{os.urandom(16).hex()}"
-        boot = TemplateLaunch(plan.command, self._environment(progress, name), name, *plan.terminals)
-        self._control = boot.listener
-        if self._is_closing():
+        launch = TemplateLaunch(request.command, self._environment(progress, name), name, *request.terminals)
+        self._control = launch.listener
+        if self._closing:
             self._hang_up()
-        forkserver = boot.forkserver()
+        forkserver = launch.forkserver()
         if forkserver is None:
-            return None, None
+            return None
         self._control = forkserver.control
-        if self._is_closing():
+        if self._closing:
             self._hang_up()
-        names = import_record.preloadable(record, plan.program, plan.tree)
-        request: dict[str, Any] = {
-            "names": list(names),
-            "places": {name: list(record.places[name]) for name in record.places},
+        fields: dict[str, Any] = {
+            "names": list(import_record.preloadable(record, request.program, request.tree)),
+            "places": {name: list(places) for name, places in record.places.items()},
             "missing": list(record.missing),
             "changed": list(record.changed),
             "refused": list(refused),
-            "tree": list(plan.tree),
-            "program_folders": import_record.program_folders(record, plan.folder),
+            "tree": list(request.tree),
+            "program_folders": import_record.program_folders(record, request.folder),
+            "deciding_files": import_record.deciding_files(request.command, request.program, request.folder),
         }
-        files = import_record.deciding_files(plan.command, plan.program, plan.folder)
         received = None
         with suppress(OSError):
-            wire.send(forkserver.control, "preload", **request, deciding_files=files)
-            # Whoever wanted to hold it before may not have reached it.
+            wire.send(forkserver.control, "preload", **fields)
+            # An earlier "hold" may not have reached it.
             if not self._may_build.is_set():
                 self._tell("hold")
             received = wire.receive(forkserver.control)
         self._control = None
+        if received is None:
+            forkserver.close()
+            return None
         return forkserver, received
-
-    def _is_closing(self) -> bool:
-        return self._closing
-
-
-def end(forkserver: ForkserverClient | None) -> None:
-    """End a template, with what stands in front of it; the guards that it has made go on."""
-    if forkserver is not None:
-        forkserver.close()

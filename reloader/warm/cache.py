@@ -1,8 +1,8 @@
-"""What is kept between runs in the user's cache folder: names and places of modules, no value of a variable.
+"""The cache between runs, in the user's cache folder: names and places of modules, no values of variables.
 
-What lies there is data and not the truth: it may be damaged, or put there by somebody. What is not understood
-is ignored, told in a line, and written anew. Files are read and written in a folder of our own alone: not
-through links, not as root in somebody else's home folder, not in the working folder.
+Its files are not trusted: they may be damaged, or written by others. A file that is not understood is
+ignored, reported in a line, and written anew. Files are read and written only in a folder of our own: not
+through links, not as root in another user's home folder, not in the working folder.
 """
 
 from __future__ import annotations
@@ -20,55 +20,36 @@ from reloader.common.files import read_regular
 from reloader.common.fingerprint import fingerprint
 from reloader.warm.import_record import ImportRecord, own_origins
 
-# In bytes; ten thousand modules take two million.
+# The largest file that is read, in bytes; ten thousand modules take two million.
 LIMIT = 1 << 24
-# What differs from one shell to the next, and tells no module what to do.
+# Variables that differ from shell to shell and do not change what a module does.
 _PASSING = frozenset(
-    [
-        "_",
-        "PWD",
-        "OLDPWD",
-        "SHLVL",
-        "LINES",
-        "COLUMNS",
-        "WINDOWID",
-        "WINDOW",
-        "DISPLAY",
-        "TMUX",
-        "TMUX_PANE",
-        "STY",
-        "INVOCATION_ID",
-        "JOURNAL_STREAM",
-        "XDG_SESSION_ID",
-        "DBUS_SESSION_BUS_ADDRESS",
-        "TERM_SESSION_ID",
-        "ITERM_SESSION_ID",
-        "SSH_CLIENT",
-        "SSH_CONNECTION",
-        "SSH_TTY",
-        "SSH_AUTH_SOCK",
-    ]
+    {
+        *("_", "PWD", "OLDPWD", "SHLVL", "LINES", "COLUMNS", "WINDOWID", "WINDOW", "DISPLAY"),
+        *("TMUX", "TMUX_PANE", "STY", "INVOCATION_ID", "JOURNAL_STREAM", "XDG_SESSION_ID"),
+        *("DBUS_SESSION_BUS_ADDRESS", "TERM_SESSION_ID", "ITERM_SESSION_ID"),
+        *("SSH_CLIENT", "SSH_CONNECTION", "SSH_TTY", "SSH_AUTH_SOCK"),
+    }
 )
+
+Tell = Callable[[str], None]
+"""Called with the reason why a file is ignored."""
 
 
 class Cache(NamedTuple):
-    """What is kept between runs."""
+    """What templates are built from in the next run."""
 
     record: ImportRecord = ImportRecord()
     left_out: Mapping[str, str] = {}
-    """Why each of these is not preloaded."""
+    """The modules that are not preloaded, and why."""
     conditions: str = ""
-    """Those under which they were left out."""
-
-
-def _say_nothing(_why: str) -> None:
-    """Nobody wants to know why nothing is read."""
+    """The conditions under which they were left out, see `conditions`."""
 
 
 def path_for(
     program: Sequence[str], folder: str, environment: Mapping[str, str], kind: str = "preload"
 ) -> str | None:
-    """The file for this program in this folder, of kind `preload` or `own`; None where nothing is kept."""
+    """The file for this program in this folder, of kind `preload` or `own`; None where there is no cache."""
     base = environment.get("XDG_CACHE_HOME", "")
     if not os.path.isabs(base):  # then it is to be ignored (XDG Base Directory Specification)
         base = os.path.join(environment.get("HOME", ""), ".cache")
@@ -79,13 +60,13 @@ def path_for(
 
 
 def conditions(environment: Mapping[str, str]) -> str:
-    """A name for what decides, besides the modules themselves, whether they can be preloaded."""
-    told = sorted(f"{name}={value}" for name, value in environment.items() if name not in _PASSING)
-    return fingerprint(os.fsencode("\0".join((__version__, *told))))
+    """A fingerprint of what decides, besides the modules themselves, whether they can be preloaded."""
+    variables = sorted(f"{name}={value}" for name, value in environment.items() if name not in _PASSING)
+    return fingerprint(os.fsencode("\0".join((__version__, *variables))))
 
 
-def load(path: str | None, tell: Callable[[str], None] = _say_nothing) -> Cache:
-    """What was kept in the file; nothing where there is none or it is not understood: `tell` hears why."""
+def load(path: str | None, tell: Tell = lambda _why: None) -> Cache:
+    """The content of the file; an empty Cache where there is none or it is ignored."""
 
     def understand(found: Any) -> Cache:
         imported, places, *others = found["record"]
@@ -99,13 +80,12 @@ def load(path: str | None, tell: Callable[[str], None] = _say_nothing) -> Cache:
 
 
 def save(path: str | None, kept: Cache) -> None:
-    """Keep it in the file, for its owner alone; it is no fault where that cannot be."""
-    value = {"record": kept.record, "left_out": dict(kept.left_out), "conditions": kept.conditions}
-    _save(path, value)
+    """Write it to the file, readable by its owner only; does nothing where that is not possible."""
+    _save(path, {"record": kept.record, "left_out": dict(kept.left_out), "conditions": kept.conditions})
 
 
-def load_own(path: str | None, tell: Callable[[str], None] = _say_nothing) -> ImportRecord:
-    """What `save_own` has kept; nothing where there is none, or none that is understood: `tell` hears why."""
+def load_own(path: str | None, tell: Tell = lambda _why: None) -> ImportRecord:
+    """What `save_own` has written; an empty record where there is no such file or it is ignored."""
 
     def understand(found: Any) -> ImportRecord:
         return ImportRecord(places=_places(found["places"]), missing=_names(found["missing"]))
@@ -114,12 +94,12 @@ def load_own(path: str | None, tell: Callable[[str], None] = _say_nothing) -> Im
 
 
 def save_own(path: str | None, record: ImportRecord) -> None:
-    """Keep what `reloader why` is asked about: where somebody's own modules were found, and what was not."""
+    """Write what `reloader why` needs: where modules that are not installed were found, and missing names."""
     _save(path, {"places": own_origins(record), "missing": sorted(record.missing)})
 
 
 def forget(path: str | None) -> None:
-    """Remove what is kept in the file, if anything is."""
+    """Remove the file, if there is one."""
     with suppress(OSError), _folder_of(path) as (folder, name):
         os.unlink(name, dir_fd=folder)
 
@@ -127,7 +107,7 @@ def forget(path: str | None) -> None:
 # --- files -----------------------------------------------------------------------------------------
 
 
-def _load(path: str | None, tell: Callable[[str], None], understand: Callable[[Any], Any]) -> Any:
+def _load(path: str | None, tell: Tell, understand: Callable[[Any], Any]) -> Any:
     if path is None:
         return None
     try:
@@ -163,32 +143,32 @@ def _folder_of(path: str | None, create: bool = False) -> Iterator[tuple[int, st
     """The folder of the file, open, and the file's name. Raises OSError, also where it is not ours alone."""
     if path is None:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
-    place, name = os.path.split(path)
+    parent, name = os.path.split(path)
     if create:
-        _make(place)
-    folder = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        _make(parent)
+    folder = os.open(parent, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         status = os.fstat(folder)
         _check_owner(status)
         if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-            raise _OthersError(errno.EPERM, "others can write to it", place)
+            raise _OthersError(errno.EPERM, "others can write to it", parent)
         yield folder, name
     finally:
         os.close(folder)
 
 
-def _make(place: str) -> None:
-    """Make the folder, unless that would be in what belongs to another user."""
-    above = place
+def _make(folder: str) -> None:
+    """Make the folder, unless the nearest existing folder above it belongs to another user."""
+    above = folder
     while not os.path.lexists(above):
         above = os.path.dirname(above)
     if os.stat(above).st_uid not in (os.geteuid(), 0):
         raise _OthersError(errno.EPERM, "it belongs to another user", above)
-    os.makedirs(place, mode=0o700, exist_ok=True)
+    os.makedirs(folder, mode=0o700, exist_ok=True)
 
 
 class _OthersError(PermissionError):
-    """What is there belongs to another user: it is none of our business."""
+    """A file or folder belongs to another user, or others can write to it: it is not used."""
 
 
 def _check_owner(status: os.stat_result) -> None:
@@ -200,14 +180,14 @@ def _check_owner(status: os.stat_result) -> None:
 
 
 def _names(found: object) -> tuple[str, ...]:
-    """A list of strings of which each can be a name of something. Raises TypeError."""
+    """A list of strings without NUL. Raises TypeError for anything else."""
     if not isinstance(found, list) or not all(isinstance(one, str) and "\0" not in one for one in found):
         raise TypeError
     return tuple(found)
 
 
 def _places(found: object) -> dict[str, tuple[str, ...]]:
-    """Lists of strings by name. Raises TypeError."""
+    """Lists of strings by name. Raises TypeError for anything else."""
     if not isinstance(found, dict):
         raise TypeError
     return dict(zip(_names(list(found)), map(_names, found.values()), strict=True))

@@ -1,9 +1,9 @@
-"""What the worker's interpreter is told before the program, and how it comes to ask.
+"""The environment in which the worker's interpreter runs our hook, and the hook's order.
 
-The order lies in a file without a name, since one variable of the environment holds 128 KiB at most
-(execve(2)) and a command may be longer; what stands in front of the worker may close descriptors, so it is
-named by ours. It can be read as long as it is not closed. Its name stands in PYTHONPATH, behind the hook:
-whoever clears or sets that anew leaves nothing of us.
+The order is in a file without a name, since a variable of the environment holds at most 128 KiB (execve(2))
+and a command may be longer. A program in front of the worker may close descriptors, so the file is named by a
+path to our own descriptor of it, and can be read until we close that. The path is an entry of PYTHONPATH,
+after the folder of the hook: a program that clears or replaces PYTHONPATH leaves nothing of us.
 """
 
 from __future__ import annotations
@@ -21,33 +21,32 @@ _HERE = os.path.dirname(os.path.abspath(__file__))
 PACKAGE = os.path.dirname(os.path.dirname(_HERE))
 HOOK = os.path.join(PACKAGE, "reloader", "in_worker", "hook")
 BLIND = "its interpreter cannot be looked into"
-# Of a variable and its value, with what separates and ends them (MAX_ARG_STRLEN of execve(2)), less the
-# place of an order.
+# The longest NAME=VALUE of the environment (MAX_ARG_STRLEN of execve(2)), less the path of an order.
 _LONGEST = (1 << 17) - 100
-# Options of an interpreter that looks for no hook.
+# Options with which an interpreter does not run the hook.
 _BLIND = frozenset("EIS")
 
 
 def make_unnamed(name: str) -> BufferedReader:
-    """An empty file that is gone once it is closed, which others write to by its path. Raises OSError."""
+    """An empty file that is gone once it is closed; others write to it by `_place_of`. Raises OSError."""
     return open(system.make_unnamed(name), "rb")
 
 
 def _place_of(file: BufferedReader) -> tuple[str, int, int]:
-    """The path by which others open it, its device and its inode: the path may lead to another file later."""
+    """The path by which others open it, and its device and inode: the path may lead to another file later."""
     status = os.fstat(file.fileno())
     return f"/proc/{os.getpid()}/fd/{file.fileno()}", status.st_dev, status.st_ino
 
 
 class Hook:
-    """The way into the worker's interpreter, in an environment in which it is found."""
+    """Makes environments in which the hook (in_worker/hook) is found."""
 
     def __init__(self, settings: Settings, base: Mapping[str, str]) -> None:
         """`base` is the environment that we were given."""
         name = "PYTHONUNBUFFERED"
-        # Where somebody else wants the worker to be unbuffered, that is left alone.
+        # A user who sets the variable gets what it does by itself.
         self.lines = name not in base and not any(f"{name}=" in word for word in settings.command)
-        """Whether each `print` of the worker is to be one write."""
+        """Whether each `print` of the worker shall be one write."""
         path = "PYTHONPATH=" + HOOK + os.pathsep + base.get("PYTHONPATH", "")
         program, *words = settings.program or ("",)
         self.is_possible = (
@@ -55,10 +54,10 @@ class Hook:
             and len(os.fsencode(path)) < _LONGEST
             and not (names_python(program) and options(words) & _BLIND)
         )
-        """Whether that can be: the interpreter looks for it, and the system has a place for it."""
+        """Whether the hook can be used: the interpreter runs it, and the system has paths to descriptors."""
 
     def without_order(self, base: Mapping[str, str]) -> dict[str, str]:
-        """The environment in which whatever Python program comes first finds the hook, and prints lines."""
+        """`base` with the hook only, for whole lines: no worker is recognised, no import recorded."""
         return _with_path(base, HOOK)
 
     def environment(
@@ -68,10 +67,10 @@ class Hook:
         record: BufferedReader | None = None,
         control: str | None = None,
     ) -> tuple[dict[str, str], BufferedReader]:
-        """The environment in which the order is read, and the file that must stay open until then.
+        """`base` with the hook and an order, and the order's file, which must stay open until it is read.
 
-        `words` are the worker's, `record` is where its imports are told, `control` the name of a template's
-        socket. Raises OSError.
+        `words` is the worker's command line, `record` the file for its imports, `control` the name of the
+        socket that a template connects to. in_worker/bootstrap.py describes the order. Raises OSError.
         """
         order = {
             "words": list(words),

@@ -1,7 +1,7 @@
-"""How a template comes to be: the worker's own command, which connects to us on its way to the program.
+"""Launching a template: the worker's own command is run, and the hook in its interpreter connects to us.
 
-What stands in front of the worker may close descriptors that it does not know, so that it is not given one;
-it finds us by a name that nobody can guess.
+A program in front of the worker may close descriptors that it does not know. So the template is not given a
+connected socket; it connects to one whose name nobody can guess.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from reloader.processes.launch import Launched
 
 
 class TemplateLaunch:
-    """A template on its way. Raises OSError when the command cannot be run."""
+    """A template that was launched and has not connected yet."""
 
     def __init__(
         self,
@@ -30,7 +30,10 @@ class TemplateLaunch:
         terminal: bool,
         typing: bool,
     ) -> None:
-        """`name` is where the environment tells it to connect; its first descriptors are like a worker's."""
+        """Run the command, whose environment tells the hook to connect to `name`. Raises OSError.
+
+        With `terminal` its first descriptors are a pseudo-terminal, with `typing` only its standard input is.
+        """
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._kept: list[int] = []
         try:
@@ -56,12 +59,12 @@ class TemplateLaunch:
             raise
 
     def forkserver(self) -> ForkserverClient | None:
-        """Wait until it is there; None when it has ended before, or nobody waits any more."""
+        """Block until it has connected; None where it has ended before, or `listener` was shut down."""
         connected: socket.socket | None = None
         with suppress(OSError):
             while connected is None:
                 ready = select.select([self.listener.fileno(), self._kept[0]], [], [])[0]
-                # Whatever is printed in front of it is read, so that nobody waits for that.
+                # Output of programs in front of it is read and dropped, so that none of them blocks.
                 if self._kept[0] in ready and not os.read(self._kept[0], 1 << 16):
                     break
                 if self.listener.fileno() in ready:
@@ -82,10 +85,9 @@ class TemplateLaunch:
 
 
 def _files(terminal: bool, typing: bool) -> tuple[list[int], list[int]]:
-    """Descriptors like those that a worker gets: what Python makes of them depends on their kind.
+    """The template's descriptors 0 to 2, of the same kind as a worker's, which Python treats by their kind.
 
-    Nobody shows what is written there, but the other ends, which come beside them, are open. What is printed
-    comes from the first of these.
+    The second list has our ends of them, which are kept open; the output arrives at the first of these.
     """
     if terminal:
         ours, theirs = os.openpty()

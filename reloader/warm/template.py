@@ -1,4 +1,4 @@
-"""The supervisor's side of the template: from what it is built, and when, and when it is thrown away."""
+"""The supervisor's side of the template: what it is built from, and when it is built and discarded."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from reloader.messages import events
 from reloader.processes.forkserver_client import ForkserverClient
 from reloader.settings import Settings
 from reloader.warm import cache, import_record
-from reloader.warm.builder import Builder, BuildRequest, end
+from reloader.warm.builder import Builder, BuildRequest
 from reloader.warm.hook import BLIND, Hook, make_unnamed
 from reloader.warm.import_record import ImportRecord, Recording
 
-# So many new modules, or a tenth of those that are preloaded, are worth a new template.
+# How many new modules are worth a new template; more where a tenth of the preloaded ones is more.
 WORTH = 20
 
-# So many starts make the building of one template wait; who saves so often that the worker is hardly ever
-# ready would never have one else. It is done at low priority.
+# How many starts a template's build waits for at most. A user who saves so often that the worker is hardly
+# ever ready would never get one otherwise; it is built at low priority.
 STARTS = 3
 
 NOT_YET = "no template yet"
@@ -33,7 +33,7 @@ Spawn = Callable[[str, Callable[[], None]], threading.Thread]
 
 
 class Template:
-    """Learns from each generation, and has a forkserver of warm workers when it knows enough."""
+    """Learns from each generation, and owns the process that workers are forked from. Main thread."""
 
     def __init__(
         self,
@@ -44,9 +44,9 @@ class Template:
         terminals: tuple[bool, bool],
         post: Callable[[events.Event], None],
     ) -> None:
-        """`environment` is that of a worker, which runs in the folder.
+        """`environment` and `folder` are a worker's.
 
-        `terminals` tell whether it has a terminal, or else reads from one.
+        `terminals`: whether it has a pseudo-terminal, or else reads from one.
         """
         self._settings = settings
         self._hook = hook
@@ -56,72 +56,70 @@ class Template:
         self._post = post
         self._path = cache.path_for(settings.program, folder, environment)
         self._own_path = cache.path_for(settings.program, folder, environment, "own")
-        # As file objects they are closed once nobody needs them any more.
+        # File objects, which are closed when the last reference to them goes.
         self._record: BufferedReader | None = None
+        """The recorder's file of the newest generation."""
         self._orders: dict[str, BufferedReader] = {}
-        """The last order of a worker, and of a template."""
+        """The newest orders of a worker and of a template, which must stay open."""
         self._learned = ImportRecord()
-        """What all generations have told since the last template was discarded."""
+        """The records of all generations since the last template was discarded, joined."""
         self._known: Places = {}
-        """The names that the last template was built from, or is, and their places."""
-        self._forkserver: ForkserverClient | None = None
+        """The modules that the newest template is, or is being, built from."""
+        self.forkserver: ForkserverClient | None = None
+        """The template, as far as is known; `usable_forkserver` checks it before a start."""
         self._starts = 0
-        """How many have come since the building began."""
+        """How many workers were started since the build began."""
         self._is_warm = False
-        """Whether the last one was."""
-        self._is_untold = False
-        """Whether nobody has looked at what it imports."""
+        """Whether the newest worker was started warm."""
+        self._is_unread = False
+        """Whether the record of the newest worker was not read yet."""
         self._building: tuple[Builder, threading.Thread] | None = None
         self.why_cold = NOT_YET
-        """Why the next start is not warm, should it not be."""
+        """Why there is no template."""
 
     def environment(self, base: Mapping[str, str], generation: int) -> dict[str, str]:
-        """The environment in which the coming start, that of this generation, is recorded. Raises OSError."""
+        """`base` with the hook and an order that records this generation's imports. Raises OSError."""
         self._record = make_unnamed("reloader-record")
-        self._is_untold = True
+        self._is_unread = True
         words = self._settings.program_of(generation)
         ordered, self._orders["worker"] = self._hook.environment(base, words, self._record)
         return ordered
 
-    def forkserver(self) -> ForkserverClient | None:
-        """What makes warm workers; None while there is none."""
+    def usable_forkserver(self) -> ForkserverClient | None:
+        """The template for the worker that is about to be started; None where there is none."""
         self._starts += 1
         self.hold()
-        if self._forkserver is not None and not self._forkserver.is_alive():
+        if self.forkserver is not None and not self.forkserver.is_alive():
             self.discard("the template has ended")
-        if self._forkserver is not None and self._is_untold:
-            # The last one was never ready; perhaps because it was warm.
-            never = import_record.why_never(import_record.read(self._recorded()))
+        if self.forkserver is not None and self._is_unread:
+            # The last worker was never ready, perhaps because it was started warm.
+            never = import_record.why_never(self.recording().own_record())
             if never is not None:
                 self.discard(never)
-        self._is_warm = self._forkserver is not None
-        return self._forkserver
-
-    @property
-    def current(self) -> ForkserverClient | None:
-        """What would make the next worker; `forkserver` makes sure that it can."""
-        return self._forkserver
+        self._is_warm = self.forkserver is not None
+        return self.forkserver
 
     def prefork(self, files: Sequence[int]) -> None:
-        """A start is likely to follow: fork ahead what does not depend on it.
+        """Let the template fork the next worker ahead; `files` is that worker's terminal, if any."""
+        self._send("prefork", files)
 
-        `files` is the terminal that the worker will have, if any.
-        """
-        self._say("prefork", files)
-
-    def _say(self, kind: str, files: Sequence[int] = ()) -> None:
-        """To the template, where there is one."""
-        if self._forkserver is not None:
+    def _send(self, kind: str, files: Sequence[int] = ()) -> None:
+        """Send a message to the template, where there is one."""
+        if self.forkserver is not None:
             with suppress(OSError):
-                wire.send(self._forkserver.control, kind, files, wait=False)
+                wire.send(self.forkserver.control, kind, files, wait=False)
+
+    def _end_forkserver(self) -> None:
+        if self.forkserver is not None:
+            self.forkserver.close()
+        self.forkserver = None
 
     def discard(self, why: str, too_late: bool = False) -> None:
-        """What it has loaded is not what a worker would load now, or it is gone; posts TemplateLost.
+        """End the template, which is gone or stale, and forget its modules; posts TemplateLost.
 
-        `too_late` tells that a worker is at work already that was made from it.
+        `too_late` tells that a worker that was forked from it is at work already.
         """
-        end(self._forkserver)
-        self._forkserver = None
+        self._end_forkserver()
         self._known = {}
         self._learned = ImportRecord()
         self.why_cold = why
@@ -129,7 +127,7 @@ class Template:
         cache.forget(self._path)
 
     def hold(self) -> None:
-        """Somebody else needs the machine: building it waits, if it has not waited often enough."""
+        """Pause the build, since a start needs the machine, unless STARTS have come meanwhile."""
         if self._building is not None:
             builder, _ = self._building
             if self._starts < STARTS:
@@ -138,10 +136,10 @@ class Template:
                 builder.go_on()
 
     def go_on(self, spawn: Spawn) -> None:
-        """The worker is ready: build a template, or a better one, if there is something to gain."""
-        self._say("learn")
-        self._is_untold = False
-        self._learned = self._learned.grown_by(import_record.read(self._recorded()))
+        """The worker is ready: learn its imports, and build a new template where that is worth it."""
+        self._send("learn")
+        self._is_unread = False
+        self._learned = self._learned.grown_by(self.recording().own_record())
         never = import_record.why_never(self._learned)
         if never is not None:
             self.discard(never, self._is_warm)
@@ -160,20 +158,20 @@ class Template:
             self._begin(self._learned, spawn)
 
     def begin_from_cache(self, spawn: Spawn) -> None:
-        """Before anything is known of this run: build what the last one would have built."""
+        """Start building from the cache of earlier runs, while the first worker starts."""
         path = self._path or ""
         record = cache.load(path, lambda why: self._post(events.CacheIgnored(path, why))).record
         if record.imported and not self._known and (os.cpu_count() or 1) > 1:
             self._begin(record, spawn)
 
     def _begin(self, record: ImportRecord, spawn: Spawn) -> None:
-        """Start building; posts TemplateBegun, and in the end TemplateBuilt or TemplateFailed."""
+        """Start a build; posts TemplateBegun, and in the end TemplateBuilt or TemplateFailed."""
         self._starts = 0
-        if self._forkserver is None:
+        if self.forkserver is None:
             self.why_cold = NOT_YET
         self._known = self._preloadable(record)
         settings = self._settings
-        plan = BuildRequest(
+        request = BuildRequest(
             *(settings.command, settings.program, self._folder, self._tree()),
             *(self._terminals, record, self._path),
             cache.conditions(self._environment),
@@ -184,20 +182,20 @@ class Template:
             ordered, self._orders["template"] = self._hook.environment(base, words, progress, name)
             return ordered
 
-        builder = Builder(plan, environment, lambda: bool(self._recorded()), self._post)
+        builder = Builder(request, environment, lambda: self.recording().size() > 0, self._post)
         self._post(events.TemplateBegun())
         self._building = builder, spawn("template", builder.run)
 
     def take(self, why: str | None) -> None:
-        """It has been built, or (why not) could not be."""
+        """The build has ended: use the new template, or note why it could not be built."""
         assert self._building is not None
         builder, _ = self._building
         self._building = None
         if why is not None:
             self.why_cold = why
         else:
-            end(self._forkserver)
-            self._forkserver = builder.forkserver
+            self._end_forkserver()
+            self.forkserver = builder.forkserver
 
     def _preloadable(self, record: ImportRecord) -> Places:
         return import_record.preloadable(record, self._settings.program, self._tree())
@@ -206,16 +204,13 @@ class Template:
         return sorted({self._folder, *map(absolute, self._settings.watch)})
 
     def close(self) -> None:
-        """End every template."""
+        """Save the cache and end the template, and the one that is being built."""
         cache.save_own(self._own_path, self.recording().read())
         if self._building is not None:
             builder, thread = self._building
             builder.give_up(thread)
-        end(self._forkserver)
+        self._end_forkserver()
 
     def recording(self) -> Recording:
-        """What the newest generation tells."""
+        """The record of the newest generation."""
         return Recording(self._record, self._learned)
-
-    def _recorded(self) -> bytes:
-        return self.recording().told()

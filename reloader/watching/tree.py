@@ -2,7 +2,7 @@
 
 The truth about a file is its modification time, size and inode. A Folder is replaced, never changed,
 and a survey puts its result in place at once, so other threads may ask `may_count` while the
-surveyor's thread, the only writer, is at work.
+scanner's thread, the only writer, is at work.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Random sequences against a model of the world: processes, files and a surveyor that takes its time."""
+"""Random sequences against a model of the world: processes, files and a scanner that takes its time."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class World:
         """That has ended one of them, which is told."""
         self.due: list[tuple[float, int, events.Event]] = []
         self.order = 0
-        self.surveyor_free_at = 0.0
+        self.scanner_free_at = 0.0
         self.quit_at: float | None = None
         self.checking = False
         self.one_file = self.chance.random() < 0.5
@@ -76,9 +76,9 @@ class World:
         self.due.append((self.now + delay, self.order, event))
 
     def survey(self, event_of: effects.Effect) -> None:
-        """The surveyor answers one request after the other."""
-        free = max(self.surveyor_free_at, self.now) + self.chance.uniform(0, 0.2)
-        self.surveyor_free_at = free
+        """The scanner answers one request after the other."""
+        free = max(self.scanner_free_at, self.now) + self.chance.uniform(0, 0.2)
+        self.scanner_free_at = free
         self.order += 1
         self.due.append((free, self.order, event_of))  # type: ignore[arg-type]
 
@@ -216,7 +216,7 @@ class World:
             self.later(delay, events.WorkerExited(generation, status))
 
     def answer(self, request: effects.Effect) -> events.Event:
-        """What the surveyor finds at the moment it looks."""
+        """What the scanner finds at the moment it looks."""
         assert isinstance(request, effects.TakeBaseline | effects.CompareTree)
         coming = request.generation if isinstance(request, effects.TakeBaseline) else None
         if self.chance.random() < 0.1 and not request.at_once:

@@ -69,8 +69,8 @@ def end_first(processes):
     wait(processes)
 
 draining._await_sleep = end_first
-drain = draining.begin(order, [pid], int(signal.SIGTERM))
-assert [one.pid for one in drain.aim.targets] == [pid]
+drain = draining.Drain(order, [pid], int(signal.SIGTERM))
+assert [one.pid for one in drain.selection.targets] == [pid]
 assert drain.is_over()
 """
 END = "assert pending(pid) == 0, hex(pending(pid))\nos.kill(pid, signal.SIGTERM)\nassert pending(pid)\n"

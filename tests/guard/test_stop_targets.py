@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from reloader.guard.stop_targets import Aim, Choice, Process
+from reloader.guard.stop_targets import Process, Selection, Selector
 from reloader.presets.wrappers import front_names, shell_names
 
 WORKER = ("python", "manage.py", "qcluster")
@@ -36,9 +36,11 @@ class Table:
         self.processes[pid] = Process(pid, below, words, names, reads, frozenset({writes}), 0, caught)
         return pid
 
-    def aim(self, target: str = "worker", words: tuple[str, ...] = (), number: int = signal.SIGTERM) -> Aim:
-        choice = Choice(self.processes, list(words), front_names(), shell_names())
-        return choice.aim([1], target, number)
+    def select(
+        self, target: str = "worker", words: tuple[str, ...] = (), number: int = signal.SIGTERM
+    ) -> Selection:
+        selector = Selector(self.processes, list(words), front_names(), shell_names())
+        return selector.select([1], target, number)
 
 
 def pids(processes: list[Process]) -> list[int]:
@@ -49,11 +51,11 @@ def test_a_program_that_is_started_directly_gets_it_and_not_its_children() -> No
     table = Table()
     leader = table.add(*WORKER)
     table.add(*WORKER, below=leader)
-    aim = table.aim(words=WORKER)
-    assert pids(aim.targets) == [leader]
-    assert aim.is_sure
-    assert not [*aim.fronts, *aim.filters, *aim.others]
-    assert not aim.is_doubtful
+    selection = table.select(words=WORKER)
+    assert pids(selection.targets) == [leader]
+    assert selection.is_sure
+    assert not [*selection.fronts, *selection.filters, *selection.others]
+    assert not selection.is_doubtful
 
 
 def test_the_worker_behind_a_shell_and_a_runner() -> None:
@@ -61,17 +63,17 @@ def test_the_worker_behind_a_shell_and_a_runner() -> None:
     shell = table.add("sh", "-c", "true && uv run python manage.py qcluster")
     runner = table.add("uv", "run", *WORKER, below=shell)
     worker = table.add("/venv/bin/python", *WORKER[1:], below=runner)
-    aim = table.aim(words=WORKER)
-    assert pids(aim.targets) == [worker]
-    assert pids(aim.fronts) == [shell, runner]
-    assert pids(aim.sequences) == [shell]
+    selection = table.select(words=WORKER)
+    assert pids(selection.targets) == [worker]
+    assert pids(selection.fronts) == [shell, runner]
+    assert pids(selection.sequences) == [shell]
 
 
 def test_the_known_worker_behind_a_runner_that_nobody_knows() -> None:
     table = Table()
     runner = table.add("./our-runner", *WORKER)
     worker = table.add(*WORKER, below=runner)
-    assert pids(table.aim(words=WORKER).targets) == [worker]
+    assert pids(table.select(words=WORKER).targets) == [worker]
 
 
 def test_a_known_worker_has_a_name_like_a_front() -> None:
@@ -79,7 +81,7 @@ def test_a_known_worker_has_a_name_like_a_front() -> None:
     table = Table()
     leader = table.add("python", "script.py")
     table.add("python", "-c", "child", below=leader)
-    assert pids(table.aim().targets) == [leader]
+    assert pids(table.select().targets) == [leader]
 
 
 @pytest.mark.parametrize("words", [(), WORKER], ids=["unknown", "known"])
@@ -89,10 +91,10 @@ def test_a_filter_is_no_worker(words: tuple[str, ...]) -> None:
     worker = table.add(*WORKER, below=shell, writes="a")
     first = table.add("grep", "x", below=shell, reads="a", writes="b")
     second = table.add("tee", "log", below=shell, reads="b")
-    aim = table.aim(words=words)
-    assert pids(aim.targets) == [worker]
-    assert pids(aim.filters) == [first, second]
-    assert not aim.is_doubtful
+    selection = table.select(words=words)
+    assert pids(selection.targets) == [worker]
+    assert pids(selection.filters) == [first, second]
+    assert not selection.is_doubtful
 
 
 def test_what_reads_the_output_of_an_unknown_program_may_be_the_worker() -> None:
@@ -101,9 +103,9 @@ def test_what_reads_the_output_of_an_unknown_program_may_be_the_worker() -> None
     shell = table.add("sh", "-c", "./make-events | ./work")
     source = table.add("./make-events", below=shell, writes="a")
     other = table.add("./work", below=shell, reads="a")
-    aim = table.aim()
-    assert pids(aim.targets) == [source]
-    assert pids(aim.others) == [other]
+    selection = table.select()
+    assert pids(selection.targets) == [source]
+    assert pids(selection.others) == [other]
 
 
 def test_what_feeds_the_worker_is_none() -> None:
@@ -111,16 +113,16 @@ def test_what_feeds_the_worker_is_none() -> None:
     shell = table.add("sh", "-c", "tail -f events | ./work")
     table.add("tail", "-f", "events", below=shell, writes="a")
     worker = table.add("./work", below=shell, reads="a")
-    assert pids(table.aim().targets) == [worker]
+    assert pids(table.select().targets) == [worker]
 
 
 def test_two_children_of_a_shell_each_may_be_the_worker() -> None:
     table = Table()
     shell = table.add("sh", "-c", "./a & ./b")
     both = [table.add("./a", below=shell), table.add("./b", below=shell)]
-    aim = table.aim()
-    assert pids(aim.targets) == both
-    assert aim.is_doubtful
+    selection = table.select()
+    assert pids(selection.targets) == both
+    assert selection.is_doubtful
 
 
 def test_the_known_one_of_two_children_of_a_shell() -> None:
@@ -128,9 +130,9 @@ def test_the_known_one_of_two_children_of_a_shell() -> None:
     shell = table.add("sh", "-c", "redis-server & python manage.py qcluster")
     table.add("redis-server", below=shell)
     worker = table.add(*WORKER, below=shell)
-    aim = table.aim(words=WORKER)
-    assert pids(aim.targets) == [worker]
-    assert not aim.is_doubtful
+    selection = table.select(words=WORKER)
+    assert pids(selection.targets) == [worker]
+    assert not selection.is_doubtful
 
 
 def test_an_unknown_runner_of_several() -> None:
@@ -138,10 +140,10 @@ def test_an_unknown_runner_of_several() -> None:
     table = Table()
     runner = table.add("./run-all")
     children = [table.add("./a", below=runner), table.add("./b", below=runner)]
-    aim = table.aim()
-    assert pids(aim.targets) == [runner]
-    assert pids(aim.others) == children
-    assert aim.is_doubtful
+    selection = table.select()
+    assert pids(selection.targets) == [runner]
+    assert pids(selection.others) == children
+    assert selection.is_doubtful
 
 
 @pytest.mark.parametrize(
@@ -152,7 +154,7 @@ def test_a_shell_with_a_trap_stops_in_its_own_way(number: int, expected: list[in
     table = Table()
     shell = table.add("sh", "run.sh", caught=mask(signal.SIGTERM, signal.SIGINT))
     table.add("./work", below=shell)
-    assert pids(table.aim(number=number).targets) == expected
+    assert pids(table.select(number=number).targets) == expected
 
 
 @pytest.mark.parametrize(("target", "expected"), [("leader", [1]), ("tree", [1, 2, 3])])
@@ -161,4 +163,4 @@ def test_whom_the_user_names(target: str, expected: list[int]) -> None:
     shell = table.add("sh", "-c", "python manage.py qcluster; true")
     worker = table.add(*WORKER, below=shell)
     table.add(*WORKER, below=worker)
-    assert pids(table.aim(target, WORKER).targets) == expected
+    assert pids(table.select(target, WORKER).targets) == expected

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from reloader.processes.addresses import TakenAddress, listened_at, named_in
+from reloader.processes.addresses import AddressConflict, listened_at, named_in
 
 # As they were printed; the port that the line names, if any.
 LINES = [
@@ -51,7 +51,7 @@ class Heard:
         self.told: list[tuple[str, ...]] = []
         self.asked = 0
         self.listening = listening
-        self.taken = TakenAddress(self.look, self.told.append)
+        self.taken = AddressConflict(self.look, self.told.append)
         self.feed: Callable[[bytes], None] = self.taken.stream()
 
     def look(self) -> tuple[str, ...]:

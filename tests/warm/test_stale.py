@@ -49,7 +49,7 @@ def edit_configuration(one: Environment) -> None:
     path.write_text(path.read_text() + "\n")
 
 
-def parked(run: Run, template: int) -> list[int]:
+def preforked(run: Run, template: int) -> list[int]:
     """The processes that wait for their order, in the group of the template."""
     found = ((pid, status_of(pid)) for pid in run.survivors())
     return [pid for pid, status in found if status and status.group == template and pid != template]
@@ -360,7 +360,7 @@ def draining(one: Environment, start: Start) -> tuple[Run, int]:
     template = template_of(run)
     one.work.write_text("VERSION = 2\n")
     run.out.wait_for("draining")
-    eventually(lambda: len(parked(run, template)) == 2, "a guard and a worker wait")
+    eventually(lambda: len(preforked(run, template)) == 2, "a guard and a worker wait")
     return run, template
 
 
@@ -378,7 +378,7 @@ def test_what_changes_while_the_old_worker_drains_is_seen(environment: Environme
     (one.folder / "release").touch()
     run.err.wait_for(r"cold: \S+lib\.py has changed")
     run.out.wait_for("ready 2 newer")
-    eventually(lambda: not parked(run, template), "those that waited are gone")
+    eventually(lambda: not preforked(run, template), "those that waited are gone")
     assert run.stop() == 0
     run.nothing_is_left()
 
@@ -389,8 +389,8 @@ def test_a_start_is_cold_when_one_of_those_that_wait_for_it_is_killed(
 ) -> None:
     one = environment
     run, template = draining(one, start)
-    os.kill(sorted(parked(run, template), key=began)[which], signal.SIGKILL)
-    eventually(lambda: len(parked(run, template)) < 2, "it has ended")
+    os.kill(sorted(preforked(run, template), key=began)[which], signal.SIGKILL)
+    eventually(lambda: len(preforked(run, template)) < 2, "it has ended")
     (one.folder / "release").touch()
     run.err.wait_for(r"ready in .*\(detect .*cold: .* has ended\)")
     run.out.wait_for("ready 2 old")
@@ -403,7 +403,7 @@ def test_those_that_wait_end_with_the_supervisor(environment: Environment, start
     run, template = draining(one, start)
     run.kill()
     (one.folder / "release").touch()
-    eventually(lambda: not parked(run, template), "those that waited are gone")
+    eventually(lambda: not preforked(run, template), "those that waited are gone")
     run.nothing_is_left()
 
 

@@ -1,4 +1,4 @@
-"""What the surveyor answers, with real files and its real thread."""
+"""What the scanner answers, with real files and its real thread."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from reloader.watching.scanner import Scanner
 LIMIT = 15.0
 
 
-def compared(surveyor: Scanner, inbox: SimpleQueue[events.Event]) -> tuple[events.Change, ...]:
+def compared(scanner: Scanner, inbox: SimpleQueue[events.Event]) -> tuple[events.Change, ...]:
     """What differs from the baseline, everything looked at."""
-    surveyor.compare(None)
+    scanner.compare(None)
     while not isinstance(event := inbox.get(timeout=LIMIT), events.TreeCompared):
         pass
     return event.changes
@@ -30,10 +30,10 @@ def inbox() -> SimpleQueue[events.Event]:
 
 
 def begin(since_ns: int, inbox: SimpleQueue[events.Event]) -> Scanner:
-    surveyor = Scanner(Settings(command=("worker",), python=True), since_ns, inbox.put)
-    surveyor.standing(True)  # nobody watches: every look is asked for
-    Thread(target=surveyor.run, daemon=True).start()
-    return surveyor
+    scanner = Scanner(Settings(command=("worker",), python=True), since_ns, inbox.put)
+    scanner.standing(True)  # nobody watches: every look is asked for
+    Thread(target=scanner.run, daemon=True).start()
+    return scanner
 
 
 def test_what_was_written_since_the_start_is_changed(
@@ -41,8 +41,8 @@ def test_what_was_written_since_the_start_is_changed(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("task.py").write_text("VERSION = 1\n")
-    surveyor = begin(0, inbox)
-    assert [(change.path, change.kind) for change in compared(surveyor, inbox)] == [
+    scanner = begin(0, inbox)
+    assert [(change.path, change.kind) for change in compared(scanner, inbox)] == [
         (str(tmp_path / "task.py"), events.Kind.CHANGED)
     ]
 
@@ -52,9 +52,9 @@ def test_what_was_there_before_the_start_is_not_changed(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("task.py").write_text("VERSION = 1\n")
-    surveyor = begin(time.time_ns() + 10**9, inbox)
-    assert compared(surveyor, inbox) == ()
+    scanner = begin(time.time_ns() + 10**9, inbox)
+    assert compared(scanner, inbox) == ()
     Path("more.py").write_text("VERSION = 1\n")
-    assert [(change.path, change.kind) for change in compared(surveyor, inbox)] == [
+    assert [(change.path, change.kind) for change in compared(scanner, inbox)] == [
         (str(tmp_path / "more.py"), events.Kind.ADDED)
     ]

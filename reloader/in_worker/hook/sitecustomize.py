@@ -1,7 +1,7 @@
-"""Found first by the worker's interpreter, since this folder leads PYTHONPATH: hands over to `bootstrap`.
+"""The hook: imported by the worker's interpreter, since this folder leads PYTHONPATH; runs `bootstrap`.
 
-What the interpreter has set up by now (arguments, flags, streams, signal handlers) it has set up itself, and
-after this it goes on to run the program itself: so a worker that was forked in between is like any other.
+The interpreter has set up arguments, flags, streams and signal handlers by now, and runs the program after
+this. So a worker that is forked here is like any other.
 """
 
 import os
@@ -19,7 +19,7 @@ def _load(name: str) -> dict:  # type: ignore[type-arg]
 
 
 _before, _path = set(sys.modules), sys.path[:]
-# What they need is the interpreter's own (`__future__` is a file), whatever PYTHONPATH leads to.
+# They import from the interpreter's own library (`__future__` is a file), whatever PYTHONPATH has.
 sys.path[:] = [os.path.dirname(os.__file__)]
 _bootstrap, _lines = _load("bootstrap"), _load("line_writes")
 for _name in set(sys.modules) - _before:
