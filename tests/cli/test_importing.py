@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -106,3 +107,31 @@ def test_packages_that_lie_in_a_folder_each_are_found(tmp_path: Path) -> None:
     at = {**os.environ, "PYTHONPATH": str(Path(reloader.__file__).parents[1])}
     answer = subprocess.run([PYTHON, "-S", "-c", told], cwd=project, env=at, capture_output=True, text=True)
     assert answer.stdout == "ok\n", answer.stderr
+
+
+def test_what_takes_long_to_import_is_imported_once_the_worker_is_on_its_way(
+    start: Callable[..., Run], project: Path
+) -> None:
+    """Seen to fail: typing, datetime, heapq and ctypes cost a tenth of our start."""
+    begin = "from reloader.__main__ import main; main()"
+    worker = "import sys, time; print('ready', flush=True); time.sleep(600)"
+    run = start("--", PYTHON, "-c", worker, program=(PYTHON, "-X", "importtime", "-c", begin))
+    run.out.wait_for("ready")
+    run.err.wait_for("watching")
+    imported = re.findall(r"import time: .*\|\s+(\S+)", run.err.text)
+    before = imported[: imported.index("reloader.app.main_loop")]
+    slow = {
+        "asyncio",
+        "click",
+        "ctypes",
+        "datetime",
+        "heapq",
+        "json",
+        "psutil",
+        "socket",
+        "subprocess",
+        "typing",
+    }
+    assert not slow.intersection(before)
+    assert "reloader.watching.scanner" in imported
+    assert run.stop() == 0
