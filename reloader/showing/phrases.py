@@ -17,14 +17,38 @@ _NAMED = 3
 
 
 def changed(changes: Sequence[events.Change]) -> str:
-    """The changed files and what happened to them: `tasks.py changed`."""
+    """The changed files and what happened to them: `tasks.py changed`, `shop.py → shop/`."""
     replaced = [change.path for change in changes if change.kind is events.Kind.REPLACED]
     if len(replaced) == len(changes):
         return f"{printable(replaced[0])} replaced"  # the full path, as it may be the current folder
     changes = [change for change in changes if change.path not in replaced]
-    kinds = {change.kind for change in changes}
-    verb = kinds.pop().value if len(kinds) == 1 else "changed"
-    return f"{paths_shown([change.path for change in changes])} {verb}"
+    parts = []
+    for module, package, is_package_now in _regrouped(changes):
+        inside = package + os.sep
+        changes = [one for one in changes if one.path != module and not one.path.startswith(inside)]
+        before, after = path_linked(module), path_shown(package) + os.sep
+        parts.append(f"{before} → {after}" if is_package_now else f"{after} → {before}")
+    if changes:
+        kinds = {change.kind for change in changes}
+        verb = kinds.pop().value if len(kinds) == 1 else "changed"
+        parts.append(f"{paths_shown([change.path for change in changes])} {verb}")
+    return ", ".join(parts)
+
+
+def _regrouped(changes: Sequence[events.Change]) -> list[tuple[str, str, bool]]:
+    """Python modules that became packages, and packages that became modules.
+
+    Each as the module's file, the package's folder, and whether it is a package now.
+    """
+    kinds = {change.path: change.kind for change in changes}
+    opposite = {events.Kind.DELETED: events.Kind.ADDED, events.Kind.ADDED: events.Kind.DELETED}
+    found = []
+    for path, kind in kinds.items():
+        package = path.removesuffix(".py")
+        other = kinds.get(os.path.join(package, "__init__.py"))
+        if package != path and kind in opposite and other is opposite[kind]:
+            found.append((path, package, kind is events.Kind.DELETED))
+    return found
 
 
 def paths_shown(paths: Sequence[str]) -> str:

@@ -7,6 +7,7 @@ import os
 from reloader.common import trust
 from reloader.common.lazy_pattern import lazy_pattern
 from reloader.common.run_folder import absolute
+from reloader.errors import ReloaderError
 from reloader.messages import events, notices
 from reloader.settings import ALIVE_IS_READY, Settings, StopTarget, signal_name
 from reloader.showing.console import Weight, printable
@@ -313,6 +314,8 @@ class _Words:
         lines = [printable(line) for line in notice.report]
         head = f"{changed(notice.changes)}, but {why} → {self.name} goes on with the last good code"
         hint = "hint: a save that mends it restarts; --no-hold restarts regardless"
+        if where is not None:
+            hint += f"; --ignore {_quoted(self._pattern(where[1]))} leaves that file out"
         return "\n".join([head, *lines, hint])
 
     def _set_aside(self, notice: notices.SetAside) -> str:
@@ -326,10 +329,11 @@ class _Words:
     def _pattern(self, path: str) -> str:
         """A pattern for --ignore that matches only this path, as far as it can be shown."""
         try:
+            path = absolute(path)
             for root in map(absolute, self.settings.watch):
                 if path.startswith(root.rstrip("/") + "/"):
                     return "/" + printable(os.path.relpath(path, root))
-        except OSError:
+        except ReloaderError:
             pass  # the current folder is gone
         return printable(os.path.basename(path))
 

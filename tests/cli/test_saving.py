@@ -142,6 +142,22 @@ def test_deleted_and_renamed(project: Path, start: Start) -> None:
     assert run.stop() == 0
 
 
+def test_a_module_that_becomes_a_package_is_told_as_that(project: Path, start: Start) -> None:
+    module, package = project / "shop.py", project / "shop"
+    module.write_text("PRICE = 1\n")
+    run = start("--debounce", "1s", "--", PYTHON, "worker.py")
+    run.out.wait_for("ready")
+    run.err.wait_for("watching")
+    outside = project.parent / "shop"
+    outside.mkdir()
+    (outside / "__init__.py").write_text("PRICE = 1\n")
+    module.unlink()
+    outside.rename(package)
+    run.err.wait_for(r"shop\.py → shop/ → draining")
+    run.out.wait_for("ready")
+    assert run.stop() == 0
+
+
 def test_a_folder_moved_in_from_elsewhere(
     project: Path, start: Start, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -321,7 +321,8 @@ WORDS: list[tuple[notices.Notice, str]] = [
         ),
         "tasks.py changed, but tasks.py:1 cannot be compiled → qcluster goes on with the last good code\n"
         '  File "tasks.py", line 1\n    def (\n        ^\nSyntaxError: invalid syntax\n'
-        "hint: a save that mends it restarts; --no-hold restarts regardless",
+        "hint: a save that mends it restarts; --no-hold restarts regardless; "
+        "--ignore /tasks.py leaves that file out",
     ),
     (
         notices.Held(EDIT, "manage.py check", ("oh", "(exit status 1)")),
@@ -566,6 +567,24 @@ def test_a_path_is_shown_even_when_the_current_folder_is_gone(
         ([("a", events.Kind.ADDED), ("b", events.Kind.ADDED), ("c", events.Kind.ADDED)], "a, b and c added"),
         ([(name, events.Kind.CHANGED) for name in "abcd"], "a, b, c and 1 more changed"),
         ([(str(number), events.Kind.DELETED) for number in range(1000)], "0, 1, 2 and 997 more deleted"),
+        (
+            [
+                *(("shop/__init__.py", events.Kind.ADDED), ("shop/api.py", events.Kind.ADDED)),
+                ("shop.py", events.Kind.DELETED),
+            ],
+            "shop.py → shop/",
+        ),
+        (
+            [
+                *(("shop.py", events.Kind.ADDED), ("shop/__init__.py", events.Kind.DELETED)),
+                ("urls.py", events.Kind.CHANGED),
+            ],
+            "shop/ → shop.py, urls.py changed",
+        ),
+        (
+            [("shop.py", events.Kind.ADDED), ("shop/api.py", events.Kind.DELETED)],
+            "shop.py and shop/api.py changed",
+        ),
     ],
 )
 def test_changes_are_named_in_a_few_words(changes: list[tuple[str, events.Kind]], words: str) -> None:
