@@ -26,15 +26,6 @@ Report = Callable[[str, tuple[events.ProcessInfo, ...]], None]
 """Called with a guard's message about processes: its kind (wire.py), and the processes."""
 
 
-class NotStartedError(Exception):
-    """The worker could not be started: errno, and whether it is the folder that could not be entered."""
-
-    def __init__(self, number: int, at_folder: bool) -> None:
-        super().__init__(number)
-        self.number = number
-        self.at_folder = at_folder
-
-
 class StaleError(LostError):
     """A template refuses to fork workers any more; the text says why."""
 
@@ -48,6 +39,10 @@ class Started(NamedTuple):
     """The same process."""
     guard: int
     """The pid of its guard."""
+
+    def pids(self) -> list[int]:
+        """The pids of its live processes, and of zombies."""
+        return system.descendants(self.guard)
 
 
 class GuardClient:
@@ -150,7 +145,7 @@ class GuardClient:
     # --- the thread that waits --------------------------------------------------------------------
 
     def await_start(self) -> Started:
-        """Block until the worker runs. Raises NotStartedError, StaleError, LostError."""
+        """Block until the worker runs. Raises spawn.SpawnError, StaleError, LostError."""
         while (received := wire.receive(self._control)) is not None and received.kind == "here":
             self._guard_began = system.began_at(received["pid"])
             self._guard, self._leader = received["pid"], received["leader"]
@@ -170,7 +165,7 @@ class GuardClient:
             raise LostError("the guard has ended")
         if received.kind == "stale":
             raise StaleError(received["why"])
-        raise NotStartedError(received["error"], received["at_folder"])
+        raise spawn.SpawnError(received["error"], received["at_folder"])
 
     def await_end(self, report: Report) -> events.ExitStatus:
         """Block until the worker's first process has ended and nothing of its tree is left.
