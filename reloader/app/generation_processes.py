@@ -12,10 +12,10 @@ from functools import partial
 from reloader.app.launcher import Launcher, Spawn
 from reloader.app.worker_streams import Pumps, Sinks, Streams, WorkerStreams
 from reloader.common.run_folder import enter_run_folder
-from reloader.guard import system
+from reloader.guard.child_status import SpawnError
 from reloader.messages import events, notices
 from reloader.processes.forkserver_client import ForkserverClient, LostError
-from reloader.processes.guard_client import GuardClient, NotStartedError
+from reloader.processes.guard_client import GuardClient
 from reloader.processes.launch import Launched
 from reloader.processes.order import start_failure, worker_order
 from reloader.processes.resources import CpuUsage, free_memory, memory_used_by
@@ -72,7 +72,7 @@ class GenerationProcess:
         """
         try:
             worker = self.guard.await_start()
-        except NotStartedError as failure:
+        except SpawnError as failure:
             path = folder if failure.at_folder else program
             error = OSError(failure.number, os.strerror(failure.number), path)
             post(start_failure(generation, program, folder, error))
@@ -97,24 +97,12 @@ class GenerationProcess:
         worker = self.guard.started
         return () if worker is None else self._cpu_usage.measure(worker.guard)
 
-    def pids(self) -> list[int]:
-        """The pids of its live processes."""
-        worker = self.guard.started
-        return [] if worker is None else system.descendants(worker.guard)
-
-    def is_read(self) -> bool:
-        """Whether it reads its terminal, so that what is typed is for it."""
-        return self._ask(Terminal.is_read)
-
-    def is_asking(self) -> bool:
-        """Whether it waits for an answer of the user."""
-        return self._ask(Terminal.is_asking)
-
-    def _ask(self, question: Callable[[Terminal, int, list[int]], bool]) -> bool:
+    def is_so(self, question: Callable[[Terminal, int, list[int]], bool]) -> bool:
+        """Whether it has a terminal of which this is true: `Terminal.is_read` or `Terminal.is_asking`."""
         worker = self.guard.started
         if worker is None or self.terminal is None or not os.isatty(0):
             return False
-        return question(self.terminal, worker.pid, system.descendants(worker.guard))
+        return question(self.terminal, worker.pid, worker.pids())
 
 
 class GenerationProcesses:
@@ -182,7 +170,7 @@ class GenerationProcesses:
         self.launcher.started(generation)
         # The last lines of a generation come before the first of the next, unless both run side by side.
         before = () if self._settings.overlap else self.pumps_of(None)
-        others = [one.guard.started.guard for one in self._alive.values() if one.guard.started is not None]
+        others = [one.guard.started for one in self._alive.values() if one.guard.started is not None]
         start_told = threading.Event()
         pumps = self._streams.make_pumps(generation, streams, before, guard.restore_later, others, start_told)
         process = GenerationProcess(guard, streams.terminal, pumps, start_told)
@@ -255,8 +243,9 @@ class GenerationProcesses:
 
     def check_memory(self, generation: int, at_work: int) -> None:
         """Post MemoryShort where the generation `at_work` uses more memory than is free for the next one."""
-        if (process := self._alive.get(at_work)) is not None:
-            needed, free = memory_used_by(process.pids()), free_memory()
+        process = self._alive.get(at_work)
+        if process is not None and process.guard.started is not None:
+            needed, free = memory_used_by(process.guard.started.pids()), free_memory()
             if free is not None and needed > free:
                 self._post(events.MemoryShort(generation, needed, free))
 
@@ -292,7 +281,7 @@ class GenerationProcesses:
 
     def reader(self) -> Terminal | None:
         """The terminal of the newest generation that reads what is typed."""
-        return next((one.terminal for one in self._newest_first() if one.is_read()), None)
+        return next((one.terminal for one in self._newest_first() if one.is_so(Terminal.is_read)), None)
 
     def asked_terminal(self) -> Terminal | None:
         """The terminal of the newest generation that has sent a query to it and awaits the answer."""
@@ -301,7 +290,7 @@ class GenerationProcesses:
 
     def is_asking(self) -> bool:
         """Whether a generation that was not stopped waits for an answer of the user."""
-        return any(one.is_asking() for one in self._newest_first() if not one.stopped)
+        return any(one.is_so(Terminal.is_asking) for one in self._newest_first() if not one.stopped)
 
     def restore_modes_later(self, modes: list[Any]) -> None:
         """Have the guards set these modes of our terminal if we are killed."""

@@ -6,12 +6,12 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
-from itertools import chain
 
 from reloader.guard import system
 from reloader.messages import events
 from reloader.messages.base import Message
 from reloader.processes.addresses import AddressConflict, listened_at
+from reloader.processes.guard_client import Started
 from reloader.processes.readiness import Readiness
 from reloader.settings import LogFormat, Settings, Tty
 from reloader.showing.console import Console
@@ -102,21 +102,20 @@ class WorkerStreams:
         streams: Streams,
         before: Pumps,
         restore_later: Callable[[int, int, bytes], None],
-        others: Sequence[int],
+        others: Sequence[Started],
         start_told: threading.Event,
     ) -> Pumps:
         """A pump for every stream; each waits for the pump of the same stream in `before`, if there are any.
 
         `restore_later` is called with what restores the terminal: the stream's number, the descriptor, and
-        the bytes to write. `others` are the pids of the guards of older generations that still run:
-        AddressTaken is posted where this one finds an address of theirs in use. WorkerReady is posted after
-        `start_told` is set.
+        the bytes to write. `others` are the older generations that still run: AddressTaken is posted where
+        this one finds an address of theirs in use. WorkerReady is posted after `start_told` is set.
         """
         post, pattern = self._post, self._settings.ready
         conflict = None
         if others:
             conflict = AddressConflict(
-                lambda: listened_at(chain(*map(system.descendants, others))),
+                lambda: listened_at(pid for one in others for pid in one.pids()),
                 lambda addresses: post(events.AddressTaken(generation, addresses)),
             )
 

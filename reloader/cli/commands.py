@@ -1,6 +1,6 @@
-"""The commands beside the run, each with its click command; none of them starts a worker.
+"""The commands besides the run: why, presets, doctor, status. None of them starts a worker.
 
-`main.VERBS` names them. Nothing of this is imported for a run.
+Each is a click command of the name in `main.VERBS`. A run does not import this.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ from reloader.watching.mounts import mount_of, mounts, silent_places
 from reloader.watching.tree import Tree
 from reloader.watching.watcher import Watcher
 
-# How long the doctor waits for the event of its own write, in seconds.
+# How long, in seconds, the doctor waits for the event of its own write.
 PATIENCE = 2.0
-# The doctor names so many of the rules that leave folders out, and counts the rest.
+# How many of the rules that leave folders out the doctor names; it counts the rest.
 NAMED = 8
-# The machine's limit of watches, and that of the user namespace (a container may have one of its own).
+# The limits of watches of the machine and of the user namespace (a container may have one of its own).
 LIMITS = ("/proc/sys/fs/inotify/max_user_watches", "/proc/sys/user/max_inotify_watches")
-# Cold starts are among them: without warm ones nobody learns what the worker imports.
+# With --warm, since what the worker imports is only known where starts are warm.
 _OF_WATCHING = [option for option in PARAMS if option.section is Section.WATCHING or option.name == "warm"]
 
 
@@ -54,7 +54,7 @@ _OF_WATCHING = [option for option in PARAMS if option.section is Section.WATCHIN
 
 
 def _why(paths: Sequence[str], **given: Any) -> int:
-    """Say of each path whether it counts and by which rule; 0 when all of them do, else 1."""
+    """`reloader why`: print for each path whether it counts and by which rule; 0 if all count, else 1."""
     settings = build(given)
     imported = _imported(settings)
     reasons = [explain.explain(settings, path, imported) for path in paths]
@@ -65,7 +65,7 @@ def _why(paths: Sequence[str], **given: Any) -> int:
 
 
 def _imported(settings: Settings) -> Imported | None:
-    """What the worker had imported when it last ran; None where that is not known."""
+    """What the worker had imported when it last ran; None where its imports are not recorded."""
     if not settings.learns:
         return None
     from reloader.warm import cache
@@ -92,7 +92,7 @@ why = Question("why", [*_OF_WATCHING, click.Argument(["paths"], nargs=-1, requir
 
 
 def _presets(key: str | None = None, presets: Sequence[Preset] = PRESETS, **_settings: Any) -> int:
-    """List the known workers, or tell all of one. Raises ReloaderError when there is none of that name."""
+    """`reloader presets`: list the known workers, or describe one. Raises ReloaderError for another name."""
     click.echo(describe.overview(presets) if key is None else describe.details(custom.named(key, presets)))
     return 0
 
@@ -104,7 +104,7 @@ presets = Command("presets", [click.Argument(["key"], required=False, metavar="[
 
 
 def _doctor(**given: Any) -> int:
-    """Print what would be watched and what would go wrong; 1 if something would."""
+    """`reloader doctor`: print what would be watched and what would go wrong; 1 if something would."""
     settings = build(given)
     unreadable: list[str] = []
     refused: list[str] = []
@@ -134,11 +134,11 @@ def _doctor(**given: Any) -> int:
         click.echo(f"unreadable         {text}")
     for text in refused:
         click.echo(f"not followed       {text}")
-    heard = [_root(root, settings) for root in (*tree.roots, *tree.single)]
-    for place, mount in silent_places(tree.roots, mounts()):
-        if place in tree.folders and place not in tree.roots:
-            click.echo(f"mount              {_polled(place, mount.kind, settings)}")
-    return 0 if fits and not unreadable and all(heard) else 1
+    watched = [_root(root, settings) for root in (*tree.roots, *tree.single)]
+    for folder, mount in silent_places(tree.roots, mounts()):
+        if folder in tree.folders and folder not in tree.roots:
+            click.echo(f"mount              {_polled(folder, mount.kind, settings)}")
+    return 0 if fits and not unreadable and all(watched) else 1
 
 
 def _pruned(tree: Tree) -> Iterator[str]:
@@ -152,7 +152,7 @@ def _pruned(tree: Tree) -> Iterator[str]:
 
 
 def _limit() -> tuple[int, str] | None:
-    """How many watches there may be, and where that is written; None where nothing is."""
+    """The lower limit of watches, and its file; None where there is no limit."""
     found: list[tuple[int, str]] = []
     for path in LIMITS:
         try:
@@ -164,7 +164,7 @@ def _limit() -> tuple[int, str] | None:
 
 
 def _root(root: str, settings: Settings) -> bool:
-    """Tell how one root is watched; whether that works."""
+    """Print how one root is watched; returns whether that works."""
     mount = mount_of(root, mounts())
     kind = "unknown file system" if mount is None else mount.kind
     if settings.poll is not None or (mount is not None and mount.silent):
@@ -185,15 +185,15 @@ def _polled(path: str, kind: str, settings: Settings) -> str:
 
 
 def _canary(root: str) -> tuple[float | None, str]:
-    """Write a file that counts nowhere and wait for its event; the seconds that took, or what failed."""
+    """Write a file that never counts and wait for its event; the seconds that it took, or what failed."""
     inbox: SimpleQueue[events.Event] = SimpleQueue()
-    stands = Event()
-    watcher = Watcher(lambda _path: True, inbox.put, lambda _complete: stands.set())
+    is_watching = Event()
+    watcher = Watcher(lambda _path: True, inbox.put, lambda _complete: is_watching.set())
     thread = Thread(target=watcher.run, daemon=True)
     thread.start()
     try:
         watcher.watch(frozenset({(root, *(identity_of(root) or (0, 0)))}))
-        stands.wait(PATIENCE)
+        is_watching.wait(PATIENCE)
         if not inbox.empty():
             return None, f"cannot be watched: {printable(str(inbox.get()))}"
         with tempfile.NamedTemporaryFile(dir=root, prefix=".reloader-", suffix=".tmp") as canary:
@@ -221,9 +221,9 @@ doctor = Question("doctor", _OF_WATCHING, callback=_doctor)
 
 
 def _status(json: bool = False) -> int:
-    """Tell of every run in this folder, or else in the nearest one above it that has some; 0 if one answers.
+    """`reloader status`: print every run in this folder, or in the nearest one above it that has some.
 
-    Raises ReloaderError where runs cannot be looked for, or there are none.
+    Returns 0 if one answers. Raises ReloaderError where there are none, or none can be looked for.
     """
     here = run_folder()
     try:
@@ -245,21 +245,21 @@ def _status(json: bool = False) -> int:
         if json:
             click.echo(json_text.dumps(one))
         else:
-            _tell(one)
-    for quiet in silent:
-        pid = "" if quiet.pid is None else f" (pid {quiet.pid})"
-        click.echo(f"reloader: a run{pid} {printable(quiet.why)}", err=True)
+            _print_status(one)
+    for run in silent:
+        pid = "" if run.pid is None else f" (pid {run.pid})"
+        click.echo(f"reloader: a run{pid} {printable(run.why)}", err=True)
     return ExitCode.OK if answers else ExitCode.FAILED
 
 
-def _tell(answer: dict[str, object]) -> None:
+def _print_status(answer: dict[str, object]) -> None:
     try:
-        known = protocol.status_of(answer)
+        status = protocol.status_of(answer)
     except protocol.RefusedError as refused:
         raise ReloaderError(
             f"a run of another version answers: {refused}", "reloader status --json", ExitCode.FAILED
         ) from refused
-    for line in status_lines(known, printable(str(answer.get("name")))):
+    for line in status_lines(status, printable(str(answer.get("name")))):
         click.echo(line)
     folder = printable(str(answer.get("folder")))
     command = printable(" ".join(map(str, answer["command"]))) if isinstance(answer["command"], list) else ""

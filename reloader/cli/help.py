@@ -1,4 +1,4 @@
-"""The texts of `-h`, with one line for each option, and `--help`, with everything; made from the options."""
+"""The texts of `-h`, one line an option, and of `--help`, with everything; made from the options."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from reloader.settings import Settings
 if TYPE_CHECKING:
     from reloader.cli.options import Option
 
-# The least width of the text, in columns; narrower text cannot be read.
+# The least width of the text, in columns.
 _NARROWEST = 20
 
 USAGE = """\
@@ -69,7 +69,7 @@ Exit status:
 
 
 class Section(enum.Enum):
-    """Where an option stands in the help."""
+    """The sections of the help, in their order."""
 
     WATCHING = "Watching"
     RESTARTING = "Restarting"
@@ -87,7 +87,7 @@ def short_help(command: click.Command) -> str:
 
 
 def long_help(command: click.Command, columns: int | None = None) -> str:
-    """The text of `--help`, for so many columns, or as many as the terminal has, up to 100."""
+    """The text of `--help`, for `columns`, or for as many as the terminal has, up to 100."""
     import shutil
     import textwrap
 
@@ -105,17 +105,17 @@ def long_help(command: click.Command, columns: int | None = None) -> str:
 def _options(command: click.Command, section: Section) -> Iterator[Option]:
     for param in command.params:
         if getattr(param, "section", None) is section:
-            yield param  # type: ignore[misc]  # who has a section is an Option
+            yield param  # type: ignore[misc]  # a parameter with a section is an Option
 
 
 def _line(option: Option) -> str:
-    """What the option does, and its default."""
+    """The help of an option, with its default."""
     default = option.computed or _shown(getattr(Settings, str(option.name), None))
     return f"{option.help} [default: {default}]" if default else str(option.help)
 
 
 def _shown(default: object) -> str:
-    """A default of Settings as one would write it; empty for nothing."""
+    """A default of Settings as a user writes it; empty where there is none."""
     if isinstance(default, enum.Enum):
         return str(default.value)
     if isinstance(default, bool):

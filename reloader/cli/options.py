@@ -1,16 +1,18 @@
-"""The options, with both lengths of their help."""
+"""The options of the command line, with the types of their values and the texts of their help."""
 
 from __future__ import annotations
 
+import enum
+import os
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import click
 
 from reloader import __version__
 from reloader.cli.help import Section, long_help, short_help
-from reloader.cli.param_types import Choice, Parsed
 from reloader.presets.preset import FOR_TASKS
 from reloader.settings import (
     ALIVE_IS_READY,
@@ -23,6 +25,7 @@ from reloader.settings import (
     StopTarget,
     Trigger,
     Tty,
+    parse_choice,
     parse_count,
     parse_duration,
     parse_pattern,
@@ -30,8 +33,35 @@ from reloader.settings import (
 )
 
 
+class Parsed(click.ParamType[Any]):
+    """A type whose values a function makes of the text; it raises ValueError where it cannot."""
+
+    # In an environment variable, several values are separated by `:`, as paths are.
+    envvar_list_splitter = os.pathsep
+
+    def __init__(self, parse: Callable[[str], Any], metavar: str) -> None:
+        self.name = metavar
+        self._parse = parse
+
+    def get_metavar(self, *_args: object, **_kwargs: object) -> str:
+        """The placeholder of the value in the help."""
+        return self.name
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The value that the text stands for."""
+        try:
+            return self._parse(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+def _choice(kind: type[enum.Enum]) -> Parsed:
+    """The type of a member of an enumeration, given by its value."""
+    return Parsed(partial(parse_choice, kind), "|".join(one.value for one in kind))
+
+
 class Option(click.Option):
-    """An option with its section of the help, `help` for `-h` and `details` besides for `--help`."""
+    """An option with its section of the help; `-h` shows `help`, `--help` also `details`."""
 
     def __init__(
         self,
@@ -41,7 +71,7 @@ class Option(click.Option):
         computed: str = "",
         **kwargs: Any,
     ) -> None:
-        """`computed` says in the help how the default is found, where it is not the one of Settings."""
+        """`computed` is the default as the help shows it, where Settings does not have it."""
         super().__init__(*args, **kwargs)
         self.section = section
         self.details = details
@@ -49,10 +79,10 @@ class Option(click.Option):
 
 
 class ModuleOption(Option):
-    """`-m MODULE`: the words behind it are the module's, whatever form it is given in."""
+    """`-m MODULE`, in every form: all words after it are arguments of the module."""
 
     def add_to_parser(self, parser: Any, ctx: click.Context) -> None:
-        """Add it as click does, and let the parser go on as behind `--` once it was met."""
+        """Let the parser go on as after `--` once it has read the option."""
         super().add_to_parser(parser, ctx)
         entry = parser._short_opt[self.opts[0]]
         process = entry.process
@@ -64,13 +94,16 @@ class ModuleOption(Option):
         entry.process = process_and_end
 
 
-def _print_and_exit(render: Callable[[click.Command], str]) -> Callable[..., None]:
+def _printing(names: list[str], render: Callable[[click.Command], str], line: str, details: str) -> Option:
+    """An option that prints what `render` returns for the command, and exits."""
+
     def callback(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:
         if wanted and not ctx.resilient_parsing:
             click.echo(render(ctx.command))
             ctx.exit()
 
-    return callback
+    flags: dict[str, Any] = {"is_flag": True, "is_eager": True, "expose_value": False}
+    return Option(names, **flags, allow_from_autoenv=False, callback=callback, help=line, details=details)
 
 
 def _version(_command: click.Command) -> str:
@@ -78,19 +111,22 @@ def _version(_command: click.Command) -> str:
     return f"reloader {__version__} (Python {python})"
 
 
+# The options of one section.
+_watching = partial(Option, section=Section.WATCHING)
+_restarting = partial(Option, section=Section.RESTARTING)
+_output = partial(Option, section=Section.OUTPUT)
+
 PARAMS: list[Option] = [
-    Option(
+    _watching(
         ["-w", "--watch"],
-        section=Section.WATCHING,
         multiple=True,
         type=Parsed(str, "PATH"),
         help="A folder or file to watch; repeatable.",
         details="Folders are watched with everything below them that is not ignored. A file named here counts "
         "whatever the rules say. A path in a settings file is relative to that file.",
     ),
-    Option(
+    _watching(
         ["-i", "--ignore"],
-        section=Section.WATCHING,
         multiple=True,
         type=Parsed(str, "PATTERN"),
         help="Ignore what matches, in gitignore syntax; repeatable.",
@@ -98,9 +134,8 @@ PARAMS: list[Option] = [
         "built-in rules and those of Git, so --ignore '!generated.py' takes an ignore back. An ignored folder "
         "is not entered and costs nothing.",
     ),
-    Option(
+    _watching(
         ["--include"],
-        section=Section.WATCHING,
         multiple=True,
         type=Parsed(str, "PATTERN"),
         help="Count what matches, whatever else says no; repeatable.",
@@ -109,121 +144,106 @@ PARAMS: list[Option] = [
         "*.mo, extension modules), and for any other command every file that is not ignored. A pattern with a "
         "slash leads into ignored folders: --include 'build/gen/*.py'.",
     ),
-    Option(
+    _watching(
         ["--gitignore/--no-gitignore"],
-        section=Section.WATCHING,
         help="Follow Git's ignore files or not.",
         details="These are .gitignore in every folder, .git/info/exclude and core.excludesFile.",
     ),
-    Option(
+    _watching(
         ["--debounce"],
-        section=Section.WATCHING,
         type=Parsed(parse_duration, "DURATION"),
         help="Quiet period before changes are acted upon.",
         details="Counted from the last change that matters. It grows to a second while each restart comes within a "
         f"second of the last. After {Settings.max_wait:g} s, or twice the period, of changes without a pause they are "
         "acted upon all the same.",
     ),
-    Option(
+    _watching(
         ["--poll"],
-        section=Section.WATCHING,
         type=Parsed(parse_duration, "DURATION"),
         help="Look at the files this often instead of waiting for events.",
         details="Network file systems and folders shared with a host (NFS, SMB, 9p, virtiofs, FUSE ...) are looked "
         "at every second without being asked, since their events do not tell what others change.",
     ),
-    Option(
+    _watching(
         ["--trigger"],
-        section=Section.WATCHING,
-        type=Choice(Trigger),
+        type=_choice(Trigger),
         help="Which Python files restart.",
         details="tree: all that count. loaded: only those that the worker, or a fork of it, has imported, and files "
         "of a name that it has looked for; configuration always. What it imports from beside the watched folders, "
         "such as an editable install, is watched as well. For Python workers on Linux.",
     ),
-    Option(
+    _restarting(
         ["--restart-on"],
-        section=Section.RESTARTING,
-        type=Choice(RestartOn),
+        type=_choice(RestartOn),
         help="Which saves restart.",
         details="change: one after which a file holds something else; of a Python file comments, blank lines and "
         "formatting are nothing else, docstrings are. any: every save, and touch.",
     ),
-    Option(
+    _restarting(
         ["--hold/--no-hold"],
-        section=Section.RESTARTING,
         help="Keep a working worker while the new code is broken.",
         details="Changed Python files are compiled by the worker's interpreter before it is stopped. If one cannot "
         "be, the error is shown and the worker goes on with the last good code until a save mends it.",
     ),
-    Option(
+    _restarting(
         ["--check"],
-        section=Section.RESTARTING,
         type=Parsed(str, "COMMAND"),
         help="Must succeed before a working worker is stopped.",
         details="A command line for the shell, for example --check 'python manage.py check', run after the files "
         "were compiled and given up when another change comes. With --no-hold it is not run.",
     ),
-    Option(
+    _restarting(
         ["-s", "--stop-signal"],
-        section=Section.RESTARTING,
         type=Parsed(parse_signal, "NAME"),
         help="Signal that drains the worker.",
         computed="INT for Python, else TERM",
         details="Sent once, to the worker alone. Known workers have their own default.",
     ),
-    Option(
+    _restarting(
         ["--stop-target"],
-        section=Section.RESTARTING,
-        type=Choice(StopTarget),
+        type=_choice(StopTarget),
         help="Who gets the stop signal.",
         details="worker: the first process, or what that runs, where it is a shell or a runner that stays in front "
         "(uv run, npm run, make, timeout ...); these get nothing while it drains, but for a shell that traps the "
         "signal. leader: the first process, whatever it is. tree: every process, for a worker whose first "
         "process does not pass it on. Known workers have their own default.",
     ),
-    Option(
+    _restarting(
         ["--sudo-kill/--no-sudo-kill"],
-        section=Section.RESTARTING,
         help="Let sudo signal a worker that runs as another user.",
         details="For `reloader -- sudo -u other ./worker`, which the system does not let us signal: what it "
         "refuses is asked of `sudo -n kill`, which needs a rule that asks for no password.",
     ),
-    Option(
+    _restarting(
         ["-t", "--stop-timeout"],
-        section=Section.RESTARTING,
         type=Parsed(parse_duration, "DURATION"),
         help="SIGKILL to the whole tree after this; none for never.",
         details="How long a task in flight may take to end. For most of the known workers the default is "
         f"{FOR_TASKS:g}s.",
     ),
-    Option(
+    _restarting(
         ["--on-exit"],
-        section=Section.RESTARTING,
-        type=Choice(OnExit),
+        type=_choice(OnExit),
         help="When the worker ends by itself.",
         details="wait: for the next change. restart: start it again after 0.5 s, then 1 s, 2 s, up to 30 s; a "
         "change starts it at once. quit: end with the worker's exit status.",
     ),
-    Option(
+    _restarting(
         ["--ready"],
-        section=Section.RESTARTING,
         type=Parsed(parse_pattern, "PATTERN"),
         help="Regular expression for the line by which the worker is ready.",
         details="Known workers have their own. Without one, a worker is ready when it has lived for a second.",
     ),
-    Option(
+    _restarting(
         ["--start-timeout"],
-        section=Section.RESTARTING,
         type=Parsed(parse_duration, "DURATION"),
         help="How long the ready line is awaited.",
         computed=f"{START_TIMEOUT:g}s; {ALIVE_IS_READY:g}s without one",
         details="After that the worker is taken as ready; with --overlap, and another one at work, it is ended "
         "instead. Without a ready line: how long it must have lived.",
     ),
-    Option(
+    _restarting(
         ["--overlap/--no-overlap"],
-        section=Section.RESTARTING,
         help="Start the new code first, then drain the old.",
         computed="as known",
         details="The old worker goes on until the new one is ready, and is drained then, for as long as it needs; "
@@ -231,26 +251,23 @@ PARAMS: list[Option] = [
         "a queue and were tried with it (reloader presets NAME), and off for all others: schedulers, and whatever has "
         "a port, a pid file or a lock. With -v the first line tells which, and why.",
     ),
-    Option(
+    _restarting(
         ["--max-draining"],
-        section=Section.RESTARTING,
         type=Parsed(parse_count, "NUMBER"),
         help="How many old workers may drain at once.",
         details="With --overlap and tasks that take longer than the time between two saves; the next restart "
         "waits for one of them to end.",
     ),
-    Option(
+    _restarting(
         ["--warm/--cold"],
-        section=Section.RESTARTING,
         help="Fork workers from a process that has their packages imported.",
         computed="warm",
         details="For Python workers on Linux. What is installed and does not change is imported once, in the "
         "background; nothing of the watched tree is. Where it is not possible a start is cold, and the line "
         "about the restart says why.",
     ),
-    Option(
+    _restarting(
         ["--preset"],
-        section=Section.RESTARTING,
         type=Parsed(str, "NAME"),
         help="Take the worker for this known one, or none.",
         computed="from the command",
@@ -264,102 +281,71 @@ PARAMS: list[Option] = [
         help="Run this Python module; the rest are its arguments.",
         details="As python -m, with the interpreter of the active virtual environment.",
     ),
-    Option(
+    _output(
         ["-n", "--name"],
-        section=Section.OUTPUT,
         type=Parsed(str, "NAME"),
         help="Prefix of the worker's lines.",
         computed="from the command",
         details="The name also chooses the colour.",
     ),
-    Option(
+    _output(
         ["--prefix/--no-prefix"],
-        section=Section.OUTPUT,
         help="Prefix the worker's lines or not.",
         details="Without it the worker's bytes are passed on as they are. That is the default below honcho, foreman, "
         "overmind and process-compose, which prefix them themselves.",
     ),
-    Option(
+    _output(
         ["--timestamps/--no-timestamps"],
-        section=Section.OUTPUT,
         help="Begin every line with the time.",
         details="The local time with milliseconds.",
     ),
-    Option(
+    _output(
         ["--log-format"],
-        section=Section.OUTPUT,
-        type=Choice(LogFormat),
+        type=_choice(LogFormat),
         help="One JSON object a line, for machines.",
         details="With time, worker, stream (stdout, stderr, terminal, or reloader for our own lines), generation and "
         "text, and of our own lines the level: debug, info or notice. A byte that is no UTF-8 is told as \\xff. The "
         "worker then gets no pseudo-terminal, unless --tty always is given.",
     ),
-    Option(
+    _output(
         ["--color"],
-        section=Section.OUTPUT,
-        type=Choice(Color),
+        type=_choice(Color),
         help="Colour prefixes and our own lines.",
         details="auto: at a terminal, unless NO_COLOR is set or TERM is dumb; FORCE_COLOR colours elsewhere too. "
         "The worker's own colours are never touched.",
     ),
-    Option(
+    _output(
         ["--tty"],
-        section=Section.OUTPUT,
-        type=Choice(Tty),
+        type=_choice(Tty),
         help="Give the worker a pseudo-terminal.",
         details="auto: when standard output and standard error are one terminal. The worker then prints in colour "
         "and line by line, as by hand, and both of its streams are one. Where only standard output goes elsewhere, "
         "it still reads what is typed.",
     ),
-    Option(
+    _output(
         ["-v", "--verbose"],
-        section=Section.OUTPUT,
         count=True,
         help="Say more.",
         details="Also says what is known of the worker, what was ignored, and when files were looked at and nothing "
         "that counts had changed.",
     ),
-    Option(
+    _output(
         ["-q", "--quiet"],
-        section=Section.OUTPUT,
         count=True,
         help="Say less.",
         details="Only restarts and trouble. The worker's lines are never left out.",
     ),
 ]
 HELP: list[Option] = [
-    Option(
-        ["-V", "--version"],
-        section=Section.CONTROL,
-        is_flag=True,
-        is_eager=True,
-        expose_value=False,
-        allow_from_autoenv=False,
-        callback=_print_and_exit(_version),
-        help="Show the version.",
-        details="With that of Python.",
+    _printing(["-V", "--version"], _version, "Show the version.", "With that of Python."),
+    _printing(
+        ["-h", "short_help"], short_help, "Show this, one line an option.", "The short form of this text."
     ),
-    Option(
-        ["-h", "short_help"],
-        section=Section.CONTROL,
-        is_flag=True,
-        is_eager=True,
-        expose_value=False,
-        allow_from_autoenv=False,
-        callback=_print_and_exit(short_help),
-        help="Show this, one line an option.",
-        details="The short form of this text.",
-    ),
-    Option(
+    _printing(
         ["--help", "long_help"],
-        section=Section.CONTROL,
-        is_flag=True,
-        is_eager=True,
-        expose_value=False,
-        allow_from_autoenv=False,
-        callback=_print_and_exit(long_help),
-        help="Show everything: details, files, environment, exit codes.",
-        details="The text that you are reading.",
+        long_help,
+        "Show everything: details, files, environment, exit codes.",
+        "The text that you are reading.",
     ),
 ]
 WORKER = click.Argument(["command"], nargs=-1, type=click.UNPROCESSED)

@@ -1,4 +1,4 @@
-"""The command line as click parses it: a group of commands, of which the run is the default."""
+"""Parsing by click: a group of commands, of which the run is the default."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ _OPTIONS = {str(option.name): option for option in PARAMS if option.name != "mod
 class Command(click.Command):
     """A command whose options may also be set in the environment and in the settings file.
 
-    The callback gets what was given, the later over the earlier: by the file, the environment, the command
-    line. Nothing is passed for what was not given; `presets` are those of a file that changes them.
+    The callback gets only the options that the user has set: in the file, over that in the environment, over
+    that on the command line; and `presets`, where the file changes them.
     """
 
     def __init__(
@@ -38,30 +38,30 @@ class Command(click.Command):
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
     ) -> click.Context:
-        """Parse, with the file's settings in `obj`. Raises ReloaderError for a mistake in the file."""
+        """Parse, with the settings of the file in `obj`. Raises ReloaderError for a mistake in the file."""
         refuse: Refuse = parent.obj if parent is not None else lambda _path, _owner: None
         settings = settings_from_file(refuse) if self._reads_file else {}
         return super().make_context(info_name, args, parent, obj=settings, **extra)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Call the callback with what was given."""
+        """Call the callback with the options that the user has set."""
         assert self.callback is not None
         return ctx.invoke(self.callback, **given(ctx))
 
 
 class Question(Command):
-    """A command about a worker, whose command may follow behind `--`."""
+    """A command about a worker, whose own command may follow after `--`."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse what stands before `--`."""
-        place = args.index("--") if "--" in args else len(args)
-        # Without a command the worker is taken for a Python program.
-        ctx.params["command"] = tuple(args[place + 1 :]) or ("python",)
-        return super().parse_args(ctx, args[:place])
+        """Parse the words before `--`; those after it are the worker's command."""
+        end = args.index("--") if "--" in args else len(args)
+        # Without a command, a Python program is assumed.
+        ctx.params["command"] = tuple(args[end + 1 :]) or ("python",)
+        return super().parse_args(ctx, args[:end])
 
 
 def given(ctx: click.Context) -> dict[str, Any]:
-    """The values that somebody has set, by the names of the parameters."""
+    """The values that the user has set, by the names of the parameters."""
     default = ParameterSource.DEFAULT
     here = {name: value for name, value in ctx.params.items() if ctx.get_parameter_source(name) != default}
     return {**ctx.obj, **here}
@@ -82,20 +82,21 @@ RUN = Command(
 
 
 class Commands(click.Group):
-    """`reloader VERB`; where the first word is no verb, the run is meant."""
+    """The group: `reloader VERB ...`; where the first word is no verb, the run is the command."""
 
     def __init__(self, verbs: Sequence[str]) -> None:
         super().__init__("reloader", add_help_option=False)
         self._verbs = verbs
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse, with the name of the run in front where no verb is."""
+        """Parse, after adding the name of the run where the first word is no verb."""
         return super().parse_args(ctx, args if args and args[0] in self._verbs else [str(RUN.name), *args])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of that name; what only a verb needs is imported for it alone."""
+        """The command of that name."""
         if cmd_name == RUN.name:
             return RUN
+        # A run does not need these imports.
         from reloader.cli import commands
 
         command: click.Command = getattr(commands, cmd_name)
@@ -103,9 +104,10 @@ class Commands(click.Group):
 
 
 def parse_and_call(words: Sequence[str], verbs: Sequence[str], refuse: Refuse) -> int:
-    """Run what the command line says; the exit status. `refuse` is called for files of other users.
+    """Parse the words and call the command; returns the exit status.
 
-    Raises ReloaderError for what cannot be, mistakes in the words included.
+    `refuse(path, owner)` is called for settings files of other users. Raises ReloaderError, also for mistakes
+    in the words.
     """
     try:
         code = Commands(verbs).main(list(words), prog_name="reloader", standalone_mode=False, obj=refuse)
@@ -115,9 +117,9 @@ def parse_and_call(words: Sequence[str], verbs: Sequence[str], refuse: Refuse) -
 
 
 def settings_from_file(refuse: Refuse = lambda _path, _owner: None) -> dict[str, Any]:
-    """The values that the nearest settings file sets, by option, and `presets` where it changes these.
+    """The values that the nearest settings file sets, by option, and `presets` where it changes them.
 
-    Raises ReloaderError for a mistake in it.
+    Raises ReloaderError for a mistake in the file.
     """
     path = settings_file.find(run_folder(), refuse)
     if path is None:

@@ -1,4 +1,4 @@
-"""The settings of a run, from what the user has given, what is known of the worker, and the defaults."""
+"""Builds the settings of a run from what the user has set, the preset of the worker, and the defaults."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-# What is given and no setting by itself.
+# What a user may set that is no setting by itself.
 _NO_SETTINGS = ("command", "module", "preset", "presets", "verbose", "quiet")
 
 
 def build(given: Mapping[str, Any]) -> Settings:
-    """The settings: what is given comes first, then the preset, then the defaults.
+    """The settings: the user's values come first, then the preset's, then the defaults.
 
-    `given` holds what the user has set, by the names of the options, and the `command`; `presets` are the
-    known workers of a settings file. Raises ReloaderError for what cannot be.
+    `given` has the options that the user has set, by name, the `command`, and `presets`, the known workers of
+    a settings file. Raises ReloaderError for mistakes.
     """
     given = {key: value for key, value in given.items() if value not in ((), "")}
     command: tuple[str, ...] = tuple(given.get("command", ()))
@@ -41,9 +41,9 @@ def build(given: Mapping[str, Any]) -> Settings:
     preset = recognised.preset
     if preset is not None:
         preset = applied(preset, recognised.arguments, environment)
-    values = _known_of(recognised, preset)
+    values = _from_preset(recognised, preset)
     values |= {key: value for key, value in given.items() if key not in _NO_SETTINGS}
-    values |= _beside(command, recognised, preset, given.get("overlap"))
+    values |= _overlap(command, recognised, preset, given.get("overlap"))
     if preset is not None:
         values["preset"] = preset.key
         values["cautions"] += cautions(
@@ -61,7 +61,7 @@ def build(given: Mapping[str, Any]) -> Settings:
 
 
 def _check_durations(given: Mapping[str, Any]) -> None:
-    """Raise ReloaderError for no time, or none at all, where there must be one."""
+    """Raise ReloaderError where an option does not take `0` or `none`."""
     if given.get("poll", 1) in (0, None):
         raise ReloaderError("--poll needs a time between two looks", "write for example --poll 1s")
     if given.get("start_timeout", 1) in (0, None):
@@ -73,7 +73,7 @@ def _check_durations(given: Mapping[str, Any]) -> None:
 
 
 def _why_cold(wanted: bool, recognised: Detected) -> str | None:
-    """The reason why no start of such a worker can be warm; None where it can."""
+    """Why no start of this worker can be warm; None where it can."""
     if not recognised.python:
         return "not a Python program, as far as can be seen"
     if not wanted:
@@ -96,12 +96,12 @@ def _recognised(command: Sequence[str], choice: str | None, presets: Sequence[Pr
     return recognise(command, presets, named(choice, presets))
 
 
-def _beside(
+def _overlap(
     command: Sequence[str], recognised: Detected, preset: Preset | None, wanted: bool | None
 ) -> dict[str, Any]:
-    """The settings about generations beside each other: whether they overlap, by which command, or why not.
+    """The settings about overlap: whether, by which command of later generations, or why not.
 
-    They do where the user wants it, or says nothing and the preset (with its cases) says that it is safe.
+    Generations overlap where the user wants it, or has not set it and the preset says that it is safe.
     """
     if wanted is False or preset is None:
         return {"overlap": bool(wanted), "apart": SET_SO if wanted is False else "", "cautions": ()}
@@ -110,18 +110,18 @@ def _beside(
     later = later_command(command, program, arguments, preset)
     if later is None:
         apart = apart or "its name cannot be given a number within this command"
-    told = ((f"{preset.key}: {apart}", "--no-overlap drains first"),) if wanted and apart else ()
+    warnings = ((f"{preset.key}: {apart}", "--no-overlap drains first"),) if wanted and apart else ()
     overlap = wanted or not apart
     return {
         "overlap": overlap,
         "apart": apart,
         "later": later or () if overlap else (),
-        "cautions": told,
+        "cautions": warnings,
     }
 
 
-def _known_of(recognised: Detected, preset: Preset | None) -> dict[str, Any]:
-    """The settings that follow from the command and from the preset, in which its cases are applied."""
+def _from_preset(recognised: Detected, preset: Preset | None) -> dict[str, Any]:
+    """The settings that follow from the command and from the preset, whose cases are applied already."""
     from reloader.showing.managers import is_below_manager
 
     values: dict[str, Any] = {

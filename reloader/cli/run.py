@@ -1,4 +1,4 @@
-"""The run itself: from what was given to the worker's settings, the forkserver, and the main loop."""
+"""The run: launches the forkserver, builds the settings, and enters the main loop."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 def run(given: Mapping[str, Any]) -> int:
-    """Run a worker until the end is asked for; the exit status. `given` is as `build` takes it.
+    """Run a worker until the user ends the run; returns the exit status. `given` is as for `resolve.build`.
 
-    Raises ReloaderError where that cannot be.
+    Raises ReloaderError where the run cannot begin.
     """
     ensure_standard_files()
     try:
@@ -26,7 +26,7 @@ def run(given: Mapping[str, Any]) -> int:
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise ReloaderError(f"cannot start the guard ({sys.executable}): {reason}", "") from error
-    # Starting it takes about as long as what follows here.
+    # It starts while these imports and the settings take about as long.
     try:
         settings = build(given)
         from reloader.app import main_loop

@@ -1,4 +1,4 @@
-"""Settings from pyproject.toml or reloader.toml, checked key by key."""
+"""Finds and reads the settings file, pyproject.toml or reloader.toml, and checks it key by key."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Mapping
 
 from reloader.common import trust
-from reloader.common.files import read_regular
+from reloader.common.files import read_regular, upwards
 from reloader.common.run_folder import relative
 from reloader.errors import ReloaderError
 
@@ -19,15 +19,14 @@ FILES = ("reloader.toml", "pyproject.toml")
 
 
 def find(start: str, refuse: Callable[[str, str], None] = lambda _path, _owner: None) -> str | None:
-    """The nearest file, from the folder `start` upwards, that sets something for us.
+    """The nearest file with settings for us, in the folder `start` or above it; None where there is none.
 
-    The last folder is the repository's top, the home folder, or the last of the same owner and file system.
-    `refuse(path, owner)` is called for a file that would be followed if it did not belong to another user.
+    The search ends at the top of the repository, at the home folder, and where the owner or the file system
+    changes. `refuse(path, owner)` is called for a file that is not followed since it belongs to another user.
     Raises ReloaderError if a file on the way is not TOML.
     """
-    folder = os.path.abspath(start)
     home = os.path.realpath(os.path.expanduser("~"))
-    while True:
+    for folder in upwards(os.path.abspath(start)):
         for name in FILES:
             path = os.path.join(folder, name)
             if not os.path.isfile(path):
@@ -42,13 +41,13 @@ def find(start: str, refuse: Callable[[str, str], None] = lambda _path, _owner: 
                     return path
         parent = os.path.dirname(folder)
         is_top = os.path.lexists(os.path.join(folder, ".git")) or os.path.realpath(folder) == home
-        if parent == folder or is_top or _belonging(parent) != _belonging(folder):
-            return None
-        folder = parent
+        if is_top or _owner_and_device(parent) != _owner_and_device(folder):
+            break
+    return None
 
 
-def _belonging(folder: str) -> tuple[int, int] | None:
-    """The owner and the file system of a folder; None where it cannot be looked at."""
+def _owner_and_device(folder: str) -> tuple[int, int] | None:
+    """The owner and the file system of a folder; None where it cannot be read."""
     try:
         status = os.stat(folder)
     except OSError:
@@ -57,7 +56,7 @@ def _belonging(folder: str) -> tuple[int, int] | None:
 
 
 def _names_us(path: str) -> bool:
-    """Whether a file may set something for us, as far as can be seen without understanding it."""
+    """Whether a file may have settings for us, without parsing it."""
     try:
         return b"reloader" in read_regular(path)
     except OSError:
@@ -65,21 +64,21 @@ def _names_us(path: str) -> bool:
 
 
 def read(path: str) -> dict[str, Any]:
-    """The settings in the file; raises ReloaderError when it cannot be read or is not TOML."""
+    """The settings in the file. Raises ReloaderError where it cannot be read or is not TOML."""
     shown = relative(path)
     try:
         content = read_regular(path, check=trust.checker(path))
     except OSError as error:
         raise ReloaderError(f"cannot read {shown}: {error.strerror}", f"ls -l {shown}") from error
     if os.path.basename(path) == "pyproject.toml" and b"reloader" not in content:
-        return {}  # the common case, without the price of a parser
+        return {}  # the common case, without importing a parser
     if sys.version_info >= (3, 11):
         import tomllib
     else:
         import tomli as tomllib
     try:
         parsed = tomllib.loads(content.decode())
-    except (ValueError, RecursionError) as error:  # no TOML, or numbers and tables beyond all measure
+    except (ValueError, RecursionError) as error:  # no TOML, or numbers too long, or tables too deep
         raise ReloaderError(
             f"cannot read {shown}: {error}", "mend it; it is not TOML as it stands"
         ) from error
@@ -95,9 +94,9 @@ def read(path: str) -> dict[str, Any]:
 def check_tables(
     tables: object, path: str, within: str, known: Mapping[str, type]
 ) -> dict[str, dict[str, Any]]:
-    """Tables by name, each with the same keys, as `check` returns one; they stand within that key.
+    """Check the tables below the key `within`, by name; each may have the keys of `known`.
 
-    Raises ReloaderError as `check` does, and for what is no table.
+    Returns each as `check` does. Raises ReloaderError as `check` does, and for a value that is no table.
     """
     shown = relative(path)
     section = f"tool.reloader.{within}" if os.path.basename(path) == "pyproject.toml" else within
@@ -115,9 +114,9 @@ def check_tables(
 def check(
     settings: Mapping[str, Any], path: str, known: Mapping[str, type], within: str = ""
 ) -> dict[str, Any]:
-    """The settings by option name; `known` maps each to list, bool or str. `within` goes before their keys.
+    """The settings by option name; `known` maps each name to list, bool or str.
 
-    Raises ReloaderError for a key that does not exist and a value of the wrong kind.
+    `within` precedes the keys in errors. Raises ReloaderError for an unknown key and a value of another type.
     """
     shown = relative(path)
     result: dict[str, Any] = {}

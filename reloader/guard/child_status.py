@@ -1,4 +1,4 @@
-"""How processes are waited for: pidfds and wait statuses. For Python 3.8 and newer.
+"""How processes are waited for: pidfds, wait statuses and failed starts. For Python 3.8 and newer.
 
 Apart from `spawn`, since that needs ctypes, which would take a thirtieth of the supervisor's start.
 """
@@ -10,6 +10,15 @@ import os
 
 # The errors of a system that does not have a call, and of a sandbox that does not allow it.
 REFUSALS = frozenset({errno.ENOSYS, errno.EPERM, errno.EACCES})
+
+
+class SpawnError(Exception):
+    """The command could not be started: errno, and whether it is the folder that could not be entered."""
+
+    def __init__(self, number: int, at_folder: bool) -> None:
+        super().__init__(number)
+        self.number = number
+        self.at_folder = at_folder
 
 
 def open_pidfd(pid: int) -> int:

@@ -13,7 +13,7 @@ import os
 import sys
 
 from reloader.common.peers import is_ours
-from reloader.guard import spawn, wire
+from reloader.guard import child_status, spawn, wire
 from reloader.guard.service import Guard
 
 
@@ -64,7 +64,7 @@ def _guard(files: list[int], path: list[str]) -> None:
             *(order["command"], order["environment"], order["folder"], order["stop_signal"]),
             *(files[wire.WORKERS : wire.PIPES], order["terminal"]),
         )
-    except spawn.SpawnError as error:
+    except child_status.SpawnError as error:
         service.answer("failed", error=error.number, at_folder=error.at_folder)
         os._exit(0)
     if leader:

@@ -12,17 +12,10 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 
+from reloader.guard.child_status import SpawnError
+
 PR_SET_PDEATHSIG, PR_GET_PDEATHSIG, PR_SET_NAME, PR_SET_CHILD_SUBREAPER = 1, 2, 15, 36  # prctl(2)
 _SYSTEM = ctypes.CDLL(None) if sys.platform == "linux" else None
-
-
-class SpawnError(Exception):
-    """The command could not be started: errno, and whether it is the folder that could not be entered."""
-
-    def __init__(self, number: int, at_folder: bool) -> None:
-        super().__init__(number)
-        self.number = number
-        self.at_folder = at_folder
 
 
 def become_subreaper() -> bool:

@@ -14,7 +14,7 @@ import select
 import sys
 
 from reloader.common.peers import is_ours
-from reloader.guard import draining, process_tree, service, session, spawn, stop_targets, wire
+from reloader.guard import child_status, draining, process_tree, service, session, spawn, stop_targets, wire
 from reloader.in_worker.bootstrap import Recorder, place_in, read
 from reloader.in_worker.page_prefault import PagePrefault
 from reloader.in_worker.preload import Preload
@@ -252,7 +252,7 @@ def _worker(guard: _socket.socket, guards_pid: int, folder: bytes) -> dict:  # t
     order: dict = received["order"]  # type: ignore[type-arg]
     try:
         spawn.enter(guards_pid, folder, order["stop_signal"], received.files, order["terminal"])
-    except spawn.SpawnError as error:
+    except child_status.SpawnError as error:
         wire.send(guard, "failed", error=error.number, at_folder=error.at_folder)
         os._exit(127)
     except OSError as error:

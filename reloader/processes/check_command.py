@@ -8,12 +8,13 @@ import threading
 from collections.abc import Mapping
 
 from reloader.guard import system
+from reloader.guard.child_status import SpawnError
 from reloader.messages import events
 from reloader.processes.forkserver_client import ForkserverClient, LostError
-from reloader.processes.guard_client import GuardClient, NotStartedError
+from reloader.processes.guard_client import GuardClient
 from reloader.processes.launch import launch
-from reloader.processes.order import encoded
-from reloader.settings import signal_name
+from reloader.processes.order import worker_order
+from reloader.settings import Settings, StopTarget, signal_name
 
 # The guard's stop timeout for the command, in seconds.
 PATIENCE = 2.0
@@ -24,7 +25,15 @@ class Check:
 
     def __init__(self, command: str, environment: Mapping[str, str], spared: set[int]) -> None:
         """`spared` is shared with all guards, see GuardClient."""
-        self._command = command
+        # As a known worker: what the command leaves behind is ended at once.
+        self._settings = Settings(
+            command=("/bin/sh", "-c", command),
+            name="check",
+            preset="check",
+            stop_signal=signal.SIGKILL,
+            stop_timeout=PATIENCE,
+            stop_target=StopTarget.TREE,
+        )
         self._environment = environment
         self._spared = spared
         self._guard: GuardClient | None = None
@@ -59,12 +68,12 @@ class Check:
         """How the command ended; None where its guard was killed."""
         forkserver = ForkserverClient(launch())
         try:
-            order = self._order()
+            order = worker_order(1, self._settings, self._environment, os.getcwd(), terminal=False)
             self._guard = guard = GuardClient(forkserver.start_guard(order, files), order, self._spared)
             if self._cancelled.is_set():
                 guard.kill()
             guard.await_start()
-        except NotStartedError as failure:
+        except SpawnError as failure:
             raise OSError(failure.number, os.strerror(failure.number)) from failure
         except LostError:
             return None
@@ -75,20 +84,3 @@ class Check:
         guard.forget()
         guard.await_gone()
         return None if "lost" in reports else ended
-
-    def _order(self) -> dict[str, object]:
-        return {
-            "command": [b"/bin/sh", b"-c", os.fsencode(self._command)],
-            "environment": encoded(self._environment),
-            "folder": os.getcwdb(),
-            "terminal": False,
-            "name": "check",
-            "stop_signal": int(signal.SIGKILL),
-            "stop_timeout": PATIENCE,
-            "target": "tree",
-            "words": [],
-            "known": True,
-            "sudo_kill": False,
-            "fronts": [],
-            "shells": [],
-        }

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
-from reloader.guard import process_tree, system, wire
+from reloader.guard import child_status, process_tree, system, wire
 from reloader.messages import events
 from reloader.messages.base import Message
 from reloader.processes.forkserver_client import LostError
@@ -30,15 +30,6 @@ Report = Callable[[str, tuple[events.ProcessInfo, ...]], None]
 """Called with a guard's message about processes: its kind (wire.py), and the processes."""
 
 
-class NotStartedError(Exception):
-    """The worker could not be started: errno, and whether it is the folder that could not be entered."""
-
-    def __init__(self, number: int, at_folder: bool) -> None:
-        super().__init__(number)
-        self.number = number
-        self.at_folder = at_folder
-
-
 class StaleError(LostError):
     """A template refuses to fork workers any more; the text says why."""
 
@@ -52,6 +43,10 @@ class Started(Message):
     """The same process."""
     guard: int
     """The pid of its guard."""
+
+    def pids(self) -> list[int]:
+        """The pids of its live processes, and of zombies."""
+        return system.descendants(self.guard)
 
 
 class GuardClient:
@@ -154,7 +149,7 @@ class GuardClient:
     # --- the thread that waits --------------------------------------------------------------------
 
     def await_start(self) -> Started:
-        """Block until the worker runs. Raises NotStartedError, StaleError, LostError."""
+        """Block until the worker runs. Raises child_status.SpawnError, StaleError, LostError."""
         while (received := wire.receive(self._control)) is not None and received.kind == "here":
             self._guard_began = system.began_at(received["pid"])
             self._guard, self._leader = received["pid"], received["leader"]
@@ -174,7 +169,7 @@ class GuardClient:
             raise LostError("the guard has ended")
         if received.kind == "stale":
             raise StaleError(received["why"])
-        raise NotStartedError(received["error"], received["at_folder"])
+        raise child_status.SpawnError(received["error"], received["at_folder"])
 
     def await_end(self, report: Report) -> events.ExitStatus:
         """Block until the worker's first process has ended and nothing of its tree is left.

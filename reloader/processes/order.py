@@ -27,7 +27,7 @@ def worker_order(
     """The order for a worker that runs in `folder`; `terminal` says whether it has one."""
     return {
         "command": [os.fsencode(word) for word in settings.command_of(generation)],
-        "environment": encoded(environment),
+        "environment": {os.fsencode(key): os.fsencode(value) for key, value in environment.items()},
         "folder": os.fsencode(folder),
         "terminal": terminal,  # whether standard input or output is one
         "name": settings.name,
@@ -41,11 +41,6 @@ def worker_order(
         "fronts": sorted(front_names()),  # programs that run another one
         "shells": sorted(shell_names()),  # those of them that run several, one after the other
     }
-
-
-def encoded(environment: Mapping[str, str]) -> dict[bytes, bytes]:
-    """An environment as bytes."""
-    return {os.fsencode(key): os.fsencode(value) for key, value in environment.items()}
 
 
 def worker_environment(base: Mapping[str, str], generation: int, python: bool) -> dict[str, str]:

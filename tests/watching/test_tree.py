@@ -53,7 +53,7 @@ def entered(tree: Tree, below: Path) -> set[str]:
 
 
 def look(tree: Tree, touched: Iterable[str | Path]) -> None:
-    """Look at these paths, and do after it what the surveyor and the watcher do."""
+    """Look at these paths, and do after it what the scanner and the watcher do."""
     before = tree.to_watch()
     tree.look([str(path) for path in touched])
     if tree.lister.rules_changed:
