@@ -10,6 +10,7 @@ import pytest
 
 from reloader.cli.help import Section
 from reloader.cli.options import PARAMS, Option
+from reloader.watching.rules import BUILT_IN_IGNORES, layer
 
 ROOT = Path(__file__).parents[1]
 spec = importlib.util.spec_from_file_location("refresh", ROOT / "docs" / "refresh.py")
@@ -60,3 +61,14 @@ def test_every_folder_has_its_process_thread_and_python_version() -> None:
     assert {name for name, _ in told} == folders
     # Those that test_shape.py parses as Python 3.8.
     assert {name for name, version in told if version == "3.8"} == {"common", "guard", "in_worker"}
+
+
+def test_the_temporary_files_of_tools_that_are_listed_are_ignored() -> None:
+    text = (ROOT / "docs" / "concepts" / "watching.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| [^|]+ \| (.+) \| .+ \|$", text[text.index("## Temporary files") :], re.MULTILINE)
+    names = [name for row in rows for name in re.findall(r"`([^`]+)`", row)]
+    assert len(names) > 20
+    rules = layer("/", BUILT_IN_IGNORES, "built-in")
+    for name in names:
+        sample = name.rstrip("/").replace("*", "name").replace("?", "a")
+        assert rules.match(f"/{sample}", sample, name.endswith("/")) is not None, name
