@@ -121,6 +121,8 @@ def _doctor(**given: Any) -> int:
     files = sum(len(folder.files) for folder in tree.folders.values())
     folders = f"{len(tree.folders):,} folder{'' if len(tree.folders) == 1 else 's'}"
     click.echo(f"files that count   {files:,} in {folders}, found in {took:.2f} s")
+    if not files:
+        click.echo("                   nothing causes a restart; --include or --watch bring files in")
     for line in _pruned(tree):
         click.echo(line)
     wanted = len(tree.to_watch())
@@ -138,7 +140,7 @@ def _doctor(**given: Any) -> int:
     for folder, mount in silent_places(tree.roots, mounts()):
         if folder in tree.folders and folder not in tree.roots:
             click.echo(f"mount              {_polled(folder, mount.kind, settings)}")
-    return 0 if fits and not unreadable and all(watched) else 1
+    return 0 if files and fits and not unreadable and all(watched) else 1
 
 
 def _pruned(tree: Tree) -> Iterator[str]:

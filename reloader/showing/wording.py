@@ -72,7 +72,11 @@ class _Words:
             case events.TreeKnown(files, folders):
                 where = ", ".join(path_linked(path) for path in self.settings.watch)
                 sizes = f"{counted(files, 'file')} in {counted(folders, 'folder')}"
-                return f"watching {where} ({sizes})", Weight.ROUTINE
+                if files:
+                    return f"watching {where} ({sizes})", Weight.ROUTINE
+                text = f"watching {where} ({sizes}), so that nothing causes a restart"
+                hint = "reloader doctor tells which rules leave files out; --include or --watch bring them in"
+                return f"{text}\nhint: {hint}", Weight.STRONG
             case notices.Started(pid, _, _, None, _, None | 1):
                 return f"{self.called(notice.generation)} started (pid {pid})", Weight.PLAIN
             case notices.Started(pid, total, detect, drain, kind, number):

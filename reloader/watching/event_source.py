@@ -23,6 +23,9 @@ Place = tuple[str, int, int]
 # RustNotify wakes up once a step, in milliseconds, and tells a change that is one to two steps old. The quiet
 # period counts from the change itself and hides most of that.
 STEP = 30
+# An event that has just happened is in a RustNotify's hands at most this much later, in milliseconds, also on
+# a busy machine: it is read by a thread of its own.
+LAST = 50
 # While changes never pause, they are told this often, in milliseconds.
 GATHER = 200
 # More paths than this at once may be what is left of a full queue, which watchfiles does not tell.
@@ -91,7 +94,7 @@ class EventSource:
         if old is not None:
             # Events up to the moment the new one stood are in the old one.
             with suppress(Exception):
-                self._rest |= self._told(old.watch(1, 1, 1, None))
+                self._rest |= self._told(old.watch(1, 1, LAST, None))
             old.close()
         if old is not None and reason == _LIMIT:
             # Both together were too many. What happens until the next one stands is told by none.

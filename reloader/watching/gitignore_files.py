@@ -19,7 +19,11 @@ Refuse = Callable[[str, str], None]
 
 
 def layers_above(root: str, refuse: Refuse) -> tuple[Layer, ...]:
-    """The layers that hold in `root` from outside of it, lowest first; its own .gitignore is not read."""
+    """The layers that hold in `root` from outside of it, lowest first; its own .gitignore is not read.
+
+    Rules that ignore the root itself are not among them: whoever names it wants to have it watched, although
+    it lies in a virtual environment (`*`) or in a home folder that is a repository.
+    """
     top = repository_of(root)
     if top is None:
         return ()
@@ -31,7 +35,17 @@ def layers_above(root: str, refuse: Refuse) -> tuple[Layer, ...]:
             if part != ".":
                 folder = os.path.join(folder, part)
                 layers += layer_of(folder, refuse)
-    return tuple(layers)
+    return tuple(_without_hiding(one, root) for one in layers)
+
+
+def _without_hiding(one: Layer, root: str) -> Layer:
+    """The layer without the rules that ignore this folder, or one above it that the layer is about."""
+    path, hiding = root, set()
+    while path.startswith(one.base.rstrip(os.sep) + os.sep):
+        name = os.path.basename(path)
+        hiding |= {rule for rule in one.rules if Layer(one.base, [rule]).match(path, name, True)}
+        path = os.path.dirname(path)
+    return Layer(one.base, [rule for rule in one.rules if rule.negated or rule not in hiding])
 
 
 def layer_of(folder: str, refuse: Refuse) -> tuple[Layer, ...]:

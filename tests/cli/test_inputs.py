@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -201,3 +202,47 @@ def test_a_work_tree_that_is_imported_from_or_named_counts(
         run.err.wait_for(f"{path} changed → draining")
         run.err.wait_for("worker started in")
     assert run.stop() == 0
+
+
+def test_a_project_that_its_own_rules_hide_is_told(project: Path, start: Start) -> None:
+    subprocess.run(["git", "init", "-q", str(project)], check=True)
+    (project / ".gitignore").write_text("*\n")
+    run = start("--cold", "--", PYTHON, "worker.py")
+    run.err.wait_for(r"watching \. \(0 files in 1 folder\), so that nothing causes a restart")
+    run.err.wait_for("hint: reloader doctor .* --include")
+    assert run.stop() == 0
+    status, told, _ = ask(project, "doctor", "--", PYTHON, "worker.py")
+    assert status == 1
+    assert "nothing causes a restart" in told
+    assert re.search(r"1 +\* \(\.gitignore:1\)", told)
+
+
+def test_a_folder_that_rules_from_above_hide_counts_where_it_is_named(
+    tmp_path: Path, project: Path, start: Start
+) -> None:
+    """A home folder that is a repository, and a package in a virtual environment that uv has made."""
+    home = project / "home"
+    installed = project / "home" / "project" / ".venv" / "lib" / "mylib"
+    installed.mkdir(parents=True)
+    subprocess.run(["git", "init", "-q", str(home)], check=True)
+    (home / ".gitignore").write_text("*\n*.log\n")
+    (installed.parents[1] / ".gitignore").write_text("*\n")
+    (installed.parents[1] / "pyvenv.cfg").write_text("home = /usr\n")
+    for name in ("code.py", "page.html"):
+        (installed / name).write_text("1")
+        (home / "project" / name).write_text("1")
+    (home / "project" / "worker.py").write_text((project / "worker.py").read_text())
+    (home / "project" / "task.py").write_text("VERSION = 1\n")
+    watched = ("-w", ".", "-w", ".venv/lib/mylib")
+    run = start(*watched, "--", PYTHON, "worker.py", folder=home / "project")
+    run.out.wait_for("ready 1")
+    run.err.wait_for(r"watching .* \(6 files in 2 folders\)")
+    (home / "project" / "page.html").write_text("22")
+    run.err.wait_for(r"page\.html changed → draining")
+    run.out.wait_for("ready 1")
+    (installed / "page.html").write_text("22")
+    run.err.wait_for(r"mylib/page\.html changed → draining")
+    run.out.wait_for("ready 1")
+    assert run.stop() == 0
+    _, told, _ = ask(home / "project", "why", *watched, "noise.log", "--", "true")
+    assert re.search(r"does not count: it is ignored \(.*/\.gitignore:2: \*\.log\)", told)

@@ -40,6 +40,11 @@ WORDS: list[tuple[notices.Notice, str]] = [
     (notices.TaskKilled(), "if a task was in flight: django-q2: it is lost"),
     (events.TreeKnown(1, 1), "watching . (1 file in 1 folder)"),
     (events.TreeKnown(2345, 12), "watching . (2,345 files in 12 folders)"),
+    (
+        events.TreeKnown(0, 1),
+        "watching . (0 files in 1 folder), so that nothing causes a restart\n"
+        "hint: reloader doctor tells which rules leave files out; --include or --watch bring them in",
+    ),
     (events.PathsIgnored(("a.log",), "*.log", "built-in", 3), "ignored: a.log (*.log, built-in)"),
     (events.PathsIgnored(("a.txt",), "it is no code", "", 0), "ignored: a.txt (it is no code)"),
     (
