@@ -117,7 +117,7 @@ def test_what_takes_long_to_import_is_imported_once_the_worker_is_on_its_way(
     worker = "import sys, time; print('ready', flush=True); time.sleep(600)"
     run = start("--", PYTHON, "-c", worker, program=(PYTHON, "-X", "importtime", "-c", begin))
     run.out.wait_for("ready")
-    run.err.wait_for("watching")
+    run.err.wait_for(r"watching \. \(")
     imported = re.findall(r"import time: .*\|\s+(\S+)", run.err.text)
     before = imported[: imported.index("reloader.app.main_loop")]
     slow = {
