@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+# The module below queue, which imports more than these two: the worker's start waits for our imports.
 from _queue import Empty, SimpleQueue
 from collections.abc import Mapping
 from time import monotonic

@@ -122,7 +122,7 @@ def _doctor(**given: Any) -> int:
     folders = f"{len(tree.folders):,} folder{'' if len(tree.folders) == 1 else 's'}"
     click.echo(f"files that count   {files:,} in {folders}, found in {took:.2f} s")
     if not files:
-        click.echo("                   nothing causes a restart; --include or --watch bring files in")
+        click.echo("                   no save restarts the worker yet; --include or --watch bring files in")
     for line in _pruned(tree):
         click.echo(line)
     wanted = len(tree.to_watch())

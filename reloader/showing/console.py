@@ -5,6 +5,8 @@ from __future__ import annotations
 import enum
 import os
 import time
+
+# The module below queue, which imports more than that: the worker's start waits for our imports.
 from _queue import SimpleQueue
 from collections.abc import Callable, Mapping, Sequence
 

@@ -74,7 +74,7 @@ class _Words:
                 sizes = f"{counted(files, 'file')} in {counted(folders, 'folder')}"
                 if files:
                     return f"watching {where} ({sizes})", Weight.ROUTINE
-                text = f"watching {where} ({sizes}), so that nothing causes a restart"
+                text = f"watching {where} ({sizes}), so that no save restarts {self.name} yet"
                 hint = "reloader doctor tells which rules leave files out; --include or --watch bring them in"
                 return f"{text}\nhint: {hint}", Weight.STRONG
             case notices.Started(pid, _, _, None, _, None | 1):
@@ -319,7 +319,7 @@ class _Words:
         head = f"{changed(notice.changes)}, but {why} → {self.name} goes on with the last good code"
         hint = "hint: a save that mends it restarts; --no-hold restarts regardless"
         if where is not None:
-            hint += f"; --ignore {_quoted(self._pattern(where[1]))} leaves that file out"
+            hint += f"; --ignore {_quoted(self._pattern(where[1]))} ignores it"
         return "\n".join([head, *lines, hint])
 
     def _set_aside(self, notice: notices.SetAside) -> str:
@@ -384,6 +384,6 @@ def _then(retry_in: float | None, quitting: bool) -> str:
 
 def _quoted(word: str) -> str:
     """The word as a shell takes it."""
-    import shlex
+    import shlex  # here, since the first worker's start need not wait for it
 
     return shlex.quote(word)

@@ -23,8 +23,8 @@ Place = tuple[str, int, int]
 # RustNotify wakes up once a step, in milliseconds, and tells a change that is one to two steps old. The quiet
 # period counts from the change itself and hides most of that.
 STEP = 30
-# An event that has just happened is in a RustNotify's hands at most this much later, in milliseconds, also on
-# a busy machine: it is read by a thread of its own.
+# For so long, in milliseconds, a RustNotify that is replaced is asked for its last events. A thread of its
+# own reads them, which a busy machine lets run late; what comes later still is found without a hint.
 LAST = 50
 # While changes never pause, they are told this often, in milliseconds.
 GATHER = 200

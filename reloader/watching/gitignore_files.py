@@ -10,8 +10,8 @@ import subprocess
 from collections.abc import Callable
 
 from reloader.common import trust
-from reloader.common.files import read_regular
-from reloader.watching.gitignore_patterns import Layer
+from reloader.common.files import read_regular, upwards
+from reloader.watching.gitignore_patterns import Layer, Rule
 from reloader.watching.rules import layer
 
 GITIGNORE = ".gitignore"
@@ -39,13 +39,15 @@ def layers_above(root: str, refuse: Refuse) -> tuple[Layer, ...]:
 
 
 def _without_hiding(one: Layer, root: str) -> Layer:
-    """The layer without the rules that ignore this folder, or one above it that the layer is about."""
-    path, hiding = root, set()
-    while path.startswith(one.base.rstrip(os.sep) + os.sep):
-        name = os.path.basename(path)
-        hiding |= {rule for rule in one.rules if Layer(one.base, [rule]).match(path, name, True)}
-        path = os.path.dirname(path)
-    return Layer(one.base, [rule for rule in one.rules if rule.negated or rule not in hiding])
+    """The layer without the rules that ignore the root, or a folder between it and the layer's own."""
+    inside = one.base.rstrip(os.sep) + os.sep
+    between = [path for path in upwards(root) if path.startswith(inside)]
+
+    def hides(rule: Rule) -> bool:
+        alone = Layer(one.base, [rule])
+        return any(alone.match(path, os.path.basename(path), True) for path in between)
+
+    return Layer(one.base, [rule for rule in one.rules if rule.negated or not hides(rule)])
 
 
 def layer_of(folder: str, refuse: Refuse) -> tuple[Layer, ...]:
@@ -61,13 +63,7 @@ def repository_layers(top: str, refuse: Refuse) -> tuple[Layer, ...]:
 
 def repository_of(path: str) -> str | None:
     """The top of the work tree of Git that this folder lies in; not one of another user."""
-    while True:
-        if is_top(path):
-            return path
-        parent = os.path.dirname(path)
-        if parent == path:
-            return None
-        path = parent
+    return next((folder for folder in upwards(path) if is_top(folder)), None)
 
 
 def is_top(folder: str) -> bool:

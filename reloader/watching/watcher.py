@@ -57,8 +57,9 @@ class Watcher:
         """Why not all events can be had; empty when they can."""
         self._told: set[str] = set()
         self._armed = 0.0
-        """When watches were last set, on the monotonic clock, and how many seconds that took."""
+        """When watches were last set, by time.monotonic()."""
         self._took = 0.0
+        """How many seconds that took."""
 
     # --- from other threads -----------------------------------------------------------------------
 
@@ -107,6 +108,7 @@ class Watcher:
         while not self._closed:
             paths = source.wait(RETRY if self._reason else None)
             if source.has_failed:
+                # A name that is written again and again must not keep us at making sources.
                 pause = self._armed + max(RENEWAL, self._took / RENEWAL_SHARE) - time.monotonic()
                 self._rearm.wait(max(0.0, pause))
             elif paths is not None:

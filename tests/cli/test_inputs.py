@@ -208,12 +208,12 @@ def test_a_project_that_its_own_rules_hide_is_told(project: Path, start: Start) 
     subprocess.run(["git", "init", "-q", str(project)], check=True)
     (project / ".gitignore").write_text("*\n")
     run = start("--cold", "--", PYTHON, "worker.py")
-    run.err.wait_for(r"watching \. \(0 files in 1 folder\), so that nothing causes a restart")
+    run.err.wait_for(r"watching \. \(0 files in 1 folder\), so that no save restarts worker yet")
     run.err.wait_for("hint: reloader doctor .* --include")
     assert run.stop() == 0
     status, told, _ = ask(project, "doctor", "--", PYTHON, "worker.py")
     assert status == 1
-    assert "nothing causes a restart" in told
+    assert "no save restarts the worker yet" in told
     assert re.search(r"1 +\* \(\.gitignore:1\)", told)
 
 

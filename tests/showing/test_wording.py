@@ -40,11 +40,6 @@ WORDS: list[tuple[notices.Notice, str]] = [
     (notices.TaskKilled(), "if a task was in flight: django-q2: it is lost"),
     (events.TreeKnown(1, 1), "watching . (1 file in 1 folder)"),
     (events.TreeKnown(2345, 12), "watching . (2,345 files in 12 folders)"),
-    (
-        events.TreeKnown(0, 1),
-        "watching . (0 files in 1 folder), so that nothing causes a restart\n"
-        "hint: reloader doctor tells which rules leave files out; --include or --watch bring them in",
-    ),
     (events.PathsIgnored(("a.log",), "*.log", "built-in", 3), "ignored: a.log (*.log, built-in)"),
     (events.PathsIgnored(("a.txt",), "it is no code", "", 0), "ignored: a.txt (it is no code)"),
     (
@@ -327,7 +322,7 @@ WORDS: list[tuple[notices.Notice, str]] = [
         "tasks.py changed, but tasks.py:1 cannot be compiled → qcluster goes on with the last good code\n"
         '  File "tasks.py", line 1\n    def (\n        ^\nSyntaxError: invalid syntax\n'
         "hint: a save that mends it restarts; --no-hold restarts regardless; "
-        "--ignore /tasks.py leaves that file out",
+        "--ignore /tasks.py ignores it",
     ),
     (
         notices.Held(EDIT, "manage.py check", ("oh", "(exit status 1)")),
@@ -560,6 +555,14 @@ def test_a_path_is_shown_even_when_the_current_folder_is_gone(
     (tmp_path / "gone").rmdir()
     assert path_shown(str(tmp_path / "a\n.py")) == f"{tmp_path}/a\\n.py"
     assert rendered(path_linked("a.py", 3), links=True) == "a.py:3"
+
+
+def test_that_nothing_counts_is_told_also_where_little_is_wanted() -> None:
+    assert word(events.TreeKnown(0, 1), SETTINGS) == (
+        "watching . (0 files in 1 folder), so that no save restarts qcluster yet\n"
+        "hint: reloader doctor tells which rules leave files out; --include or --watch bring them in",
+        Weight.STRONG,
+    )
 
 
 @pytest.mark.parametrize(
