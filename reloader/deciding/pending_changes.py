@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from reloader.messages import effects, notices
+from reloader.messages import effects, events, notices
 
 # While Git is at work, the tree is looked at again this often, in seconds, until nothing has changed
-# for the patience: Git may be waiting for somebody's editor.
+# for the patience: Git may be waiting for somebody's editor. Then it is not waited for until it goes on.
 GIT_PAUSE = 0.1
 GIT_PATIENCE = 3.0
 # Saves in a row: a restart within this time, in seconds, of the last one lengthens the quiet period by the
@@ -36,6 +36,8 @@ class PendingChanges:
         self._looked_at: frozenset[str] | None = frozenset()
         self._told_of_git = False
         self._at_once = False
+        self._waits_itself: str | None = None
+        """The step at which Git was waited for in vain."""
 
     @property
     def deadline(self) -> float | None:
@@ -80,16 +82,17 @@ class PendingChanges:
         """The answer came: Git is not at work."""
         self._told_of_git = False
 
-    def wait_for_git(self, operation: str, now: float) -> list[effects.Effect]:
-        """Git was at work: look at the same paths again soon."""
-        self._at_once = now - self._last >= GIT_PATIENCE
+    def wait_for_git(self, git: events.TreeBusy, now: float) -> list[effects.Effect]:
+        """Git was at work: look at the same paths again soon, or at once where Git itself waits."""
+        self._at_once = git.step == self._waits_itself or now - self._last >= GIT_PATIENCE
+        self._waits_itself = git.step if self._at_once else None
         self._first = self.noticed_at if self._first is None else min(self._first, self.noticed_at)
         self._not_before = now if self._at_once else now + GIT_PAUSE
         self._add(self._looked_at)
         if self._told_of_git or self._at_once:
             return []
         self._told_of_git = True
-        return [effects.Tell(notices.WaitingForGit(operation))]
+        return [effects.Tell(notices.WaitingForGit(git.operation))]
 
     def _add(self, paths: frozenset[str] | None) -> None:
         self._paths = None if self._paths is None or paths is None else self._paths | paths

@@ -117,10 +117,10 @@ class Supervisor:
                 self._pending.touch(now, paths, age)
             case events.TreeCompared():
                 return self._compared(event, now)
-            case events.TreeBusy(operation, coming):
-                if coming is not None:
+            case events.TreeBusy():
+                if event.generation is not None:
                     self._baseline_for = 0  # a start that is due waits too, within its own limit
-                return self._pending.wait_for_git(operation, now)
+                return self._pending.wait_for_git(event, now)
             case events.PreflightPassed(number):
                 return self._let_through(self._gate.passed(number), now)
             case events.PreflightFailed():

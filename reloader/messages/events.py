@@ -93,6 +93,8 @@ class TreeBusy(Message):
     operation: str
     generation: int | None = None
     """The one whose snapshot is put off by it; None where it was to be compared."""
+    step: str = ""
+    """Another text whenever the operation has gone on."""
 
 
 class PathsIgnored(Message):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from typing import NamedTuple
 
 from reloader.watching.gitignore_files import git_folder
 
@@ -20,22 +21,46 @@ _MARKS = {
     "REVERT_HEAD": "revert",
     "sequencer": "cherry-pick",
 }
-# Commands of Git that live long and change no file of the work tree.
+# Commands of Git that live long and change no file of the work tree, or only when the user does.
 _IDLE = frozenset(
-    {"fsmonitor--daemon", "credential-cache--daemon", "daemon", "cat-file", "log", "diff", "show"}
+    {
+        *("fsmonitor--daemon", "credential-cache--daemon", "daemon", "cat-file", "log", "diff", "show"),
+        *("mergetool", "difftool", "git-mergetool", "git-difftool"),
+    }
 )
+# What Git writes at each step of an operation.
+_STEPS = ("index.lock", "index", "HEAD", "rebase-merge/done", "rebase-merge/msgnum", "rebase-apply/next")
 
 
-def under_way(top: str) -> str | None:
-    """What Git is doing in the work tree `top`, as it is told to the user; None if nothing."""
+class Activity(NamedTuple):
+    """An operation of Git under way."""
+
+    operation: str
+    """As it is told to the user."""
+    step: str
+    """Another text whenever the operation has gone on."""
+
+
+def under_way(top: str) -> Activity | None:
+    """What Git is doing in the work tree `top`; None if nothing."""
     folder = git_folder(top)
     marks = [mark for mark in _MARKS if os.path.lexists(os.path.join(folder, mark))]
     if not marks:
         return None
     operation = next((_MARKS[mark] for mark in marks if mark != "index.lock"), "git")
-    if "index.lock" in marks and _age(os.path.join(folder, "index.lock")) < FRESH:
-        return operation
-    return operation if _git_lives(top, folder) else None
+    is_fresh = "index.lock" in marks and _age(os.path.join(folder, "index.lock")) < FRESH
+    return Activity(operation, _step(folder)) if is_fresh or _git_lives(top, folder) else None
+
+
+def _step(folder: str) -> str:
+    seen = []
+    for name in _STEPS:
+        try:
+            status = os.lstat(os.path.join(folder, name))
+            seen.append(f"{name} {status.st_ino} {status.st_mtime_ns} {status.st_size}")
+        except OSError:
+            pass  # not every operation has it
+    return "\n".join([folder, *seen])
 
 
 def _age(path: str) -> float:
@@ -55,7 +80,7 @@ def _git_lives(top: str, folder: str) -> bool:
             name = process.name().removesuffix(".exe")
             if name != "git" and not name.startswith("git-"):
                 continue
-            if _IDLE & set(process.cmdline()):
+            if _IDLE & {os.path.basename(word) for word in process.cmdline()}:
                 continue
             here = process.cwd()
         except (psutil.Error, OSError):

@@ -35,6 +35,8 @@ BUILT_IN_IGNORES = (
     *("flycheck_*", "*_flymake.py"),
     # what brings files: rsync (a dot, the name, six letters; --delay-updates), mutagen, syncthing, Dropbox
     *(".*.*." + 6 * "[0-9A-Za-z]", ".~tmp~/", ".mutagen-temporary-*", ".stversions/", ".dropbox.cache/"),
+    # the versions of a conflict that git mergetool lays beside the file
+    *("*_BACKUP_[0-9]*", "*_BASE_[0-9]*", "*_LOCAL_[0-9]*", "*_REMOTE_[0-9]*"),
     # what a program writes while it runs
     *("*.sqlite3*", "*.db-journal", "*.db-wal", "*.db-shm", "*.log", "*.pid", "*.sock", "*.tmp"),
     *("celerybeat-schedule*", "dump.rdb", "nohup.out"),

@@ -138,9 +138,9 @@ class Scanner:
             elif isinstance(request, CountImported):
                 self._use(request.recording)
                 self._count_imported()
-            elif not request.at_once and (operation := self._git_at_work()):
+            elif not request.at_once and (git := self._git_at_work()):
                 coming = request.generation if isinstance(request, RenewBaseline) else None
-                self._post(events.TreeBusy(operation, coming))
+                self._post(events.TreeBusy(git.operation, coming, git.step))
             elif isinstance(request, Compare):
                 self._use(request.recording)
                 self._look(request.paths)
@@ -172,7 +172,7 @@ class Scanner:
                 self._silent.append(place)
                 self._post(events.WatchingFailed(f"{relative(place)} lies on {mount.kind}", self._interval))
 
-    def _git_at_work(self) -> str | None:
+    def _git_at_work(self) -> git_activity.Activity | None:
         tops = sorted(self.tree.repositories())
         return next((found for top in tops if (found := git_activity.under_way(top))), None)
 

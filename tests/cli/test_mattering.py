@@ -461,6 +461,31 @@ def test_a_rebase_is_waited_out(
     assert not re.search("crashed", run.err.text)
 
 
+def test_an_open_editor_of_git_delays_one_save_only(repository: Path, at_work: Callable[..., Run]) -> None:
+    (repository / "m1.py").write_text("A = 3\n")
+    run = at_work()
+    go, reached = repository / "go.log", repository / "reached.log"
+    editor = f"sh -c 'touch {reached}; while [ ! -e {go} ]; do sleep 0.02; done'"
+    commit = subprocess.Popen(
+        [*IDENTIFIED_GIT, "-c", f"core.editor={editor}", "commit", "-a", "--amend"],
+        cwd=repository,
+        env={**os.environ, "GIT_CONFIG_GLOBAL": os.devnull},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    eventually(reached.exists, "the editor is open")
+    save(repository / "task.py", "VERSION = 5\n")
+    run.err.wait_for("waiting for git to end")
+    run.out.wait_for("ready 5")
+    for version in (6, 7):
+        save(repository / "task.py", f"VERSION = {version}\n")
+        run.out.wait_for(f"ready {version}")
+    go.touch()
+    assert commit.wait(60) == 0
+    assert run.stop() == 0
+    assert len(re.findall("waiting for git", run.err.text)) == 1
+
+
 # --- patterns -------------------------------------------------------------------------------------
 
 

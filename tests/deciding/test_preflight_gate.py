@@ -215,6 +215,24 @@ def test_a_git_that_waits_itself_is_not_waited_for() -> None:
     assert supervisor.handle(events.TreeCompared((CONF,), state=1), 5.1) == draining(CONF)
 
 
+def test_a_git_that_waits_itself_delays_no_later_save_until_it_goes_on() -> None:
+    supervisor = at_work()
+    supervisor.handle(events.TreeTouched(frozenset({CONF.path})), 2.0)
+    supervisor.handle(events.DeadlinePassed(), 2.05)
+    at_once = [effects.CompareTree(frozenset({CONF.path}), at_once=True)]
+    assert supervisor.handle(events.TreeBusy("git", step="editor"), 2.0 + GIT_PATIENCE) == at_once
+    supervisor.handle(events.TreeCompared((), state=1), 5.1)
+    supervisor.handle(events.TreeTouched(frozenset({CONF.path})), 8.0)
+    assert supervisor.handle(events.DeadlinePassed(), 8.05) == [effects.CompareTree(frozenset({CONF.path}))]
+    assert supervisor.handle(events.TreeBusy("git", step="editor"), 8.06) == at_once
+    supervisor.handle(events.TreeCompared((), state=1), 8.1)
+    supervisor.handle(events.TreeTouched(frozenset({CONF.path})), 11.0)
+    supervisor.handle(events.DeadlinePassed(), 11.05)
+    assert supervisor.handle(events.TreeBusy("git", step="next"), 11.06) == [
+        effects.Tell(notices.WaitingForGit("git"))
+    ]
+
+
 def test_a_start_waits_for_git_too() -> None:
     supervisor = at_work()
     supervisor.handle(events.TreeCompared((CONF,), state=1), 2.0)

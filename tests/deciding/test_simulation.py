@@ -220,7 +220,7 @@ class World:
         assert isinstance(request, effects.TakeBaseline | effects.CompareTree)
         coming = request.generation if isinstance(request, effects.TakeBaseline) else None
         if self.chance.random() < 0.1 and not request.at_once:
-            return events.TreeBusy("git", coming)
+            return events.TreeBusy("git", coming, self.chance.choice(["a", "b"]))
         if coming is not None:
             self.baseline = self.version
             return events.BaselineTaken(coming)

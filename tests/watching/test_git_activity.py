@@ -75,6 +75,12 @@ def repository(top: str) -> str:
     return top
 
 
+def operation(top: str) -> str | None:
+    """What Git is doing, as it is told."""
+    found = under_way(top)
+    return None if found is None else found.operation
+
+
 def lock_of(top: str) -> str:
     return os.path.join(git_folder(top), "index.lock")
 
@@ -243,7 +249,7 @@ def test_what_stopped_at_a_conflict_is_not_under_way(top: str, operation: str) -
 
 def test_a_fresh_lock_is_under_way_though_no_git_is_seen(top: str) -> None:
     write(top, ".git/index.lock", "")
-    assert under_way(top) == "git"
+    assert operation(top) == "git"
 
 
 def test_a_stale_lock_is_not_under_way(top: str) -> None:
@@ -255,7 +261,7 @@ def test_a_stale_lock_is_not_under_way(top: str) -> None:
 def test_a_fresh_lock_during_a_conflict_is_told_by_the_operation(top: str) -> None:
     stop_at_a_conflict(top, "rebase")
     write(top, ".git/index.lock", "")
-    assert under_way(top) == "rebase"
+    assert operation(top) == "rebase"
 
 
 # --- a Git at work --------------------------------------------------------------------------------
@@ -266,7 +272,7 @@ def test_a_checkout_is_under_way_until_it_ends(tmp_path: Path, hold: Hold, name:
     top = repository(str(tmp_path / name))
     with hold.git(top, *hold.smudge, "checkout", "side"):
         assert os.path.exists(lock_of(top))
-        assert under_way(top) == "git"
+        assert operation(top) == "git"
     assert under_way(top) is None
 
 
@@ -275,7 +281,7 @@ def test_a_checkout_that_takes_long_is_known_by_its_process(tmp_path: Path, hold
     top = repository(str(tmp_path / name))
     with hold.git(top, *hold.smudge, "checkout", "side"):
         age(lock_of(top))
-        assert under_way(top) == "git"
+        assert operation(top) == "git"
     assert under_way(top) is None
 
 
@@ -284,7 +290,7 @@ def test_a_git_that_was_begun_elsewhere_is_known_by_where_it_works(
 ) -> None:
     with hold.git(str(tmp_path), "-C", top, *hold.smudge, "checkout", "side"):
         age(lock_of(top))
-        assert under_way(top) == "git"
+        assert operation(top) == "git"
 
 
 def test_a_top_behind_a_link_is_the_same(tmp_path: Path, top: str, hold: Hold) -> None:
@@ -292,14 +298,14 @@ def test_a_top_behind_a_link_is_the_same(tmp_path: Path, top: str, hold: Hold) -
     link.symlink_to(top)
     with hold.git(top, *hold.smudge, "checkout", "side"):
         age(lock_of(top))
-        assert under_way(str(link)) == "git"
+        assert operation(str(link)) == "git"
 
 
 def test_a_commit_is_under_way_while_its_message_is_written(top: str, hold: Hold) -> None:
     write(top, "a.txt", "newer\n")
     with hold.git(top, *hold.editor, "commit", "-a", "--amend"):
         age(lock_of(top))
-        assert under_way(top) == "git"
+        assert operation(top) == "git"
     assert under_way(top) is None
 
 
@@ -307,8 +313,33 @@ def test_a_rebase_is_under_way_between_its_commits(top: str, hold: Hold) -> None
     commit(top, "newer\n")
     with hold.git(top, "rebase", "--exec", hold.command, "main~1"):
         assert not os.path.exists(lock_of(top))
-        assert under_way(top) == "rebase"
+        assert operation(top) == "rebase"
     assert under_way(top) is None
+
+
+def test_the_step_stays_while_git_waits_and_changes_when_it_goes_on(top: str, hold: Hold) -> None:
+    commit(top, "newer\n")
+    commit(top, "newest\n")
+    with hold.git(top, "rebase", "--exec", hold.command, "--exec", "true", "main~2"):
+        first = under_way(top)
+        assert first == under_way(top)
+        write(top, "b.txt", "saved meanwhile\n")
+        assert first == under_way(top)
+        done = os.path.join(top, ".git", "rebase-merge", "done")
+        with open(done, "a") as file:
+            file.write("\n")
+        later = under_way(top)
+    assert first is not None
+    assert later is not None
+    assert later.operation == first.operation
+    assert later.step != first.step
+
+
+def test_a_git_that_waits_in_the_tool_of_a_conflict_is_not_at_work(top: str, hold: Hold) -> None:
+    stop_at_a_conflict(top, "merge")
+    settings = ("-c", f"mergetool.held.cmd={hold.command}", "-c", "mergetool.held.trustExitCode=true")
+    with hold.git(top, *settings, "mergetool", "--no-prompt", "--tool=held"):
+        assert under_way(top) is None
 
 
 # --- worktrees and submodules ---------------------------------------------------------------------
@@ -320,7 +351,7 @@ def test_a_worktree_and_its_repository_are_apart(tmp_path: Path, top: str, hold:
     stop_at_a_conflict(top, "merge")
     with hold.git(tree, *hold.smudge, "checkout", "side"):
         age(lock_of(tree))
-        assert under_way(tree) == "git"
+        assert operation(tree) == "git"
         assert under_way(top) is None
     assert under_way(tree) is None
 
@@ -331,7 +362,7 @@ def test_a_repository_and_its_worktree_are_apart(tmp_path: Path, top: str, hold:
     stop_at_a_conflict(tree, "merge")
     with hold.git(top, *hold.smudge, "checkout", "side"):
         age(lock_of(top))
-        assert under_way(top) == "git"
+        assert operation(top) == "git"
         assert under_way(tree) is None
 
 
@@ -339,7 +370,7 @@ def test_a_submodule_is_under_way_by_itself(tmp_path: Path, top: str, hold: Hold
     inner = with_submodule(tmp_path, top)
     with hold.git(inner, *hold.smudge, "checkout", "-b", "side", "origin/side"):
         age(lock_of(inner))
-        assert under_way(inner) == "git"
+        assert operation(inner) == "git"
         assert under_way(top) is None
     assert under_way(inner) is None
 
@@ -352,7 +383,7 @@ def test_a_git_in_a_folder_with_a_longer_name_is_another(top: str, hold: Hold) -
     other = repository(f"{top}-other")
     with hold.git(other, *hold.smudge, "checkout", "side"):
         assert under_way(top) is None
-        assert under_way(other) == "git"
+        assert operation(other) == "git"
 
 
 def test_a_git_that_waits_for_questions_is_not_at_work(top: str) -> None:
