@@ -125,6 +125,11 @@ class Launcher:
         if self._template is not None and self._settings.warm:
             self._template.go_on(self._spawn)
 
+    def note_writes(self) -> None:
+        """Let the next worker note which files it writes, where it can."""
+        if self._template is not None:
+            self._template.next_notes_writes = True
+
     def take_template(self, why: str | None) -> None:
         """A template was built, or could not be (then `why` says the reason)."""
         if self._template is not None:

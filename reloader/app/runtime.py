@@ -167,6 +167,8 @@ class Runtime:
                     generations.forget(generation)
                 case effects.LearnFromWorker():
                     self._learn()
+                case effects.NoteWrites():
+                    generations.launcher.note_writes()
                 case effects.TakeTemplate(why):
                     generations.launcher.take_template(why)
                 case effects.CheckMemory(generation, at_work):

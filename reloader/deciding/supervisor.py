@@ -11,7 +11,7 @@ from functools import partial
 from reloader.deciding.commands import Commands
 from reloader.deciding.pending_changes import PendingChanges
 from reloader.deciding.preflight_gate import Answer, PreflightGate
-from reloader.deciding.restart_limit import RestartLimit, most_of
+from reloader.deciding.restart_limit import RestartLimit
 from reloader.deciding.status import StatusReport
 from reloader.deciding.template_status import TemplateStatus
 from reloader.deciding.transitions import GenerationState, Goal, WorkerState
@@ -217,11 +217,9 @@ class Supervisor:
         if worker.is_due:
             worker.take_along(tuple(new))
             return [*told, *([effects.Tell(notices.ChangesMeanwhile(tuple(sorted(new))))] if new else [])]
-        aside = self._restart_limit.set_aside((change.path for change in changes), now)
-        told += [
-            effects.Tell(notices.SetAside(path, *most_of(path), seconds)) for path, seconds in aside.items()
-        ]
-        if all(self._restart_limit.is_aside(change.path) for change in changes):
+        limit = self._restart_limit
+        told += map(effects.Tell, limit.set_aside(changes, now, event.own, event.foreign))
+        if all(map(limit.is_aside, changes)):
             return told or [effects.Tell(notices.NothingNew())]
         if worker.is_up and self._gate.wants_to_look(changes):
             return told + (self._gate.ask(changes, event.state) or [effects.Tell(notices.NothingNew())])
@@ -233,10 +231,12 @@ class Supervisor:
         return result + (self._restart(changes, now) if changes else [])
 
     def _restart(self, changes: tuple[events.Change, ...], now: float) -> list[effects.Effect]:
+        result: list[effects.Effect] = []
         if self.worker.goal is Goal.UP:
-            self._restart_limit.restarted((change.path for change in changes), now)
+            if self._restart_limit.restarted(changes, now):
+                result.append(effects.NoteWrites())
             self._pending.restarted(now)
-        return self.worker.restart(now, changes, self._pending.noticed_at)
+        return result + self.worker.restart(now, changes, self._pending.noticed_at)
 
     def _signalled(self, number: int, now: float) -> list[effects.Effect]:
         if number == signal.SIGCHLD:

@@ -7,9 +7,9 @@ return: it imports modules, then forks workers. In a forked worker it returns.
 What to do is an order: a marshalled dict in a file, whose path is in PYTHONPATH after the hook's folder. Its
 keys: `words`, the command line of the worker's program, by which it is told from programs in front of it;
 `path`, PYTHONPATH without us; `lines`, whether output is to arrive in whole lines; `record`, the file that
-imports are recorded in, or None; `control`, the name of the socket that a template connects to, or None;
-`package`, the folder that holds reloader. A Python program that the worker starts finds the hook without an
-order.
+imports are recorded in, or None; `writes`, whether it notes files that are written, too; `control`, the name
+of the socket that a template connects to, or None; `package`, the folder that holds reloader. A Python
+program that the worker starts finds the hook without an order.
 """
 
 from __future__ import annotations
@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 
 # How many seconds the recorder may keep lines back while an import goes on.
 MOMENT = 0.001
+# The events of audit hooks that tell of a change to a file, and which of their arguments are its paths:
+# https://docs.python.org/3/library/audit_events.html.
+_WRITES = {"open": (0,), "os.rename": (0, 1), "os.link": (1,), "os.symlink": (1,), "os.remove": (0,)}
+_WRITING = os.O_WRONLY | os.O_RDWR
 # The interpreter's weak references to the locks of modules that are being imported, by name.
 module_locks: dict[str, Any] = getattr(sys.modules["_frozen_importlib"], "_module_locks", {})
 
@@ -64,6 +68,9 @@ def begin(hook: str, lines: Any) -> None:
         if order["record"] is not None:
             recorder: Any = Recorder(order["record"])
             sys.meta_path.insert(0, recorder)
+            if order["writes"]:
+                recorder.write("w \n")
+                sys.addaudithook(recorder.note_write)
     if error is not None:
         raise error
 
@@ -191,7 +198,8 @@ class Recorder:
 
     Its lines: `s folder` for the folder of the standard library; `f name places` for a module that was found,
     `m name` for one that was not; `i name` once it is known that a module was imported, and not only looked
-    for; `p folder` for a new entry of sys.path; `e name` for a variable of the environment that has changed.
+    for; `p folder` for a new entry of sys.path; `e name` for a variable of the environment that has changed;
+    `w path` for a file that was written, moved or removed, after an empty `w ` where these are noted.
 
     A forked child goes on recording. The file is opened for each write, so that the worker has no descriptor
     of ours. As that takes time, the lines of imports within an import are written together, when that ends or
@@ -209,6 +217,8 @@ class Recorder:
         self.pending: list[str] = []
         self.written_at = 0.0
         self.outermost: Any = None
+        self.noted: set[str] = set()
+        """The files that were written."""
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
         """What the other finders find."""
@@ -248,6 +258,20 @@ class Recorder:
             lock = None if reference is None else reference()
             self.outermost = None if lock is None else ref(lock, self.write_pending)
         return self.outermost is not None
+
+    def note_write(self, event: str, arguments: Any) -> None:
+        """An audit hook, which cannot be removed: it is installed only where somebody wants to know."""
+        if event not in _WRITES or (event == "open" and not arguments[2] & _WRITING):
+            return
+        for number in _WRITES[event]:
+            try:
+                path = os.path.abspath(os.fsdecode(arguments[number]))
+            except (TypeError, ValueError, OSError):
+                continue  # a descriptor, or no path
+            if path in self.noted or path == self.path or "__pycache__" in path:
+                continue
+            self.noted.add(path)
+            self.write("w " + path.replace("\n", "?") + "\n")
 
     def write_pending(self, _lock: object = None) -> None:
         """Write the lines that were kept back."""

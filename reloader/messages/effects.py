@@ -42,6 +42,10 @@ class LearnFromWorker(Message):
     """The worker is at work: learn what it has imported, for the next start and for what matters to it."""
 
 
+class NoteWrites(Message):
+    """Let the next worker note which files it writes: it may restart itself."""
+
+
 class TakeTemplate(Message):
     """Fork workers from the template that was built; or know why none was, for the cold starts to come."""
 
@@ -155,6 +159,7 @@ Effect = (
     | AbandonStart
     | ReapWorker
     | LearnFromWorker
+    | NoteWrites
     | TakeTemplate
     | CheckMemory
     | Reply

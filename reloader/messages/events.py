@@ -85,6 +85,10 @@ class TreeCompared(Message):
     changes: tuple[Change, ...]
     unchanged: tuple[Unchanged, ...] = ()
     state: int = 0
+    own: frozenset[str] = frozenset()
+    """Those of the paths that the worker has written itself."""
+    foreign: frozenset[str] = frozenset()
+    """Those that it has not written; a path is in neither where that is not known."""
 
 
 class TreeBusy(Message):

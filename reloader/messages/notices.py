@@ -248,13 +248,15 @@ class Released(Message):
 
 
 class SetAside(Message):
-    """This file caused a restart too often; for some seconds it causes none."""
+    """This file, or any of this pattern, caused a restart too often; for some seconds it causes none."""
 
     path: str
     restarts: int
     within: float
     """The seconds in which it has caused those restarts."""
     seconds: float
+    by_worker: bool = False
+    """The worker is known to write it itself."""
 
 
 class NothingNew(Message):

@@ -324,6 +324,10 @@ class _Words:
 
     def _set_aside(self, notice: notices.SetAside) -> str:
         shown = path_linked(notice.path)
+        if notice.by_worker:
+            text = f"{self.name} writes {shown} after every start"
+            text = f"{text} → it restarts nothing for {span(notice.seconds)}"
+            return f"{text}\nhint: --ignore {_quoted(self._pattern(notice.path))}"
         if notice.seconds < 60:
             text = f"{shown} caused {notice.restarts} restarts within {span(notice.within)}"
             return f"{text} → waiting for {notice.seconds:g} s without changes"

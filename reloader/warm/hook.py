@@ -66,17 +66,20 @@ class Hook:
         words: Sequence[str],
         record: BufferedReader | None = None,
         control: str | None = None,
+        writes: bool = False,
     ) -> tuple[dict[str, str], BufferedReader]:
         """`base` with the hook and an order, and the order's file, which must stay open until it is read.
 
-        `words` is the worker's command line, `record` the file for its imports, `control` the name of the
-        socket that a template connects to. in_worker/bootstrap.py describes the order. Raises OSError.
+        `words` is the worker's command line, `record` the file for its imports and, with `writes`, for what
+        it writes; `control` is the name of the socket that a template connects to. in_worker/bootstrap.py
+        describes the order. Raises OSError.
         """
         order = {
             "words": list(words),
             "path": base.get("PYTHONPATH"),
             "lines": self.lines,
             "record": None if record is None else _place_of(record),
+            "writes": writes,
             "control": control,
             "package": PACKAGE,
         }

@@ -71,6 +71,12 @@ class Recording(NamedTuple):
         record = self.read()
         return own_origins(record), record.missing
 
+    def writes(self) -> frozenset[str] | None:
+        """The real paths of what it has written, moved or removed; None where that is not noted."""
+        data = b"" if self.file is None else os.pread(self.file.fileno(), self.size(), 0)
+        written = [line[2:] for line in data.split(b"\n")[:-1] if line.startswith(b"w ")]
+        return frozenset(os.path.realpath(os.fsdecode(path)) for path in written if path) if written else None
+
 
 def _both(old: Iterable[str], new: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*old, *new)))

@@ -69,6 +69,8 @@ class Template:
         """The template, as far as is known; `usable_forkserver` checks it before a start."""
         self._starts = 0
         """How many workers were started since the build began."""
+        self.next_notes_writes = False
+        """Whether the next worker notes what it writes; that takes time at each file that it opens."""
         self._is_warm = False
         """Whether the newest worker was started warm."""
         self._is_unread = False
@@ -82,7 +84,8 @@ class Template:
         self._record = make_unnamed("reloader-record")
         self._is_unread = True
         words = self._settings.program_of(generation)
-        ordered, self._orders["worker"] = self._hook.environment(base, words, self._record)
+        writes, self.next_notes_writes = self.next_notes_writes, False
+        ordered, self._orders["worker"] = self._hook.environment(base, words, self._record, writes=writes)
         return ordered
 
     def usable_forkserver(self) -> ForkserverClient | None:

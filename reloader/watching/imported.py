@@ -25,6 +25,9 @@ class Recording(Protocol):
     def own_modules(self) -> tuple[Mapping[str, tuple[str, ...]], tuple[str, ...]]:
         """Where its modules were found that are not installed, and the names that were not found."""
 
+    def writes(self) -> frozenset[str] | None:
+        """The real paths of what it has written, moved or removed; None where that is not noted."""
+
 
 class Imported(NamedTuple):
     """What was imported, and what was looked for."""

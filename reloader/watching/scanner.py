@@ -197,7 +197,17 @@ class Scanner:
         if state != self._state:
             self._state = state
             self._states += 1
-        self._post(events.TreeCompared(changes, tuple(unchanged), self._states))
+        own, foreign = self._by_writer(changes)
+        self._post(events.TreeCompared(changes, tuple(unchanged), self._states, own, foreign))
+
+    def _by_writer(self, changes: tuple[events.Change, ...]) -> tuple[frozenset[str], frozenset[str]]:
+        """The changed paths that the worker has written, and those that it has not; none where unknown."""
+        written = self._recording.writes() if changes and self._recording is not None else None
+        if written is None:
+            return frozenset(), frozenset()
+        paths = frozenset(change.path for change in changes)
+        own = frozenset(path for path in paths if os.path.realpath(path) in written)
+        return own, paths - own
 
     def _without_mere_status(self, changes: tuple[events.Change, ...]) -> tuple[events.Change, ...]:
         """The changes without those of a mode, an owner or a link count, which are taken into the baseline.

@@ -340,6 +340,11 @@ WORDS: list[tuple[notices.Notice, str]] = [
         "hint: if qcluster writes it: --ignore '/my data/out.csv'",
     ),
     (
+        notices.SetAside(os.path.abspath("reports/*.html"), 3, 60.0, 60.0, by_worker=True),
+        "qcluster writes reports/*.html after every start → it restarts nothing for 1 min\n"
+        "hint: --ignore '/reports/*.html'",
+    ),
+    (
         events.PatternIdle("--ignore", "*.pyy"),
         "--ignore '*.pyy' matches nothing; reloader why PATH tells which rules apply to a path",
     ),
