@@ -205,8 +205,8 @@ class Runtime:
                     self._scanner.compare(paths, at_once, generations.launcher.recording())
                 case effects.TakeBaseline(generation, paths, at_once) if self._scanner is not None:
                     self._scanner.take_baseline(generation, paths, at_once)
-                case effects.Preflight(number, paths):
-                    self._begin_preflight(number, paths)
+                case effects.Preflight():
+                    self._begin_preflight(effect)
                 case effects.CancelPreflight() if self._preflight is not None:
                     self._preflight.cancel()
                 case effects.WatchFolders(folders) if self._watcher is not None:
@@ -272,12 +272,12 @@ class Runtime:
         if (recording := launcher.recording()) is not None and self._scanner is not None:
             self._scanner.count_imported(recording)
 
-    def _begin_preflight(self, number: int, paths: tuple[str, ...]) -> None:
+    def _begin_preflight(self, wanted: effects.Preflight) -> None:
         from reloader.processes.preflight import Preflight, SyntaxCheck
 
         self._syntax = self._syntax or SyntaxCheck(self._settings.interpreter)
         self._preflight = Preflight(
-            *(self._settings, self._environment, number, paths),
+            *(self._settings, self._environment, wanted.number, wanted.paths, wanted.unread),
             *(self._post, self._syntax, self._generations.spared),
         )
         self._generations.prepare_next()

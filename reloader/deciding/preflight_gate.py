@@ -27,6 +27,8 @@ class GateState(enum.Enum):
     """The preflight has passed; what is awaited is that the worker asks for no input."""
     HELD = "held"
     """The preflight of these changes has failed; the worker runs the last good code."""
+    LEFT = "left"
+    """These changes are broken, and none of them is read by the worker: they wait for nothing."""
 
 
 Answer = tuple[tuple[events.Change, ...], list[effects.Effect]]
@@ -80,8 +82,13 @@ class PreflightGate:
         deleted = any(change.kind is events.Kind.DELETED for change in changes)
         return may_be_read or self._settings.check is not None or deleted or bool(self._sources(changes))
 
-    def ask(self, changes: tuple[events.Change, ...], state: int) -> list[effects.Effect]:
-        """Begin a preflight of these changes, unless this very state is looked at or held already."""
+    def ask(
+        self, changes: tuple[events.Change, ...], state: int, unread: frozenset[str] = frozenset()
+    ) -> list[effects.Effect]:
+        """Begin a preflight of these changes, unless this very state is looked at or held already.
+
+        Faults in `unread` hold nothing.
+        """
         if self.state is not GateState.OPEN and state == self._of:
             return []
         result = self._cancel()
@@ -94,17 +101,28 @@ class PreflightGate:
         self.state = GateState.CHECKING
         if self._settings.check is not None:
             result.append(effects.Tell(notices.Checking(changes, self._settings.check)))
-        return [*result, effects.Preflight(self._number, self._sources(changes))]
+        sources = self._sources(changes)
+        return [*result, effects.Preflight(self._number, sources, unread.intersection(sources))]
 
-    def passed(self, number: int) -> Answer:
-        """Nothing about the changes speaks against a restart."""
-        if self.state is not GateState.CHECKING or number != self._number:
+    def passed(self, event: events.PreflightPassed) -> Answer:
+        """Nothing about the changes speaks against a restart, or nothing but broken code asks for one."""
+        if self.state is not GateState.CHECKING or event.number != self._number:
             return (), []
+        told: list[effects.Effect] = []
+        if event.broken:
+            broken = tuple(fault.path for fault in event.broken)
+            error = event.broken[0].error if len(broken) == 1 else ""
+            told.append(effects.Tell(notices.BrokenUnread(broken, error)))
+            self._changes = tuple(change for change in self._changes if change.path not in broken)
+            if not self._changes:
+                self.state = GateState.LEFT
+                self._forget_prompt()
+                return (), told
         if self._ignores_prompt:
             self._open()
-            return self._changes, []
+            return self._changes, told
         self.state = GateState.AT_PROMPT
-        return (), [effects.LookAtPrompt(number)]
+        return (), [*told, effects.LookAtPrompt(event.number)]
 
     def prompt_seen(self, event: events.PromptSeen, now: float) -> Answer:
         """The worker asks somebody for input, or does not."""

@@ -121,8 +121,8 @@ class Supervisor:
                 if event.generation is not None:
                     self._baseline_for = 0  # a start that is due waits too, within its own limit
                 return self._pending.wait_for_git(event, now)
-            case events.PreflightPassed(number):
-                return self._let_through(self._gate.passed(number), now)
+            case events.PreflightPassed():
+                return self._let_through(self._gate.passed(event), now)
             case events.PreflightFailed():
                 return self._gate.failed(event)
             case events.PromptSeen():
@@ -222,7 +222,10 @@ class Supervisor:
         if all(map(limit.is_aside, changes)):
             return told or [effects.Tell(notices.NothingNew())]
         if worker.is_up and self._gate.wants_to_look(changes):
-            return told + (self._gate.ask(changes, event.state) or [effects.Tell(notices.NothingNew())])
+            # During its start a worker has not imported all yet.
+            unread = event.unread if worker.shown_state is GenerationState.READY else frozenset()
+            asked = self._gate.ask(changes, event.state, unread)
+            return told + (asked or [effects.Tell(notices.NothingNew())])
         return told + self._restart(changes, now)
 
     def _let_through(self, answer: Answer, now: float) -> list[effects.Effect]:

@@ -13,9 +13,9 @@ import warnings
 
 
 def faults(files):
-    # type: (list[tuple[str, str]]) -> list[str]
-    """Python's error about each file (name to show, path) that it cannot compile."""
-    found = []
+    # type: (list[tuple[str, str]]) -> dict[str, str]
+    """Of these files (name to show, path) the paths of those that cannot be compiled, with Python's error."""
+    found = {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for name, path in files:
@@ -30,7 +30,7 @@ def faults(files):
             try:
                 compile(source, name, "exec", dont_inherit=True)
             except (SyntaxError, ValueError) as error:
-                found.append("".join(traceback.format_exception_only(type(error), error)).rstrip())
+                found[path] = "".join(traceback.format_exception_only(type(error), error)).rstrip()
             except (RecursionError, MemoryError, OverflowError):
                 pass  # too large to tell
     return found

@@ -113,6 +113,8 @@ class Preflight(Message):
 
     number: int
     paths: tuple[str, ...]
+    unread: frozenset[str] = frozenset()
+    """Those of them that the worker does not read: that they are broken speaks against nothing."""
 
 
 class LookAtPrompt(Message):

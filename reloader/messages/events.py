@@ -89,6 +89,8 @@ class TreeCompared(Message):
     """Those of the paths that the worker has written itself."""
     foreign: frozenset[str] = frozenset()
     """Those that it has not written; a path is in neither where that is not known."""
+    unread: frozenset[str] = frozenset()
+    """The Python files among them that the worker is known neither to have imported nor to be about to."""
 
 
 class TreeBusy(Message):
@@ -135,10 +137,19 @@ class ContentsKnown(Message):
     """Bytes that are kept of them."""
 
 
+class Fault(Message):
+    """A file that Python cannot compile, and the last line of its error."""
+
+    path: str
+    error: str
+
+
 class PreflightPassed(Message):
     """Nothing speaks against the code that preflight `number` looked at."""
 
     number: int
+    broken: tuple[Fault, ...] = ()
+    """What is broken and makes no difference, since the worker does not read it."""
 
 
 class PreflightFailed(Message):

@@ -243,6 +243,14 @@ class Held(Message):
     missing: str | None = None
 
 
+class BrokenUnread(Message):
+    """These files are broken, which neither holds nor restarts: the worker does not read them."""
+
+    paths: tuple[str, ...]
+    error: str
+    """Python's, where it is one file; empty where there are several."""
+
+
 class Released(Message):
     """The broken code is gone again: what is on disk is what runs."""
 
@@ -433,6 +441,7 @@ Notice = (
     | WaitingForGit
     | Checking
     | Held
+    | BrokenUnread
     | Released
     | SetAside
     | NothingNew

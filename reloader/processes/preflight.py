@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from reloader.common.run_folder import enter_run_folder, relative, run_folder
 from reloader.in_worker import compile_check
@@ -38,15 +38,20 @@ class Preflight:
         environment: Mapping[str, str],
         number: int,
         paths: Sequence[str],
+        unread: Collection[str],
         post: Callable[[events.Event], None],
         syntax: SyntaxCheck,
         spared: set[int],
     ) -> None:
-        """`number` is repeated in the events; `spared` is shared with all guards, see GuardClient."""
+        """`number` is repeated in the events; `spared` is shared with all guards, see GuardClient.
+
+        Faults of the files `unread` speak against nothing.
+        """
         self._settings = settings
         self._environment = environment
         self._number = number
         self._paths = paths
+        self._unread = unread
         self._post = post
         self._syntax = syntax
         self._spared = spared
@@ -60,7 +65,10 @@ class Preflight:
                 self._post(events.PreflightFailed(self._number, None, (), run_folder()))
             return
         command = None
-        report = self._syntax.faults(self._paths) if self._paths else []
+        faults = self._syntax.faults(self._paths) if self._paths else {}
+        unread = [path for path in self._paths if path in self._unread and path in faults]
+        broken = tuple(events.Fault(path, faults.pop(path).rpartition("\n")[2]) for path in unread)
+        report = _report(list(faults.values()))
         if not report and self._settings.check is not None and not self._cancelled.is_set():
             command = self._settings.check
             try:
@@ -72,7 +80,7 @@ class Preflight:
         if report:
             self._post(events.PreflightFailed(self._number, command, tuple(report)))
         else:
-            self._post(events.PreflightPassed(self._number))
+            self._post(events.PreflightPassed(self._number, broken))
 
     def cancel(self) -> None:
         """Kill the check; its result is dropped."""
@@ -98,18 +106,14 @@ class SyntaxCheck:
         # An interpreter of our own version compiles as ours does: it is not started for a few files.
         self._is_like_ours = interpreter is None
 
-    def faults(self, paths: Sequence[str]) -> list[str]:
-        """The lines of Python's errors about the files that cannot be compiled."""
+    def faults(self, paths: Sequence[str]) -> dict[str, str]:
+        """Python's errors about the files that cannot be compiled, by path."""
         files = [(_shown(path), path) for path in paths]
         if self._is_like_ours and sum(map(_size, paths)) <= SMALL:
-            found = compile_check.faults(files)
-        else:
-            found = self._ask(files)
-        if len(found) > FAULTS:
-            found[FAULTS:] = [f"and {len(found) - FAULTS} more files that cannot be compiled"]
-        return "\n".join(found).splitlines()
+            return compile_check.faults(files)
+        return self._ask(files)
 
-    def _ask(self, files: list[tuple[str, str]]) -> list[str]:
+    def _ask(self, files: list[tuple[str, str]]) -> dict[str, str]:
         words = b"".join(os.fsencode(word) + b"\0" for pair in files for word in pair)
         command = [self._interpreter or sys.executable, "-I", "-S", "-X", "utf8", compile_check.__file__]
         try:
@@ -117,9 +121,17 @@ class SyntaxCheck:
             answer = subprocess.run(command, input=words, capture_output=True, timeout=patience, check=True)
             result = json.loads(answer.stdout)
             self._is_like_ours = result["version"] == list(sys.version_info[:2])
-            return list(result["faults"])
+            return dict(result["faults"])
         except (OSError, subprocess.SubprocessError, ValueError, KeyError):
-            return []  # an interpreter that does not work fails again, visibly, when the worker starts
+            return {}  # an interpreter that does not work fails again, visibly, when the worker starts
+
+
+def _report(faults: list[str]) -> list[str]:
+    """The lines of these errors, as far as they are shown."""
+    shown = faults[:FAULTS]
+    if len(faults) > FAULTS:
+        shown.append(f"and {len(faults) - FAULTS} more files that cannot be compiled")
+    return "\n".join(shown).splitlines()
 
 
 def _size(path: str) -> int:

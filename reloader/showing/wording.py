@@ -165,6 +165,11 @@ class _Words:
                 return f"{changed(changes)} → {printable(command)}", Weight.ROUTINE
             case notices.Held():
                 return self._held(notice), Weight.STRONG
+            case notices.BrokenUnread(paths, error):
+                why = f" ({printable(error)})" if error else ""
+                these = "it" if len(paths) == 1 else "them"
+                what = f"{paths_shown(paths)} cannot be compiled{why}"
+                return f"{what}; {self.name} does not import {these} → no restart", Weight.PLAIN
             case notices.Released():
                 return f"the broken change is gone; the files are again what {self.name} runs", Weight.PLAIN
             case notices.SetAside():

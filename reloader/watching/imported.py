@@ -36,6 +36,8 @@ class Imported(NamedTuple):
     """Their real paths."""
     names: frozenset[str]
     """The last parts of all module names: a new file of such a name may be found in another's place."""
+    folders: frozenset[str]
+    """The folders that the files lie in."""
 
     def concerns(self, change: events.Change) -> bool:
         """Whether the worker would be another one with this change. Only code can be of no concern."""
@@ -43,6 +45,16 @@ class Imported(NamedTuple):
         if not path.endswith(_CODE) or os.path.realpath(path) in self.files:
             return True
         return change.kind is events.Kind.ADDED and module_name(path) in self.names
+
+    def may_read(self, path: str, is_in_new_folder: bool) -> bool:
+        """Whether the worker has imported this Python file, or may when it starts again.
+
+        It may import any file beside one that it has imported, and a new package.
+        """
+        real = os.path.realpath(path)
+        if real in self.files or os.path.dirname(real) in self.folders:
+            return True
+        return is_in_new_folder and os.path.lexists(os.path.join(os.path.dirname(path), "__init__.py"))
 
 
 def module_name(path: str) -> str:
@@ -63,4 +75,8 @@ def imported(
         return None
     files = {os.path.realpath(absolute(place)) for found in places.values() for place in found}
     files |= {os.path.realpath(absolute(word)) for word in program if word.endswith(_CODE) or os.sep in word}
-    return Imported(frozenset(files), frozenset(name.rpartition(".")[2] for name in (*places, *missing)))
+    return Imported(
+        frozenset(files),
+        frozenset(name.rpartition(".")[2] for name in (*places, *missing)),
+        frozenset(map(os.path.dirname, files)),
+    )

@@ -49,8 +49,11 @@ class Scanner:
 
     def __init__(self, settings: Settings, since_ns: int, post: Callable[[events.Event], None]) -> None:
         self._recording: Recording | None = None
-        self._recorded = 0
-        """How many bytes of the recording are known."""
+        self._imports: Imported | None = None
+        self._imports_size = 0
+        """How many bytes of the recording these imports are from."""
+        self._counted_size = 0
+        """How many of it have been counted."""
         self.tree = Tree(
             settings,
             lambda path, reason: post(events.PathUnreadable(path, reason)),
@@ -198,7 +201,20 @@ class Scanner:
             self._state = state
             self._states += 1
         own, foreign = self._by_writer(changes)
-        self._post(events.TreeCompared(changes, tuple(unchanged), self._states, own, foreign))
+        unread = self._unread(changes)
+        self._post(events.TreeCompared(changes, tuple(unchanged), self._states, own, foreign, unread))
+
+    def _unread(self, changes: tuple[events.Change, ...]) -> frozenset[str]:
+        """The Python files that the worker is known neither to have imported nor to be about to."""
+        sources = [c.path for c in changes if c.kind is not events.Kind.DELETED and c.path.endswith(".py")]
+        imports = self._imported() if sources else None
+        if imports is None:
+            return frozenset()
+        return frozenset(
+            path
+            for path in sources
+            if not imports.may_read(path, not self._baseline.get(os.path.dirname(path)))
+        )
 
     def _by_writer(self, changes: tuple[events.Change, ...]) -> tuple[frozenset[str], frozenset[str]]:
         """The changed paths that the worker has written, and those that it has not; none where unknown."""
@@ -257,20 +273,25 @@ class Scanner:
     def _use(self, recording: Recording | None) -> None:
         """From now on this is what the newest worker tells of its imports."""
         if recording != self._recording:
-            self._recording, self._recorded = recording, 0
+            self._recording, self._imports = recording, None
+            self._imports_size = self._counted_size = 0
 
     def _imported(self) -> Imported | None:
         """What the worker has imported so far; None where that is not known."""
         if self._recording is None:
             return None
-        self._recorded = self._recording.size()
-        return imported(*self._recording.own_modules(), self._settings.program)
+        size = self._recording.size()
+        if size != self._imports_size:
+            self._imports = imported(*self._recording.own_modules(), self._settings.program)
+            self._imports_size = size
+        return self._imports
 
     def _count_imported(self) -> None:
         """Count what the worker has imported, also since it was ready."""
-        if self._recording is None or self._recording.size() == self._recorded:
+        if self._recording is None or self._recording.size() == self._counted_size:
             return
         imports = self._imported()
+        self._counted_size = self._imports_size
         if imports is None:
             return
         self._count_also(self.tree.count_imported(imports.files), is_tracked=False)

@@ -214,6 +214,38 @@ def test_a_whole_that_is_broken_in_one_file_is_held(project: Path, at_work: Call
     assert restarts(run) == 1
 
 
+def test_broken_code_that_the_worker_has_not_imported_holds_nothing(
+    project: Path, at_work: Callable[..., Run]
+) -> None:
+    for folder in ("shop", "tests/data"):
+        (project / folder).mkdir(parents=True)
+    (project / "shop" / "__init__.py").write_text("")
+    (project / "task.py").write_text("import shop\n" + SOURCE)
+    run = at_work("--ready", "^ready")
+    broken = project / "tests" / "data" / "broken.py"
+    save(broken, "def broken(:\n")
+    run.err.wait_for(
+        r"tests/data/broken\.py cannot be compiled \(SyntaxError.*does not import it → no restart"
+    )
+    save(project / "task.py", "import shop\n" + SOURCE.replace("= 1", "= 2"))
+    run.out.wait_for("ready 2")
+    run.err.wait_for("the content of .* is known")
+    # Mended, it is a change like any other.
+    save(broken, "")
+    run.err.wait_for(r"tests/data/broken\.py changed → draining")
+    run.out.wait_for("ready 2")
+    run.err.wait_for("the content of .* is known")
+    # Beside an imported file, and in a package that is new, it may be imported.
+    save(project / "shop" / "models.py", "def broken(:\n")
+    run.err.wait_for(r"shop/models\.py.* cannot be compiled → worker goes on with the last good code")
+    (project / "shop" / "models.py").unlink()
+    run.err.wait_for("the broken change is gone")
+    (project / "till").mkdir()
+    save(project / "till" / "__init__.py", "def broken(:\n")
+    run.err.wait_for(r"till/__init__\.py.* cannot be compiled → worker goes on with the last good code")
+    assert run.stop() == 0
+
+
 def test_broken_code_restarts_where_that_is_wanted(project: Path, at_work: Callable[..., Run]) -> None:
     run = at_work("--no-hold", "--check", "false")
     save(project / "task.py", "def broken(:\n")

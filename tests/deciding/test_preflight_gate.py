@@ -75,6 +75,48 @@ def test_broken_code_is_held_until_a_save_mends_it() -> None:
     assert pass_preflight(supervisor, 2, 4.1) == draining(A)
 
 
+def test_broken_code_that_the_worker_does_not_read_neither_holds_nor_restarts() -> None:
+    supervisor = at_work()
+    unread = frozenset({B.path})
+    assert supervisor.handle(events.TreeCompared((B,), state=1, unread=unread), 2.0) == [
+        effects.Preflight(1, (B.path,), unread)
+    ]
+    fault = events.Fault(B.path, REPORT[0])
+    told = effects.Tell(notices.BrokenUnread((B.path,), REPORT[0]))
+    assert supervisor.handle(events.PreflightPassed(1, (fault,)), 2.1) == [told]
+    assert supervisor.worker.shown_state is GenerationState.READY
+    assert supervisor.handle(events.TreeCompared((B,), state=1, unread=unread), 3.0) == [
+        effects.Tell(notices.NothingNew())
+    ]
+    # Beside a good change it does not count; mended it does.
+    both = events.TreeCompared((A, B), state=2, unread=unread)
+    assert supervisor.handle(both, 4.0) == [effects.Preflight(2, (A.path, B.path), unread)]
+    assert supervisor.handle(events.PreflightPassed(2, (fault,)), 4.1) == [told, effects.LookAtPrompt(2)]
+    assert supervisor.handle(events.PromptSeen(2, False), 4.1) == draining(A)
+
+
+def test_broken_code_that_the_worker_does_not_read_is_forgotten_when_it_is_undone() -> None:
+    supervisor = at_work()
+    supervisor.handle(events.TreeCompared((B,), state=1, unread=frozenset({B.path})), 2.0)
+    supervisor.handle(events.PreflightPassed(1, (events.Fault(B.path, "x"),)), 2.1)
+    same = (events.Unchanged(B.path, events.Sameness.BYTES),)
+    assert supervisor.handle(events.TreeCompared((), same, 2), 3.0) == [
+        effects.Tell(notices.WasUnchanged(same))
+    ]
+    assert supervisor.handle(events.TreeCompared((B,), state=3), 4.0) == [effects.Preflight(2, (B.path,))]
+    assert pass_preflight(supervisor, 2, 4.1) == draining(B)
+
+
+def test_what_a_worker_may_still_import_during_its_start_holds() -> None:
+    supervisor = at_work()
+    supervisor.handle(events.TreeCompared((CONF,), state=1), 2.0)
+    supervisor.handle(events.WorkerExited(1, OK), 2.1)
+    supervisor.handle(events.BaselineTaken(2), 2.2)
+    supervisor.handle(events.WorkerStarted(2, 101), 2.3)
+    result = supervisor.handle(events.TreeCompared((B,), state=2, unread=frozenset({B.path})), 2.4)
+    assert result == [effects.Preflight(1, (B.path,))]
+
+
 def test_broken_code_that_is_undone_is_let_go() -> None:
     supervisor = at_work()
     supervisor.handle(events.TreeCompared((A,), state=1), 2.0)

@@ -329,6 +329,14 @@ WORDS: list[tuple[notices.Notice, str]] = [
         "tasks.py changed, but manage.py check failed → qcluster goes on with the last good code\n"
         "oh\n(exit status 1)\nhint: a save that mends it restarts; --no-hold restarts regardless",
     ),
+    (
+        notices.BrokenUnread((os.path.abspath("tests/bad.py"),), "SyntaxError: no"),
+        "tests/bad.py cannot be compiled (SyntaxError: no); qcluster does not import it → no restart",
+    ),
+    (
+        notices.BrokenUnread((os.path.abspath("a.py"), "/x/b.py"), ""),
+        "a.py and /x/b.py cannot be compiled; qcluster does not import them → no restart",
+    ),
     (notices.Released(), "the broken change is gone; the files are again what qcluster runs"),
     (
         notices.SetAside("out.csv", 9, 60.0, 2.0),
@@ -491,6 +499,7 @@ def test_notices_with_text_of_others_are_known() -> None:
             notices.WaitingForGit,
             notices.Checking,
             notices.Held,
+            notices.BrokenUnread,
             notices.SetAside,
             events.PatternIdle,
             events.PathsIgnored,
