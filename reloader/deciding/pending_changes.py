@@ -1,4 +1,4 @@
-"""What may have changed, collected until nothing more comes for a moment, and again while Git is at work."""
+"""What may have changed, collected until nothing more comes for a moment, and Git and writers are done."""
 
 from __future__ import annotations
 
@@ -8,6 +8,11 @@ from reloader.messages import effects, events, notices
 # for the patience: Git may be waiting for somebody's editor. Then it is not waited for until it goes on.
 GIT_PAUSE = 0.1
 GIT_PATIENCE = 3.0
+# Files that look half written are looked at again this often, in seconds, until they do not, for at most so
+# many seconds: the first for those that grow from look to look.
+FILES_PAUSE = 0.2
+FILES_GROW = 10.0
+FILES_PATIENCE = 2.0
 # Saves in a row: a restart within this time, in seconds, of the last one lengthens the quiet period by the
 # factor, up to the longest, in seconds. As long without a touch puts it back.
 CALM = 1.0
@@ -36,6 +41,8 @@ class PendingChanges:
         self._looked_at: frozenset[str] | None = frozenset()
         self._told_of_git = False
         self._at_once = False
+        self._unfinished_since: float | None = None
+        """Since when files look half written."""
         self._waits_itself: str | None = None
         """The step at which Git was waited for in vain."""
 
@@ -62,6 +69,8 @@ class PendingChanges:
                 self._quiet_period = self._shortest
             self._first = self._last = happened
         self._last = max(self._last, happened)
+        if self._unfinished_since is not None:
+            self._not_before = None
         self._add(paths)
 
     def settle(self, now: float) -> tuple[frozenset[str] | None, bool]:
@@ -79,20 +88,37 @@ class PendingChanges:
         self._restarted_at = now
 
     def looked_at(self) -> None:
-        """The answer came: Git is not at work."""
+        """The answer came: Git is not at work, and nothing looks half written."""
         self._told_of_git = False
+        self._unfinished_since = None
 
     def wait_for_git(self, git: events.TreeBusy, now: float) -> list[effects.Effect]:
         """Git was at work: look at the same paths again soon, or at once where Git itself waits."""
-        self._at_once = git.step == self._waits_itself or now - self._last >= GIT_PATIENCE
-        self._waits_itself = git.step if self._at_once else None
-        self._first = self.noticed_at if self._first is None else min(self._first, self.noticed_at)
-        self._not_before = now if self._at_once else now + GIT_PAUSE
-        self._add(self._looked_at)
-        if self._told_of_git or self._at_once:
+        waits_itself = git.step == self._waits_itself or now - self._last >= GIT_PATIENCE
+        self._waits_itself = git.step if waits_itself else None
+        self._put_off(now, None if waits_itself else GIT_PAUSE)
+        if self._told_of_git or waits_itself:
             return []
         self._told_of_git = True
         return [effects.Tell(notices.WaitingForGit(git.operation))]
+
+    def wait_for_files(self, files: events.FilesUnfinished, now: float) -> list[effects.Effect]:
+        """Files look half written: look at the same paths again soon, or at once after a while."""
+        is_first = self._unfinished_since is None
+        since = self._unfinished_since = now if self._unfinished_since is None else self._unfinished_since
+        limit = FILES_GROW if files.how is events.Unfinished.GROWS else FILES_PATIENCE
+        self._put_off(now, None if now - since >= limit else FILES_PAUSE)
+        # What may be whole is looked at once more, which nobody notices.
+        if not is_first or files.how is events.Unfinished.IN_BLOCKS:
+            return []
+        return [effects.Tell(notices.WaitingForFiles(files.paths, files.how, limit))]
+
+    def _put_off(self, now: float, pause: float | None) -> None:
+        """What was looked at last is looked at again after so many seconds; None for at once, whatever is."""
+        self._at_once = pause is None
+        self._first = self.noticed_at if self._first is None else min(self._first, self.noticed_at)
+        self._not_before = now + (pause or 0.0)
+        self._add(self._looked_at)
 
     def _add(self, paths: frozenset[str] | None) -> None:
         self._paths = None if self._paths is None or paths is None else self._paths | paths

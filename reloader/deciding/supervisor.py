@@ -121,6 +121,10 @@ class Supervisor:
                 if event.generation is not None:
                     self._baseline_for = 0  # a start that is due waits too, within its own limit
                 return self._pending.wait_for_git(event, now)
+            case events.FilesUnfinished():
+                if event.generation is not None:
+                    self._baseline_for = 0
+                return self._pending.wait_for_files(event, now)
             case events.PreflightPassed():
                 return self._let_through(self._gate.passed(event), now)
             case events.PreflightFailed():

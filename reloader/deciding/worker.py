@@ -212,7 +212,11 @@ class Worker:
                 self._enter(WorkerState.STOPPED)
         if not wanted and self.goal is not Goal.GONE:
             result.append(effects.Tell(notices.CannotStart(failure.reason, failure.remedy, None)))
-        return result + self._bury(now, one, wanted)
+        result += self._bury(now, one, wanted)
+        if self.state is WorkerState.STOPPED and self.goal is Goal.GONE:
+            # With overlap the next one may be on its way already.
+            result += self.alive.stop(now, quitting=True)
+        return result
 
     def exited(self, now: float, number: int, status: events.ExitStatus) -> list[effects.Effect]:
         """The first process of this generation has ended and its tree is empty."""

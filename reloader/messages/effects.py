@@ -101,7 +101,8 @@ class BeginWatching(Message):
 class CompareTree(Message):
     """Compare these paths, or everything (None), with the snapshot of the last start.
 
-    While Git is at work the answer is TreeBusy, unless it is wanted at once.
+    While Git is at work the answer is TreeBusy, and where files look half written FilesUnfinished, unless
+    it is wanted at once.
     """
 
     paths: frozenset[str] | None
@@ -130,7 +131,8 @@ class CancelPreflight(Message):
 class TakeBaseline(Message):
     """Bring the snapshot up to date at these paths and let the generation start from it.
 
-    While Git is at work the answer is TreeBusy, unless it is wanted at once.
+    While Git is at work the answer is TreeBusy, and where files look half written FilesUnfinished, unless
+    it is wanted at once.
     """
 
     generation: int

@@ -103,6 +103,29 @@ class TreeBusy(Message):
     """Another text whenever the operation has gone on."""
 
 
+class Unfinished(enum.Enum):
+    """Why a file is not taken for what somebody wanted to save."""
+
+    GROWS = "grows"
+    """It is larger than at the last look."""
+    EMPTY = "empty"
+    """It was not at the last start."""
+    GONE = "gone"
+    """The worker has imported it, and its whole folder is gone."""
+    IN_BLOCKS = "in blocks"
+    """It ends where a block ends by which programs write: the rest may be to come."""
+
+
+class FilesUnfinished(Message):
+    """The tree was looked at, and these files look as if they were still being written."""
+
+    paths: tuple[str, ...]
+    how: Unfinished
+    """Of the paths; where several apply the one that is waited for longest."""
+    generation: int | None = None
+    """The one whose snapshot is put off by it; None where the tree was to be compared."""
+
+
 class PathsIgnored(Message):
     """Events at these paths do not count, for one reason; told only to those who want to know."""
 
@@ -445,6 +468,7 @@ Event = (
     TreeTouched
     | TreeCompared
     | TreeBusy
+    | FilesUnfinished
     | PathsIgnored
     | PatternIdle
     | AlsoWatched

@@ -223,6 +223,14 @@ class WaitingForGit(Message):
     operation: str
 
 
+class WaitingForFiles(Message):
+    """Files look as if they were still being written; what is waited for, in seconds, at most."""
+
+    paths: tuple[str, ...]
+    how: events.Unfinished
+    limit: float
+
+
 class Checking(Message):
     """The user's check is run before the worker is stopped."""
 
@@ -439,6 +447,7 @@ Notice = (
     | ChangesMeanwhile
     | WasUnchanged
     | WaitingForGit
+    | WaitingForFiles
     | Checking
     | Held
     | BrokenUnread

@@ -161,6 +161,14 @@ class _Words:
                 return unchanged(files), Weight.ROUTINE
             case notices.WaitingForGit(operation):
                 return f"waiting for {printable(operation)} to end", Weight.ROUTINE
+            case notices.WaitingForFiles(paths, how, limit):
+                what = {
+                    events.Unfinished.GROWS: "growing",
+                    events.Unfinished.EMPTY: "empty",
+                    events.Unfinished.GONE: "gone with the folder",
+                }.get(how, "perhaps half written")
+                be = "is" if len(paths) == 1 else "are"
+                return f"{paths_shown(paths)} {be} {what} → waiting for at most {limit:g} s", Weight.ROUTINE
             case notices.Checking(changes, command):
                 return f"{changed(changes)} → {printable(command)}", Weight.ROUTINE
             case notices.Held():

@@ -6,7 +6,7 @@ It counts whatever a rule says, and with `--trigger loaded` no other code does.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple, Protocol
 
 from reloader.common.run_folder import absolute
@@ -46,15 +46,35 @@ class Imported(NamedTuple):
             return True
         return change.kind is events.Kind.ADDED and module_name(path) in self.names
 
-    def may_read(self, path: str, is_in_new_folder: bool) -> bool:
-        """Whether the worker has imported this Python file, or may when it starts again.
+    def unread(self, changes: Iterable[events.Change], baseline: Mapping[str, object]) -> frozenset[str]:
+        """The changed Python files that the worker has not imported, nor may when it starts again.
 
-        It may import any file beside one that it has imported, and a new package.
+        It may import any file beside one that it has imported, and a package that is not in the baseline.
         """
+        return frozenset(
+            change.path
+            for change in changes
+            if change.kind is not events.Kind.DELETED
+            and change.path.endswith(".py")
+            and not self._may_read(change.path, not baseline.get(os.path.dirname(change.path)))
+        )
+
+    def _may_read(self, path: str, is_in_new_folder: bool) -> bool:
         real = os.path.realpath(path)
         if real in self.files or os.path.dirname(real) in self.folders:
             return True
         return is_in_new_folder and os.path.lexists(os.path.join(os.path.dirname(path), "__init__.py"))
+
+
+def by_writer(
+    changes: Iterable[events.Change], written: Collection[str] | None
+) -> tuple[frozenset[str], frozenset[str]]:
+    """The changed paths that are among the real paths `written`, and the others; none where unknown."""
+    if written is None:
+        return frozenset(), frozenset()
+    paths = frozenset(change.path for change in changes)
+    own = frozenset(path for path in paths if os.path.realpath(path) in written)
+    return own, paths - own
 
 
 def module_name(path: str) -> str:

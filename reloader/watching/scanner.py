@@ -18,7 +18,8 @@ from reloader.settings import RestartOn, Settings, Trigger
 from reloader.watching import git_activity
 from reloader.watching.content_cache import ContentCache
 from reloader.watching.folder import FORGOTTEN, identity_of
-from reloader.watching.imported import Imported, Recording, imported
+from reloader.watching.half_written import HalfWritten
+from reloader.watching.imported import Imported, Recording, by_writer, imported
 from reloader.watching.mounts import mounts, silent_places
 from reloader.watching.scan_requests import Compare, CountImported, Poll, RenewBaseline, Request
 from reloader.watching.snapshot import accept, adopt, compare, remove_cached_bytecode, seen
@@ -41,7 +42,9 @@ SYNTAX_BUDGET = 0.3
 
 
 class Scanner:
-    """Answers with TreeCompared, BaselineTaken, TreeBusy, FoldersChanged; of its own accord TreeTouched.
+    """Answers with TreeCompared, BaselineTaken, TreeBusy, FilesUnfinished, FoldersChanged.
+
+    Of its own accord it tells TreeTouched.
 
     Files whose status changed at or after `since_ns` (wall clock, nanoseconds) count as changed since
     the first start.
@@ -80,6 +83,7 @@ class Scanner:
         self._poll_took = 0.0
         self._state: tuple[object, ...] = ()
         self._states = 0
+        self._half_written = HalfWritten()
 
     # --- from other threads -----------------------------------------------------------------------
 
@@ -88,15 +92,16 @@ class Scanner:
     ) -> None:
         """Look at these paths or everything (None); TreeCompared follows.
 
-        While Git is at work TreeBusy follows instead, unless it is wanted `at_once`. The recording is that
-        of the newest worker.
+        While Git is at work TreeBusy follows instead, and where files look half written FilesUnfinished,
+        unless it is wanted `at_once`. The recording is that of the newest worker.
         """
         self._requests.put(Compare(paths, at_once, recording))
 
     def take_baseline(self, generation: int, paths: frozenset[str] | None, at_once: bool = True) -> None:
         """Look, make what is seen the baseline and clear stale bytecode; BaselineTaken follows.
 
-        While Git is at work TreeBusy follows instead, unless it is wanted `at_once`.
+        While Git is at work TreeBusy follows instead, and where files look half written FilesUnfinished,
+        unless it is wanted `at_once`.
         """
         self._requests.put(RenewBaseline(generation, paths, at_once))
 
@@ -147,7 +152,7 @@ class Scanner:
             elif isinstance(request, Compare):
                 self._use(request.recording)
                 self._look(request.paths)
-                self._tell_what_differs()
+                self._tell_what_differs(request.at_once)
             else:
                 self._renew_baseline(request)
 
@@ -179,7 +184,7 @@ class Scanner:
         tops = sorted(self.tree.repositories())
         return next((found for top in tops if (found := git_activity.under_way(top))), None)
 
-    def _tell_what_differs(self) -> None:
+    def _tell_what_differs(self, at_once: bool) -> None:
         changes = self._without_mere_status(compare(self._baseline, self._latest))
         unchanged: list[events.Unchanged] = []
         if changes and self.contents is not None:
@@ -194,36 +199,35 @@ class Scanner:
                 unchanged.append(events.Unchanged(change.path, events.Sameness.NOT_LOADED))
                 accept(self._baseline, self._latest, change.path)
             changes = tuple(change for change in changes if change not in unconcerning)
+        if self._awaits_writers(changes, at_once):
+            return
         if self._is_home_replaced():
             changes = (*changes, events.Change(self._home, events.Kind.REPLACED))
         state = tuple((change.path, change.kind, seen(self._latest, change.path)) for change in changes)
         if state != self._state:
             self._state = state
             self._states += 1
-        own, foreign = self._by_writer(changes)
-        unread = self._unread(changes)
+        written = self._recording.writes() if changes and self._recording is not None else None
+        own, foreign = by_writer(changes, written)
+        is_source = any(change.path.endswith(".py") for change in changes)
+        imports = self._imported() if is_source else None
+        unread = imports.unread(changes, self._baseline) if imports is not None else frozenset()
         self._post(events.TreeCompared(changes, tuple(unchanged), self._states, own, foreign, unread))
 
-    def _unread(self, changes: tuple[events.Change, ...]) -> frozenset[str]:
-        """The Python files that the worker is known neither to have imported nor to be about to."""
-        sources = [c.path for c in changes if c.kind is not events.Kind.DELETED and c.path.endswith(".py")]
-        imports = self._imported() if sources else None
-        if imports is None:
-            return frozenset()
-        return frozenset(
-            path
-            for path in sources
-            if not imports.may_read(path, not self._baseline.get(os.path.dirname(path)))
-        )
-
-    def _by_writer(self, changes: tuple[events.Change, ...]) -> tuple[frozenset[str], frozenset[str]]:
-        """The changed paths that the worker has written, and those that it has not; none where unknown."""
-        written = self._recording.writes() if changes and self._recording is not None else None
-        if written is None:
-            return frozenset(), frozenset()
-        paths = frozenset(change.path for change in changes)
-        own = frozenset(path for path in paths if os.path.realpath(path) in written)
-        return own, paths - own
+    def _awaits_writers(
+        self, changes: tuple[events.Change, ...], at_once: bool, coming: int | None = None
+    ) -> bool:
+        """Whether some of these files look half written, which is told then; `coming` is put off by it."""
+        is_gone = any(change.kind is events.Kind.DELETED for change in changes)
+        imports = self._imported() if is_gone else None
+        snapshots = self._baseline, self._latest
+        found = self._half_written.found(changes, *snapshots, imports, at_once, time.monotonic())
+        if not found:
+            return False
+        how = next(how for how in events.Unfinished if how in found.values())
+        paths = tuple(path for path, one in found.items() if one is how)
+        self._post(events.FilesUnfinished(paths, how, coming))
+        return True
 
     def _without_mere_status(self, changes: tuple[events.Change, ...]) -> tuple[events.Change, ...]:
         """The changes without those of a mode, an owner or a link count, which are taken into the baseline.
@@ -330,6 +334,8 @@ class Scanner:
             if not self._await_final(changes):
                 break
             paths = frozenset(change.path for change in changes)
+        if self._awaits_writers(changes, request.at_once, request.generation):
+            return
         remove_cached_bytecode(changes, self.tree.places)
         self._baseline = dict(self._latest)
         self._home_then = identity_of(self._home)

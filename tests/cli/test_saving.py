@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -170,6 +171,59 @@ def test_a_folder_moved_in_from_elsewhere(
     outside.rename(project / "package")
     run.err.wait_for(r"package/deep/module\.py added → draining")
     run.out.wait_for("ready")
+    assert run.stop() == 0
+
+
+def test_a_file_that_is_emptied_before_it_is_written_is_one_restart(project: Path, start: Start) -> None:
+    run = start("-v", "--", PYTHON, "worker.py")
+    run.out.wait_for("ready 1")
+    run.err.wait_for("watching")
+    save(project / "task.py", "")
+    run.err.wait_for(r"task\.py is empty → waiting for at most 2 s")
+    save(project / "task.py", "VERSION = 2\n")
+    run.out.wait_for("ready 2")
+    settle(run, project / "worker.py")
+    assert restarts(run) == 1
+    # Whoever empties it for good gets that.
+    save(project / "task.py", "")
+    run.err.wait_for(r"task\.py changed → draining")
+    run.err.wait_for("crashed")
+    assert run.stop() == 0
+
+
+def test_a_file_that_grows_is_waited_for(project: Path, start: Start) -> None:
+    run = start("-v", "--", PYTHON, "worker.py")
+    run.out.wait_for("ready 1")
+    run.err.wait_for("watching")
+    with (project / "task.py").open("w") as file:
+        for version in range(2, 5):
+            print(f"VERSION = {version}", file=file, flush=True)
+            run.err.wait_for("draining" if version == 2 else "growing → waiting" if version == 3 else "")
+    run.out.wait_for("ready 4")
+    settle(run, project / "worker.py")
+    assert restarts(run) <= 2
+    assert run.stop() == 0
+
+
+def test_an_imported_package_that_is_gone_for_a_moment_is_no_restart(project: Path, start: Start) -> None:
+    package = project / "shop"
+    package.mkdir()
+    (package / "__init__.py").write_text("PRICE = 1\n")
+    (project / "task.py").write_text("import shop\nVERSION = 1\n")
+    run = start("-v", "--", PYTHON, "worker.py")
+    run.out.wait_for("ready 1")
+    run.err.wait_for("watching")
+    run.err.wait_for("the content of .* is known")
+    package.rename(project.parent / "shop away")
+    run.err.wait_for(r"shop/__init__\.py is gone with the folder → waiting for at most 2 s")
+    (project.parent / "shop away").rename(package)
+    settle(run, project / "worker.py")
+    assert restarts(run) == 0
+    # Renamed, nobody waits for it: it is not on its way back.
+    (project / "task.py").write_text("VERSION = 2\n")
+    package.rename(project / "store")
+    run.out.wait_for("ready 2")
+    assert len(re.findall("is gone with the folder", run.err.text)) == 1
     assert run.stop() == 0
 
 

@@ -551,3 +551,17 @@ def test_what_follows_beside_a_ready_one(plan: WorkerState, happening: str, expe
         case "guard lost":
             worker.orphaned(10.0, ready)
     assert plan_of(worker) is expected
+
+
+def test_a_command_that_cannot_be_run_ends_the_start_that_follows_already() -> None:
+    worker = Worker(Settings(command=("worker",), ready="ready", overlap=True, stop_signal=signal.SIGINT))
+    worker.start(0.0)
+    worker.restart(0.1, A)
+    assert worker.prepared(0.2, 2) == [effects.StartWorker(2)]
+    failure = events.StartFailed(1, "cannot run worker", "", 127)
+    worker.start_failed(0.3, failure)
+    assert plan_of(worker) is WorkerState.STOPPED
+    assert worker.goal is Goal.GONE
+    worker.started(0.4, events.WorkerStarted(2, 200))
+    worker.exited(0.5, 2, OK)
+    assert is_over(worker)

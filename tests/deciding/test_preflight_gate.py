@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import signal
 
-from reloader.deciding.pending_changes import GIT_PATIENCE, GIT_PAUSE
+from reloader.deciding.pending_changes import (
+    FILES_GROW,
+    FILES_PATIENCE,
+    FILES_PAUSE,
+    GIT_PATIENCE,
+    GIT_PAUSE,
+)
 from reloader.deciding.preflight_gate import PROMPT_LIMIT, PROMPT_PAUSE, PreflightGate
 from reloader.deciding.supervisor import Supervisor
 from reloader.deciding.transitions import GenerationState
@@ -307,6 +313,72 @@ def test_an_earlier_look_that_met_git_orders_no_second_snapshot_for_the_start() 
     )
     # Taken twice, the second one would be of what was saved after the start.
     assert supervisor.handle(events.BaselineTaken(2), 3.2) == [effects.StartWorker(2)]
+
+
+# --- half-written files ---------------------------------------------------------------------------
+
+
+def unfinished(how: events.Unfinished, generation: int | None = None) -> events.FilesUnfinished:
+    return events.FilesUnfinished((CONF.path,), how, generation)
+
+
+def test_an_empty_file_is_waited_for_and_then_taken_as_it_is() -> None:
+    supervisor = at_work()
+    supervisor.handle(events.TreeTouched(frozenset({CONF.path})), 2.0)
+    look = [effects.CompareTree(frozenset({CONF.path}))]
+    assert supervisor.handle(events.DeadlinePassed(), 2.05) == look
+    assert supervisor.handle(unfinished(events.Unfinished.EMPTY), 2.06) == [
+        effects.Tell(notices.WaitingForFiles((CONF.path,), events.Unfinished.EMPTY, FILES_PATIENCE))
+    ]
+    assert supervisor.deadline == 2.06 + FILES_PAUSE
+    assert supervisor.handle(events.DeadlinePassed(), 2.06 + FILES_PAUSE) == look
+    assert supervisor.handle(unfinished(events.Unfinished.EMPTY), 2.3) == []
+    assert supervisor.handle(events.DeadlinePassed(), 4.0) == look
+    at_once = [effects.CompareTree(frozenset({CONF.path}), at_once=True)]
+    assert supervisor.handle(unfinished(events.Unfinished.EMPTY), 4.07) == at_once
+    assert supervisor.handle(events.TreeCompared((CONF,), state=1), 4.1) == draining(CONF)
+
+
+def test_what_is_written_meanwhile_is_looked_at_after_the_quiet_period() -> None:
+    supervisor = at_work()
+    supervisor.handle(events.TreeTouched(frozenset({CONF.path})), 2.0)
+    supervisor.handle(events.DeadlinePassed(), 2.05)
+    supervisor.handle(unfinished(events.Unfinished.EMPTY), 2.06)
+    supervisor.handle(events.TreeTouched(frozenset({CONF.path})), 2.07)
+    assert supervisor.deadline is not None
+    assert supervisor.deadline < 2.13
+
+
+def test_a_growing_file_is_waited_for_longer() -> None:
+    supervisor = at_work()
+    supervisor.handle(events.TreeTouched(frozenset({CONF.path})), 2.0)
+    now = 2.05
+    supervisor.handle(events.DeadlinePassed(), now)
+    while now < 2.0 + FILES_GROW:
+        assert not any(
+            isinstance(effect, effects.CompareTree) and effect.at_once
+            for effect in supervisor.handle(unfinished(events.Unfinished.GROWS), now)
+        )
+        now += FILES_PAUSE
+        supervisor.handle(events.DeadlinePassed(), now)
+    assert supervisor.handle(unfinished(events.Unfinished.GROWS), now + 0.1) == [
+        effects.CompareTree(frozenset({CONF.path}), at_once=True)
+    ]
+
+
+def test_a_start_waits_for_half_written_files_too() -> None:
+    supervisor = at_work()
+    supervisor.handle(events.TreeCompared((CONF,), state=1), 2.0)
+    assert supervisor.handle(events.WorkerExited(1, OK), 3.0) == [
+        effects.ReapWorker(1),
+        effects.TakeBaseline(2, frozenset()),
+    ]
+    assert supervisor.handle(unfinished(events.Unfinished.IN_BLOCKS, 2), 3.01) == []
+    assert supervisor.handle(events.DeadlinePassed(), 3.01 + FILES_PAUSE) == [
+        effects.TakeBaseline(2, frozenset())
+    ]
+    supervisor.handle(events.BaselineTaken(2), 3.3)
+    assert supervisor.worker.shown_state is GenerationState.LAUNCHING
 
 
 def test_where_somebody_may_be_typing_even_a_change_of_settings_is_looked_at_first() -> None:

@@ -221,6 +221,9 @@ class World:
         coming = request.generation if isinstance(request, effects.TakeBaseline) else None
         if self.chance.random() < 0.1 and not request.at_once:
             return events.TreeBusy("git", coming, self.chance.choice(["a", "b"]))
+        if self.chance.random() < 0.1 and not request.at_once:
+            how = self.chance.choice(list(events.Unfinished))
+            return events.FilesUnfinished((self.file,), how, coming)
         if coming is not None:
             self.baseline = self.version
             return events.BaselineTaken(coming)

@@ -330,6 +330,18 @@ WORDS: list[tuple[notices.Notice, str]] = [
         "oh\n(exit status 1)\nhint: a save that mends it restarts; --no-hold restarts regardless",
     ),
     (
+        notices.WaitingForFiles((os.path.abspath("a.py"),), events.Unfinished.EMPTY, 2.0),
+        "a.py is empty → waiting for at most 2 s",
+    ),
+    (
+        notices.WaitingForFiles((os.path.abspath("a.py"), "/x/b.py"), events.Unfinished.GROWS, 10.0),
+        "a.py and /x/b.py are growing → waiting for at most 10 s",
+    ),
+    (
+        notices.WaitingForFiles((os.path.abspath("shop/a.py"),), events.Unfinished.GONE, 2.0),
+        "shop/a.py is gone with the folder → waiting for at most 2 s",
+    ),
+    (
         notices.BrokenUnread((os.path.abspath("tests/bad.py"),), "SyntaxError: no"),
         "tests/bad.py cannot be compiled (SyntaxError: no); qcluster does not import it → no restart",
     ),
@@ -500,6 +512,7 @@ def test_notices_with_text_of_others_are_known() -> None:
             notices.Checking,
             notices.Held,
             notices.BrokenUnread,
+            notices.WaitingForFiles,
             notices.SetAside,
             events.PatternIdle,
             events.PathsIgnored,

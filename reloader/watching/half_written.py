@@ -1,0 +1,78 @@
+"""Which changed files look as if somebody were still writing them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+from reloader.messages import events
+from reloader.messages.events import Unfinished
+from reloader.watching.imported import Imported
+from reloader.watching.snapshot import seen
+from reloader.watching.tree import Snapshot
+
+# Programs write in blocks of a multiple of this, in bytes: where a file ends at one, the rest may be to come.
+BLOCK = 4096
+# A look is compared with those of so many seconds before.
+RECENT = 1.0
+
+
+class HalfWritten:
+    """Compares what differs at each look with the looks before.
+
+    A path that was waited for in vain is not waited for again until it looks finished.
+    """
+
+    def __init__(self) -> None:
+        self._sizes: dict[str, tuple[int, float]] = {}
+        """Of the files that differed at a look, and when that was."""
+        self._in_vain: set[str] = set()
+
+    def found(
+        self,
+        changes: Iterable[events.Change],
+        baseline: Snapshot,
+        latest: Snapshot,
+        imports: Imported | None,
+        at_once: bool,
+        time: float,
+    ) -> dict[str, Unfinished]:
+        """The paths that are to be waited for; none where the changes are wanted `at_once`.
+
+        `time` is now, in seconds.
+        """
+        changes = list(changes)
+        moved = {now[2] for change in changes if (now := seen(latest, change.path)) is not None}
+        self._sizes = {path: one for path, one in self._sizes.items() if time - one[1] < RECENT}
+        found: dict[str, Unfinished] = {}
+        for change in changes:
+            then, now = seen(baseline, change.path), seen(latest, change.path)
+            how = None
+            if now is not None:
+                before, _ = self._sizes.get(change.path, (None, 0.0))
+                how = _looks_written(now[1], 0 if then is None else then[1], before)
+                self._sizes[change.path] = now[1], time
+            elif then is not None and then[2] not in moved and _is_gone(change.path, imports):
+                how = Unfinished.GONE
+            if how is not None:
+                found[change.path] = how
+        self._in_vain &= found.keys()
+        if at_once:
+            self._in_vain |= found.keys()
+        return {path: how for path, how in found.items() if path not in self._in_vain}
+
+
+def _looks_written(size: int, then: int, before: int | None) -> Unfinished | None:
+    """What speaks against a file of this size, that of the last start, and that of the last look, if any."""
+    if before is not None and size > before:
+        return Unfinished.GROWS
+    if not size:
+        return Unfinished.EMPTY if then else None
+    return Unfinished.IN_BLOCKS if before is None and size % BLOCK == 0 and size != then else None
+
+
+def _is_gone(path: str, imports: Imported | None) -> bool:
+    """Whether the file's folder is gone with it, and the worker has imported the file, as far as is known."""
+    if os.path.lexists(os.path.dirname(path)):
+        return False
+    return imports is None or os.path.realpath(path) in imports.files
