@@ -100,6 +100,8 @@ class Settings(Message):
 
     Empty where it cannot be told for certain, as behind `make worker`.
     """
+    scripts: tuple[str, ...] = ()
+    """The files that the program is started from, relative to the folder of the command."""
     folder: str = ""
     """The program's folder, relative to that of the command; empty for the same."""
     later: tuple[str, ...] = ()

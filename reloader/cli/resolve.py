@@ -130,6 +130,7 @@ def _from_preset(recognised: Detected, preset: Preset | None) -> dict[str, Any]:
         "python": recognised.python,
         "interpreter": recognised.interpreter,
         "program": recognised.words if recognised.is_sure else (),
+        "scripts": recognised.scripts,
         "folder": recognised.folder,
         "stop_signal": signal.SIGINT if recognised.python else signal.SIGTERM,
     }

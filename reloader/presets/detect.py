@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 
 from reloader.common.files import read_start
 from reloader.common.lazy_pattern import lazy_pattern
@@ -54,6 +55,8 @@ class Detected(Message):
     """Why two of it cannot run at once, because of what is in front of it."""
     is_alone: bool = True
     """No other command that may be the worker runs beside it."""
+    scripts: tuple[str, ...] = ()
+    """The files that it is started from, relative to where the command is run: a script or a binary."""
 
 
 class _Program(Message):
@@ -85,7 +88,8 @@ def recognise(
         return best if best.name else best.but(name=name)
     # Several commands run side by side, and nothing tells which is the worker.
     python = wanted is not None and bool(wanted.python)
-    return Detected((wanted and wanted.name) or name, python, wanted, words=tuple(command))
+    scripts = tuple(script for one in found for script in one.scripts)
+    return Detected((wanted and wanted.name) or name, python, wanted, words=tuple(command), scripts=scripts)
 
 
 def _look_at(inner: Unwrapped, presets: Sequence[Preset], wanted: Preset | None) -> Detected:
@@ -96,7 +100,10 @@ def _look_at(inner: Unwrapped, presets: Sequence[Preset], wanted: Preset | None)
     if _PYTHON.fullmatch(os.path.basename(word)):
         python = True
         program = _python_program(rest)
+        kind, target, _ = python_target(rest)
+        script = target if kind == "file" else None
     else:
+        script = _script(word, rest, inner)
         python = python or word.endswith(".py") or _interpreter_of(word, inner) is not None
         program = _file(word, rest)
     preset = wanted or _best_match(program, presets)
@@ -124,6 +131,7 @@ def _look_at(inner: Unwrapped, presets: Sequence[Preset], wanted: Preset | None)
         inner.why_cold,
         inner.no_overlap_reason,
         inner.is_alone,
+        (os.path.join(inner.folder, script),) if script else (),
     )
 
 
@@ -199,16 +207,30 @@ def _python_program(arguments: Sequence[str]) -> _Program:
     return _Program(target.rpartition(".")[2], (target,) if target else (), tuple(rest))
 
 
+def _script(program: str, arguments: Sequence[str], inner: Unwrapped) -> str | None:
+    """The file that the program runs, or that it is, relative to the worker's folder; None if not known."""
+    name = os.path.basename(program)
+    if name == "java":
+        return next((word for option, word in pairwise(arguments) if option == "-jar"), None)
+    if name in _INTERPRETERS | SHELLS:
+        words = (word for word in arguments if not word.startswith("-"))
+        return next((word for word in words if os.path.isfile(os.path.join(inner.folder, word))), None)
+    return program if os.path.dirname(program) else _found(program, inner)
+
+
+def _found(program: str, inner: Unwrapped) -> str | None:
+    """The path at which a bare name is found."""
+    import shutil
+
+    folders = os.environ.get("PATH", os.defpath)
+    return shutil.which(program, path=os.pathsep.join(filter(None, (inner.programs, folders))))
+
+
 def _interpreter_of(program: str, inner: Unwrapped) -> str | None:
     """The Python interpreter that the script's first line names; None if it is no Python script."""
-    path = os.path.join(inner.folder, program)
-    if not os.path.dirname(program):
-        import shutil
-
-        folders = os.environ.get("PATH", os.defpath)
-        path = shutil.which(program, path=os.pathsep.join(filter(None, (inner.programs, folders)))) or ""
+    path = os.path.join(inner.folder, program) if os.path.dirname(program) else _found(program, inner)
     try:
-        start = read_start(path, 1024)
+        start = read_start(path or "", 1024)
     except OSError:
         return None
     first, _, rest = start.partition(b"\n")

@@ -18,7 +18,7 @@ from importlib.util import find_spec, module_from_spec
 from typing import Any, Protocol
 
 Place = tuple[str, int, int]
-"""The path of a folder, its device and its inode: a folder made anew at the same path is another one."""
+"""The path of a folder or file, its device and its inode: one made anew at the same path is another one."""
 
 # RustNotify wakes up once a step, in milliseconds, and tells a change that is one to two steps old. The quiet
 # period counts from the change itself and hides most of that.
@@ -131,7 +131,7 @@ class EventSource:
                     paths, reason = _before_refused(paths, text), _LIMIT
                     continue
                 # Folders come and go, and what cannot be read is told by those who list it.
-                usable = [path for path in paths if os.path.isdir(path) and os.access(path, os.R_OK)]
+                usable = [path for path in paths if os.access(path, os.R_OK)]
                 if len(usable) == len(paths):
                     raise _as_os_error(text) from error
                 paths = usable

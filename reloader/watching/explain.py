@@ -34,6 +34,10 @@ def explain(settings: Settings, path: str, imports: Imported | None = None) -> R
     path = absolute(path)
     tree = Tree(settings, lambda _path, _reason: None)
     reason = _by_rules(tree, path, is_folder)
+    if not reason.counts:
+        tree.count_scripts()
+        if _is_single(tree, path):
+            return Reason(True, "the worker is started from it", None)
     if not reason.counts and not settings.learns and path in tree.count_tracked():
         return Reason(True, "Git has it in its index", None)
     if imports is None:
@@ -49,7 +53,7 @@ def explain(settings: Settings, path: str, imports: Imported | None = None) -> R
 
 def _by_import(tree: Tree, path: str, is_folder: bool) -> Reason | None:
     """Why a path counts that a rule leaves out: the worker has imported it, or the package around it."""
-    if os.path.basename(path) in tree.single.get(os.path.dirname(path), ()):
+    if _is_single(tree, path):
         return Reason(True, "the worker has imported it", None)
     for package in sorted(tree.packages):
         if path == package or path.startswith(package + os.sep):
@@ -60,8 +64,12 @@ def _by_import(tree: Tree, path: str, is_folder: bool) -> Reason | None:
     return None
 
 
+def _is_single(tree: Tree, path: str) -> bool:
+    return os.path.basename(path) in tree.single.get(os.path.dirname(path), ())
+
+
 def _by_rules(tree: Tree, path: str, is_folder: bool) -> Reason:
-    if os.path.basename(path) in tree.single.get(os.path.dirname(path), ()):
+    if _is_single(tree, path):
         return Reason(True, "it is watched by its own name", None)
     roots = [root for root in tree.roots if path == root or path.startswith(root.rstrip(os.sep) + os.sep)]
     if not roots:

@@ -19,6 +19,8 @@ Identity = tuple[int, int]
 """Device and inode of a folder: a folder made anew at the same path is another one."""
 
 VENV_MARK = "pyvenv.cfg"
+# Linux follows so many links on the way to a file: path_resolution(7).
+MOST_HOPS = 40
 # What no file has: stands for a .gitignore file that must be read again, and for a file that has changed.
 FORGOTTEN: Stat = (0, 0, -1, 0)
 
@@ -33,6 +35,8 @@ class Folder:
     subfolders: dict[str, tuple[int, Verdict]]
     """Inode (negative for a symbolic link) and verdict of every subfolder that is to be entered."""
     gitignore: Stat | None = None
+    links: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """The paths that every file that is a symbolic link leads through, and to."""
     verdicts: Verdicts = field(default_factory=dict)
 
 
@@ -56,6 +60,7 @@ class Lister:
         self._follow_git = follow_git
         self._report = report_unreadable
         self._refuse = refuse
+        self.git_rules = gitignore_files.GitRules(self._refuse_once)
         self._reported: set[str] = set()
         self.files = True
         """Whether files are looked at; else only which folders there are."""
@@ -101,6 +106,7 @@ class Lister:
             view = self._view_inside(path, outer, listed)
             verdicts = view.verdicts(path)
         files: Files = {}
+        links: dict[str, tuple[str, ...]] = {}
         subfolders: dict[str, tuple[int, Verdict]] = {}
         before = known.files if known is not None else {}
         inside = path if path.endswith("/") else path + "/"
@@ -118,18 +124,22 @@ class Lister:
             if is_folder:
                 subfolders[name] = (-entry.inode() if entry.is_symlink() else entry.inode(), verdict)
             else:
+                if entry.is_symlink():
+                    links[name] = hops(inside + name)
                 try:
                     self._take(files, path, name, before, entry.stat())
                 except OSError as error:
                     self._untakable(path, name, entry.is_symlink(), error)
         for name in self._single.get(path, ()) if self.files else ():
+            if os.path.islink(inside + name):
+                links[name] = hops(inside + name)
             try:
                 self._take(files, path, name, before, os.stat(inside + name))
             except OSError as error:
                 self._untakable(path, name, False, error)
         if files == before:
             files = before
-        return Folder(view, identity, files, subfolders, ignoring, verdicts)
+        return Folder(view, identity, files, subfolders, ignoring, links, verdicts)
 
     def _take(self, files: Files, path: str, name: str, before: Files, found: os.stat_result) -> None:
         if stat.S_ISREG(found.st_mode):
@@ -147,8 +157,7 @@ class Lister:
             self._reported.add(path)
             self._report(path, error.strerror or str(error))
 
-    def refuse(self, path: str, owner: str) -> None:
-        """Tell of an ignore file that belongs to another user."""
+    def _refuse_once(self, path: str, owner: str) -> None:
         if path not in self._reported:
             self._reported.add(path)
             self._refuse(path, owner)
@@ -166,9 +175,9 @@ class Lister:
             return outer
         git: tuple[Layer, ...] = outer.git
         if path in self.repositories and path not in self._named:
-            git = gitignore_files.repository_layers(path, self.refuse)
+            git = self.git_rules.repository_layers(path)
         if gitignore_files.GITIGNORE in listed:
-            git += gitignore_files.layer_of(path, self.refuse)
+            git += self.git_rules.layer_of(path)
         return outer if git is outer.git else outer.with_git(git)
 
 
@@ -184,6 +193,33 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
+def hops(link: str) -> tuple[str, ...]:
+    """The paths that a symbolic link leads through, each a link itself, and the one that it leads to."""
+    found: list[str] = []
+    here = os.path.realpath(os.path.dirname(link))
+    left = os.readlink(link).split(os.sep)[::-1] if os.path.islink(link) else []
+    if left and not left[-1]:
+        here = os.sep
+    while left and len(found) < MOST_HOPS:
+        name = left.pop()
+        if name in ("", os.curdir):
+            continue
+        if name == os.pardir:
+            here = os.path.dirname(here)
+            continue
+        below = os.path.join(here, name)
+        try:
+            target = os.readlink(below)
+        except OSError:
+            here = below  # no link, or not there
+            continue
+        found.append(below)
+        left += target.split(os.sep)[::-1]
+        if target.startswith(os.sep):
+            here = os.sep
+    return (*found, here)
+
+
 def names_in(path: str) -> list[tuple[str, bool]]:
     """The entries of a folder, and of each whether it is a folder; none if it cannot be read."""
     try:
@@ -193,10 +229,10 @@ def names_in(path: str) -> list[tuple[str, bool]]:
         return []
 
 
-def identity_of(path: str) -> Identity | None:
-    """Device and inode of a folder; None if there is none."""
+def identity_of(path: str, kind: int = stat.S_IFDIR) -> Identity | None:
+    """Device and inode of a folder, or what else is of this kind (of `stat`); None if there is none."""
     try:
         found = os.stat(path)
     except OSError:
         return None
-    return (found.st_dev, found.st_ino) if stat.S_ISDIR(found.st_mode) else None
+    return (found.st_dev, found.st_ino) if stat.S_IFMT(found.st_mode) == kind else None

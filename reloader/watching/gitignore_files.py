@@ -1,6 +1,6 @@
 """Where Git keeps its ignore rules, read as layers: core.excludesFile, info/exclude, .gitignore files.
 
-Those of other users are not followed (see `trust`); `refuse(path, owner)` is called for each.
+Those of other users are not followed (see `trust`).
 """
 
 from __future__ import annotations
@@ -16,26 +16,67 @@ from reloader.watching.rules import layer
 
 GITIGNORE = ".gitignore"
 Refuse = Callable[[str, str], None]
+_Status = tuple[int, int, int, int] | None
 
 
-def layers_above(root: str, refuse: Refuse) -> tuple[Layer, ...]:
-    """The layers that hold in `root` from outside of it, lowest first; its own .gitignore is not read.
+class GitRules:
+    """Reads the rules, and knows whether a file that it has read outside of the watched folders has changed.
 
-    Rules that ignore the root itself are not among them: whoever names it wants to have it watched, although
-    it lies in a virtual environment (`*`) or in a home folder that is a repository.
+    `refuse(path, owner)` is called for every file that belongs to another user.
     """
-    top = repository_of(root)
-    if top is None:
-        return ()
-    layers = list(repository_layers(top, refuse))
-    if top != root:
-        folder = top
-        layers += layer_of(folder, refuse)
-        for part in os.path.relpath(os.path.dirname(root), top).split(os.sep):
-            if part != ".":
-                folder = os.path.join(folder, part)
-                layers += layer_of(folder, refuse)
-    return tuple(_without_hiding(one, root) for one in layers)
+
+    def __init__(self, refuse: Refuse) -> None:
+        self._refuse = refuse
+        self.outside: dict[str, _Status] = {}
+        """The files outside that hold rules or name such files, there or not, as they were read."""
+
+    def layers_above(self, root: str) -> tuple[Layer, ...]:
+        """The layers that hold in `root` from outside of it, lowest first; its own .gitignore is not read.
+
+        Rules that ignore the root itself are not among them: whoever names it wants to have it watched,
+        although it lies in a virtual environment (`*`) or in a home folder that is a repository.
+        """
+        top = repository_of(root)
+        if top is None:
+            return ()
+        layers = list(self.repository_layers(top))
+        between = [] if root == top else list(upwards(os.path.dirname(root)))
+        for folder in reversed(between):
+            if folder == top or folder.startswith(top.rstrip(os.sep) + os.sep):
+                self._note(os.path.join(folder, GITIGNORE))
+                layers += self.layer_of(folder)
+        return tuple(_without_hiding(one, root) for one in layers)
+
+    def layer_of(self, folder: str) -> tuple[Layer, ...]:
+        """The rules of the folder's own .gitignore file, if it has one."""
+        return self._read(os.path.join(folder, GITIGNORE), folder, follow=False)
+
+    def repository_layers(self, top: str) -> tuple[Layer, ...]:
+        """The rules that hold in the whole repository whose work tree is `top`."""
+        common = _common_folder(top)
+        exclude, excludes_file = os.path.join(common, "info", "exclude"), _excludes_file(top)
+        for path in (os.path.join(common, "config"), *_user_settings(), exclude, excludes_file):
+            self._note(path)
+        return self._read(excludes_file, top) + self._read(exclude, top)
+
+    def have_changed(self) -> bool:
+        """Whether a file outside is not what it was when it was read."""
+        return any(_status(path) != status for path, status in self.outside.items())
+
+    def _note(self, path: str) -> None:
+        self.outside[path] = _status(path)
+
+    def _read(self, path: str, base: str, follow: bool = True) -> tuple[Layer, ...]:
+        """The rules of the file; none where Git takes none from it, as from a .gitignore that is a link."""
+        try:
+            content = os.fsdecode(read_regular(path, follow=follow, check=trust.checker(path)))
+        except trust.UntrustedError as untrusted:
+            self._refuse(path, untrusted.owner)
+            return ()
+        except OSError:
+            return ()  # not there, or not for us to read: Git ignores it as well
+        found = layer(base, content.removeprefix("\ufeff").split("\n"), path)
+        return (found,) if found else ()
 
 
 def _without_hiding(one: Layer, root: str) -> Layer:
@@ -48,17 +89,6 @@ def _without_hiding(one: Layer, root: str) -> Layer:
         return any(alone.match(path, os.path.basename(path), True) for path in between)
 
     return Layer(one.base, [rule for rule in one.rules if rule.negated or not hides(rule)])
-
-
-def layer_of(folder: str, refuse: Refuse) -> tuple[Layer, ...]:
-    """The rules of the folder's own .gitignore file, if it has one."""
-    return _read(os.path.join(folder, GITIGNORE), folder, refuse, follow=False)
-
-
-def repository_layers(top: str, refuse: Refuse) -> tuple[Layer, ...]:
-    """The rules that hold in the whole repository whose work tree is `top`."""
-    exclude = os.path.join(_common_folder(top), "info", "exclude")
-    return _read(_excludes_file(top), top, refuse) + _read(exclude, top, refuse)
 
 
 def repository_of(path: str) -> str | None:
@@ -126,18 +156,23 @@ def _excludes_file(top: str) -> str:
     answer = _ask_git(top, "config", "--type=path", "--null", "--get", "core.excludesFile")
     if answer:
         return os.fsdecode(answer.rstrip(b"\0"))
-    config = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
-    return os.path.join(config, "git", "ignore")
+    return os.path.join(_settings_folder(), "ignore")
 
 
-def _read(path: str, base: str, refuse: Refuse, follow: bool = True) -> tuple[Layer, ...]:
-    """The rules of the file; none where Git takes none from it, such as from a .gitignore that is a link."""
+def _user_settings() -> list[str]:
+    """The files of the user's settings of Git, which may name core.excludesFile (git-config(1))."""
+    if name := os.environ.get("GIT_CONFIG_GLOBAL"):
+        return [name]
+    return [os.path.expanduser("~/.gitconfig"), os.path.join(_settings_folder(), "config")]
+
+
+def _settings_folder() -> str:
+    return os.path.join(os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config"), "git")
+
+
+def _status(path: str) -> _Status:
     try:
-        content = os.fsdecode(read_regular(path, follow=follow, check=trust.checker(path)))
-    except trust.UntrustedError as untrusted:
-        refuse(path, untrusted.owner)
-        return ()
+        found = os.stat(path)
     except OSError:
-        return ()  # not there, or not for us to read: Git ignores it as well
-    found = layer(base, content.removeprefix("\ufeff").split("\n"), path)
-    return (found,) if found else ()
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino, found.st_ctime_ns

@@ -77,5 +77,15 @@ def silent_places(roots: Iterable[str], among: Sequence[Mount]) -> list[tuple[st
     return found
 
 
+def mounted_files(roots: Iterable[str], among: Sequence[Mount]) -> frozenset[str]:
+    """The files in these roots that are mount points."""
+    found = set()
+    for root in roots:
+        real = os.path.realpath(root)
+        inside = [one.path for one in among if _lies_in(one.path, real) and os.path.isfile(one.path)]
+        found |= {os.path.join(root, os.path.relpath(path, real)) for path in inside}
+    return frozenset(found)
+
+
 def _lies_in(path: str, folder: str) -> bool:
     return path == folder or path.startswith(folder.rstrip("/") + "/")

@@ -20,7 +20,7 @@ from reloader.watching.content_cache import ContentCache
 from reloader.watching.folder import FORGOTTEN, identity_of
 from reloader.watching.half_written import HalfWritten
 from reloader.watching.imported import Imported, Recording, by_writer, imported
-from reloader.watching.mounts import mounts, silent_places
+from reloader.watching.mounts import mounted_files, mounts, silent_places
 from reloader.watching.scan_requests import Compare, CountImported, Poll, RenewBaseline, Request
 from reloader.watching.snapshot import accept, adopt, compare, remove_cached_bytecode, seen
 from reloader.watching.tree import Snapshot, Tree
@@ -118,6 +118,7 @@ class Scanner:
 
     def run(self) -> None:
         """Work for ever."""
+        self.tree.count_scripts()
         if self._settings.poll is None:
             # The folders first: a watch that stands sooner leaves less to be compared.
             self.tree.survey(files=False)
@@ -175,10 +176,13 @@ class Scanner:
 
     def _find_silent(self) -> None:
         """Find the folders of which events do not tell everything; each is told."""
-        for place, mount in silent_places(self.tree.places, mounts()):
+        known = mounts()
+        for place, mount in silent_places(self.tree.places, known):
             if place in self.tree.folders:
                 self._silent.append(place)
                 self._post(events.WatchingFailed(f"{relative(place)} lies on {mount.kind}", self._interval))
+        self.tree.mounted = mounted_files(self.tree.places, known)
+        self._tell_folders()
 
     def _git_at_work(self) -> git_activity.Activity | None:
         tops = sorted(self.tree.repositories())

@@ -8,6 +8,7 @@ scanner's thread, the only writer, is at work.
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from reloader.common.run_folder import absolute
@@ -32,6 +33,8 @@ Snapshot = dict[str, Files]
 Todo = list[tuple[str, View]]
 """Folders to be entered, each with the rules from above."""
 
+# Folders of what is installed.
+INSTALLED = frozenset({"site-packages", "node_modules"})
 # Hints at more folders than this make a full survey the cheaper way to look.
 MANY = 64
 
@@ -66,11 +69,23 @@ class Tree:
         self.folders: dict[str, Folder] = {}
         self._views: dict[str, View] = {}
         self._has_links = False
+        self._targets: dict[str, set[str]] = {}
+        """The links to files that count, by the paths that they lead through or to."""
+        self.mounted: frozenset[str] = frozenset()
+        """Files that are mount points: the folder brings no event of what is written to such a file."""
 
     @property
     def places(self) -> list[str]:
         """The roots, and the folders of the files that are watched by their own name."""
         return [*self.roots, *self.single]
+
+    def count_scripts(self) -> None:
+        """Count what the worker is started from, inside a root, as if imported. A survey has to follow."""
+        for path in map(absolute, self._settings.scripts):
+            inside = (root for root in self.roots if path.startswith(root.rstrip(os.sep) + os.sep))
+            root = max(inside, key=len, default=None)
+            if root is not None and not os.path.isdir(path) and not self._stays_out(root, path):
+                self._add_single(path)
 
     def count_imported(self, files: Iterable[str]) -> list[str]:
         """Count these real paths, which the worker has imported; returns those that did not count yet.
@@ -136,7 +151,7 @@ class Tree:
         return folder in self.folders and name in self.folders[folder].files
 
     def _stays_out(self, root: str, path: str) -> bool:
-        """Whether the file stays out although it was imported: by the user's `ignore`, or installed."""
+        """Whether the file stays out although the worker uses it: by the user's `ignore`, or installed."""
         options = self.view_of_root(root).options
         is_folder = False
         while path != root:
@@ -144,7 +159,7 @@ class Tree:
             rule = options.match(path, name, is_folder)
             if rule is not None and not rule.negated:
                 return True
-            if is_folder and os.path.lexists(os.path.join(path, VENV_MARK)):
+            if is_folder and (name in INSTALLED or os.path.lexists(os.path.join(path, VENV_MARK))):
                 return True
             path, is_folder = os.path.dirname(path), True
         return False
@@ -154,6 +169,8 @@ class Tree:
     def may_count(self, path: str) -> bool:
         """Whether an event at this path deserves a look. Errs on the side of looking."""
         if path in self.folders or path in self.roots or path in self.packages:
+            return True
+        if path in self._targets or path in self.mounted or path in self.lister.git_rules.outside:
             return True
         folder, name = os.path.split(path)
         if name in self.single.get(folder, ()):
@@ -176,16 +193,24 @@ class Tree:
         return {path: folder.files for path, folder in self.folders.items()}
 
     def to_watch(self) -> frozenset[tuple[str, int, int]]:
-        """The folders whose events matter, with device and inode.
+        """The folders and files whose events matter, with device and inode.
 
         A root's parent is among them, and an imported package's: nothing else tells that one is moved away or
-        comes back.
+        comes back. So are the folders that links to files lead through, files that are mount points, and the
+        files outside that hold rules, which mostly lie in folders where much else happens.
         """
         watched = {(path, *folder.identity) for path, folder in self.folders.items()}
-        for path in {os.path.dirname(top) for top in (*self.roots, *self.packages)} - self.folders.keys():
-            identity = identity_of(path)
-            if identity is not None:
-                watched.add((path, *identity))
+        outside = self.lister.git_rules.outside.keys()
+        beside = [path for path in outside if os.path.basename(path) == gitignore_files.GITIGNORE]
+        around = (*self.roots, *self.packages, *self._targets, *beside)
+        for paths, kind in (
+            ({os.path.dirname(path) for path in around} - self.folders.keys(), stat.S_IFDIR),
+            (self.mounted | outside, stat.S_IFREG),
+        ):
+            for path in paths:
+                identity = identity_of(path, kind)
+                if identity is not None:
+                    watched.add((path, *identity))
         return frozenset(watched)
 
     def repositories(self) -> set[str]:
@@ -233,9 +258,15 @@ class Tree:
                 fresh[path] = lone
         self.folders = fresh
         self.lister.files = True
+        self._note_looked()
 
     def look(self, paths: Iterable[str]) -> None:
         """Look at what is hinted at only: list the nearest known folder of every path again."""
+        paths = set(paths)
+        for path in [*paths]:
+            paths |= self._targets.get(path, set())
+        # What lies outside has been looked at by that, or holds rules.
+        paths -= {path for path in paths if path not in self.folders and self._is_outside(path)}
         folders: set[str] = set()
         for path in paths:
             nearest = self._nearest(path)
@@ -247,6 +278,23 @@ class Tree:
                 folders.add(path)
         if not all(self._list_again(path) for path in sorted(folders)):
             self.survey()
+        self._note_looked()
+
+    def _is_outside(self, path: str) -> bool:
+        """Whether the path lies in none of the folders, and is told of for another reason."""
+        is_known = path in self._targets or path in self.lister.git_rules.outside
+        return is_known and os.path.dirname(path) not in self.folders
+
+    def _note_looked(self) -> None:
+        """Bring up to date what is known of what lies elsewhere."""
+        targets: dict[str, set[str]] = {}
+        for folder, known in self.folders.items():
+            for name, hops in known.links.items():
+                for hop in hops:
+                    targets.setdefault(hop, set()).add(os.path.join(folder, name))
+        self._targets = targets
+        if self.lister.git_rules.have_changed():
+            self.lister.rules_changed = True
 
     def look_below(self, places: Sequence[str]) -> None:
         """Look at all that is entered at and below these folders."""
@@ -254,10 +302,12 @@ class Tree:
         below = sorted(path for path in self.folders if path in places or path.startswith(inside))
         if not all(self._list_again(path) for path in below):
             self.survey()
+        self._note_looked()
 
     def forget_rules(self) -> None:
         """Let the next survey read the rules anew."""
         self._views.clear()
+        self.lister.git_rules.outside.clear()
         self.lister.rules_changed = False
         self.folders = {
             path: Folder(known.view, known.identity, known.files, {}, FORGOTTEN)
@@ -353,7 +403,7 @@ class Tree:
             counted = layer(base, COUNTED_FOR_PYTHON, "what counts for Python") if settings.python else None
             self._views[root] = View(
                 built_in=layer(base, BUILT_IN_IGNORES, "built-in"),
-                git=gitignore_files.layers_above(root, self.lister.refuse) if settings.gitignore else (),
+                git=self.lister.git_rules.layers_above(root) if settings.gitignore else (),
                 options=layer(base, settings.ignore, "--ignore"),
                 counted=counted,
                 include=layer(base, settings.include, "--include"),

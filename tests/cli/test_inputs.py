@@ -207,11 +207,12 @@ def test_a_work_tree_that_is_imported_from_or_named_counts(
 def test_a_project_that_its_own_rules_hide_is_told(project: Path, start: Start) -> None:
     subprocess.run(["git", "init", "-q", str(project)], check=True)
     (project / ".gitignore").write_text("*\n")
-    run = start("--cold", "--", PYTHON, "worker.py")
+    # A script that is named would count.
+    run = start("--cold", "--", PYTHON, "-m", "worker")
     run.err.wait_for(r"watching \. \(0 files in 1 folder\), so that no save restarts worker yet")
     run.err.wait_for("hint: reloader doctor .* --include")
     assert run.stop() == 0
-    status, told, _ = ask(project, "doctor", "--", PYTHON, "worker.py")
+    status, told, _ = ask(project, "doctor", "--", PYTHON, "-m", "worker")
     assert status == 1
     assert "no save restarts the worker yet" in told
     assert re.search(r"1 +\* \(\.gitignore:1\)", told)

@@ -32,7 +32,7 @@ def deciding_rule(root: str, path: str) -> Rule | None:
     folder = root
     rule: Rule | None = None
     for name in os.path.relpath(path, root).split(os.sep):
-        layers += gitignore_files.layer_of(folder, lambda _path, _owner: None)
+        layers += gitignore_files.GitRules(lambda _path, _owner: None).layer_of(folder)
         folder = os.path.join(folder, name)
         rule = View(nothing, layers, nothing, None, nothing).deciding(folder, name, os.path.isdir(folder))
         if rule is not None and not rule.negated:
