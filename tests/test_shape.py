@@ -288,7 +288,6 @@ def test_a_file_begins_with_a_sentence_about_it(file: str) -> None:
 LISTS = {
     *("messages/events.py", "messages/notices.py", "cli/options.py", "showing/wording.py"),
     "deciding/worker.py",  # one class, whose steps a table names
-    "watching/tree.py",  # one class: what is entered and counts, and the looks that keep that up to date
     *("presets/table.py", "presets/wrappers.py"),
 }
 

@@ -181,7 +181,7 @@ class Scanner:
             if place in self.tree.folders:
                 self._silent.append(place)
                 self._post(events.WatchingFailed(f"{relative(place)} lies on {mount.kind}", self._interval))
-        self.tree.mounted = mounted_files(self.tree.places, known)
+        self.tree.elsewhere.mounted = mounted_files(self.tree.places, known)
         self._tell_folders()
 
     def _git_at_work(self) -> git_activity.Activity | None:

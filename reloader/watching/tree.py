@@ -8,12 +8,12 @@ scanner's thread, the only writer, is at work.
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from reloader.common.run_folder import absolute
 from reloader.settings import Settings, Trigger
 from reloader.watching import gitignore_files
+from reloader.watching.elsewhere import Elsewhere
 from reloader.watching.folder import (
     FORGOTTEN,
     VENV_MARK,
@@ -69,10 +69,7 @@ class Tree:
         self.folders: dict[str, Folder] = {}
         self._views: dict[str, View] = {}
         self._has_links = False
-        self._targets: dict[str, set[str]] = {}
-        """The links to files that count, by the paths that they lead through or to."""
-        self.mounted: frozenset[str] = frozenset()
-        """Files that are mount points: the folder brings no event of what is written to such a file."""
+        self.elsewhere = Elsewhere(self.lister.git_rules)
 
     @property
     def places(self) -> list[str]:
@@ -170,7 +167,7 @@ class Tree:
         """Whether an event at this path deserves a look. Errs on the side of looking."""
         if path in self.folders or path in self.roots or path in self.packages:
             return True
-        if path in self._targets or path in self.mounted or path in self.lister.git_rules.outside:
+        if self.elsewhere.concerns(path):
             return True
         folder, name = os.path.split(path)
         if name in self.single.get(folder, ()):
@@ -196,22 +193,11 @@ class Tree:
         """The folders and files whose events matter, with device and inode.
 
         A root's parent is among them, and an imported package's: nothing else tells that one is moved away or
-        comes back. So are the folders that links to files lead through, files that are mount points, and the
-        files outside that hold rules, which mostly lie in folders where much else happens.
+        comes back.
         """
         watched = {(path, *folder.identity) for path, folder in self.folders.items()}
-        outside = self.lister.git_rules.outside.keys()
-        beside = [path for path in outside if os.path.basename(path) == gitignore_files.GITIGNORE]
-        around = (*self.roots, *self.packages, *self._targets, *beside)
-        for paths, kind in (
-            ({os.path.dirname(path) for path in around} - self.folders.keys(), stat.S_IFDIR),
-            (self.mounted | outside, stat.S_IFREG),
-        ):
-            for path in paths:
-                identity = identity_of(path, kind)
-                if identity is not None:
-                    watched.add((path, *identity))
-        return frozenset(watched)
+        tops = (*self.roots, *self.packages)
+        return frozenset(watched | self.elsewhere.to_watch(self.folders, tops))
 
     def repositories(self) -> set[str]:
         """The tops of Git's work trees in which the roots lie, or that lie in them."""
@@ -262,11 +248,7 @@ class Tree:
 
     def look(self, paths: Iterable[str]) -> None:
         """Look at what is hinted at only: list the nearest known folder of every path again."""
-        paths = set(paths)
-        for path in [*paths]:
-            paths |= self._targets.get(path, set())
-        # What lies outside has been looked at by that, or holds rules.
-        paths -= {path for path in paths if path not in self.folders and self._is_outside(path)}
+        paths = self.elsewhere.to_look_at(set(paths), self.folders)
         folders: set[str] = set()
         for path in paths:
             nearest = self._nearest(path)
@@ -280,19 +262,9 @@ class Tree:
             self.survey()
         self._note_looked()
 
-    def _is_outside(self, path: str) -> bool:
-        """Whether the path lies in none of the folders, and is told of for another reason."""
-        is_known = path in self._targets or path in self.lister.git_rules.outside
-        return is_known and os.path.dirname(path) not in self.folders
-
     def _note_looked(self) -> None:
         """Bring up to date what is known of what lies elsewhere."""
-        targets: dict[str, set[str]] = {}
-        for folder, known in self.folders.items():
-            for name, hops in known.links.items():
-                for hop in hops:
-                    targets.setdefault(hop, set()).add(os.path.join(folder, name))
-        self._targets = targets
+        self.elsewhere.note(self.folders)
         if self.lister.git_rules.have_changed():
             self.lister.rules_changed = True
 

@@ -1,0 +1,68 @@
+"""What is watched outside of the folders that are entered: where links lead, mounted files, rules of Git."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Container, Iterable, Mapping
+
+from reloader.watching.folder import Folder, identity_of
+from reloader.watching.gitignore_files import GITIGNORE, GitRules
+
+
+class Elsewhere:
+    """Knows these paths, after each look. Other threads may ask `concerns` meanwhile."""
+
+    def __init__(self, git_rules: GitRules) -> None:
+        self._git_rules = git_rules
+        self._targets: dict[str, set[str]] = {}
+        """The links to files that count, by the paths that they lead through or to."""
+        self.mounted: frozenset[str] = frozenset()
+        """Files that are mount points: the folder brings no event of what is written to such a file."""
+
+    def note(self, folders: Mapping[str, Folder]) -> None:
+        """Take over the links in these folders."""
+        targets: dict[str, set[str]] = {}
+        for folder, known in folders.items():
+            for name, hops in known.links.items():
+                for hop in hops:
+                    targets.setdefault(hop, set()).add(os.path.join(folder, name))
+        self._targets = targets
+
+    def concerns(self, path: str) -> bool:
+        """Whether an event at this path deserves a look."""
+        return path in self._targets or path in self.mounted or path in self._git_rules.outside
+
+    def to_look_at(self, paths: set[str], folders: Container[str]) -> set[str]:
+        """The paths without those that lie in none of the folders, and with the links that lead to any."""
+        links = {link for path in paths for link in self._targets.get(path, ())}
+        outside = {
+            path
+            for path in paths
+            if path not in folders
+            and os.path.dirname(path) not in folders
+            and (path in self._targets or path in self._git_rules.outside)
+        }
+        return (paths - outside) | links
+
+    def to_watch(self, known: Container[str], tops: Iterable[str]) -> set[tuple[str, int, int]]:
+        """The folders of the `tops` and of what links lead through, and the files, with device and inode.
+
+        Folders that are known already are left out.
+
+        Rules outside are watched file by file, since they mostly lie in folders where much else happens. Only
+        a .gitignore that comes is told by its folder.
+        """
+        files = self.mounted | self._git_rules.outside.keys()
+        beside = (path for path in files if os.path.basename(path) == GITIGNORE)
+        folders = {os.path.dirname(path) for path in (*tops, *self._targets, *beside)}
+        found = set()
+        for paths, kind in (
+            ({path for path in folders if path not in known}, stat.S_IFDIR),
+            (files, stat.S_IFREG),
+        ):
+            for path in paths:
+                identity = identity_of(path, kind)
+                if identity is not None:
+                    found.add((path, *identity))
+        return found
