@@ -155,6 +155,9 @@ class EventSource:
             return None
         finally:
             self._stop.clear()
+        if raw == "stop":
+            # What it had gathered when it was woken up is dropped by it.
+            self._missed = True
         if isinstance(raw, set):
             gone = {path for kind, path in raw if kind == _DELETED} & self._paths
             # Made anew a folder may have the same inode, and its watch is new all the same.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -64,6 +65,22 @@ def test_what_happens_while_the_folders_change_is_told(tmp_path: Path, source: E
     (tmp_path / "a.py").write_text("x = 1\n")
     source.watch(frozenset({place(tmp_path), place(new)}))
     heard(source, {str(tmp_path / "a.py")})
+
+
+def test_what_happens_while_it_is_woken_up_is_told(tmp_path: Path, source: EventSource) -> None:
+    """Seen to fail where the answer to a wake-up was relied on: each save just before or after was lost."""
+    source.watch(frozenset({place(tmp_path)}))
+    for number in range(10):
+        answers: list[set[str] | None] = []
+        waiting = threading.Thread(target=lambda told=answers: told.append(source.wait(LIMIT)))
+        waiting.start()
+        path = tmp_path / f"{number}.py"
+        path.touch()
+        source.wake()
+        waiting.join(LIMIT)
+        while answers[-1] is not None and str(path) not in answers[-1]:
+            assert len(answers) < 10, "it is told neither by name nor by asking for a look at everything"
+            answers.append(source.wait(0.2))
 
 
 def test_one_folder_at_two_places_is_told_at_both(tmp_path: Path, source: EventSource) -> None:
