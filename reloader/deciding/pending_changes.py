@@ -94,7 +94,8 @@ class PendingChanges:
 
     def wait_for_git(self, git: events.TreeBusy, now: float) -> list[effects.Effect]:
         """Git was at work: look at the same paths again soon, or at once where Git itself waits."""
-        waits_itself = git.step == self._waits_itself or now - self._last >= GIT_PATIENCE
+        is_known = git.step != "" and git.step == self._waits_itself
+        waits_itself = is_known or now - self._last >= GIT_PATIENCE
         self._waits_itself = git.step if waits_itself else None
         self._put_off(now, None if waits_itself else GIT_PAUSE)
         if self._told_of_git or waits_itself:

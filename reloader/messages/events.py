@@ -100,7 +100,7 @@ class TreeBusy(Message):
     generation: int | None = None
     """The one whose snapshot is put off by it; None where it was to be compared."""
     step: str = ""
-    """Another text whenever the operation has gone on."""
+    """Another text whenever the operation has gone on; empty where it cannot be waiting for an editor."""
 
 
 class Unfinished(enum.Enum):

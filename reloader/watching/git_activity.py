@@ -38,7 +38,7 @@ class Activity(NamedTuple):
     operation: str
     """As it is told to the user."""
     step: str
-    """Another text whenever the operation has gone on."""
+    """Another text whenever the operation has gone on; empty where it cannot be waiting for an editor."""
 
 
 def under_way(top: str) -> Activity | None:
@@ -53,6 +53,8 @@ def under_way(top: str) -> Activity | None:
 
 
 def _step(folder: str) -> str:
+    if _changed(folder, "COMMIT_EDITMSG") < _changed(folder, "index.lock"):
+        return ""  # it holds the index, and has written no message to be edited since
     seen = []
     for name in _STEPS:
         try:
@@ -61,6 +63,14 @@ def _step(folder: str) -> str:
         except OSError:
             pass  # not every operation has it
     return "\n".join([folder, *seen])
+
+
+def _changed(folder: str, name: str) -> int:
+    """When the file was written, in nanoseconds; 0 where there is none."""
+    try:
+        return os.lstat(os.path.join(folder, name)).st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _age(path: str) -> float:

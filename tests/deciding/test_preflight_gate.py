@@ -281,6 +281,19 @@ def test_a_git_that_waits_itself_delays_no_later_save_until_it_goes_on() -> None
     ]
 
 
+def test_a_git_that_waits_for_no_editor_is_waited_for_at_each_change() -> None:
+    supervisor = at_work()
+    for at in (2.0, 8.0):
+        supervisor.handle(events.TreeTouched(frozenset({CONF.path})), at)
+        supervisor.handle(events.DeadlinePassed(), at + 0.05)
+        waiting = supervisor.handle(events.TreeBusy("git"), at + 0.06)
+        assert waiting == [effects.Tell(notices.WaitingForGit("git"))]
+        assert supervisor.handle(events.TreeBusy("git"), at + GIT_PATIENCE) == [
+            effects.CompareTree(frozenset({CONF.path}), at_once=True)
+        ]
+        supervisor.handle(events.TreeCompared((), state=1), at + 3.1)
+
+
 def test_a_start_waits_for_git_too() -> None:
     supervisor = at_work()
     supervisor.handle(events.TreeCompared((CONF,), state=1), 2.0)

@@ -335,6 +335,21 @@ def test_the_step_stays_while_git_waits_and_changes_when_it_goes_on(top: str, ho
     assert later.step != first.step
 
 
+def test_only_a_git_that_may_wait_for_an_editor_has_a_step(tmp_path: Path, top: str, hold: Hold) -> None:
+    """A checkout that takes long goes on to change files: whoever waits for it does so at each of them."""
+    with hold.git(top, *hold.smudge, "checkout", "side"):
+        checkout = under_way(top)
+    write(top, "a.txt", "newer\n")
+    hold.flag.unlink()
+    hold.go.unlink()
+    with hold.git(top, *hold.editor, "commit", "-a", "--amend"):
+        commit_with_editor = under_way(top)
+    assert checkout is not None
+    assert checkout.step == ""
+    assert commit_with_editor is not None
+    assert commit_with_editor.step
+
+
 def test_a_git_that_waits_in_the_tool_of_a_conflict_is_not_at_work(top: str, hold: Hold) -> None:
     stop_at_a_conflict(top, "merge")
     settings = ("-c", f"mergetool.held.cmd={hold.command}", "-c", "mergetool.held.trustExitCode=true")
