@@ -261,13 +261,13 @@ class Recorder:
 
     def note_write(self, event: str, arguments: Any) -> None:
         """An audit hook, which cannot be removed: it is installed only where somebody wants to know."""
-        if event not in _WRITES or (event == "open" and not arguments[2] & _WRITING):
-            return
-        for number in _WRITES[event]:
+        for number in _WRITES.get(event, ()):
             try:
+                if event == "open" and not arguments[2] & _WRITING:
+                    return
                 path = os.path.abspath(os.fsdecode(arguments[number]))
-            except (TypeError, ValueError, OSError):
-                continue  # a descriptor, or no path
+            except (TypeError, ValueError, IndexError, OSError):
+                continue  # a descriptor, no path, or another's event of that name
             if path in self.noted or path == self.path or "__pycache__" in path:
                 continue
             self.noted.add(path)

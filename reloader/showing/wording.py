@@ -165,7 +165,7 @@ class _Words:
                 what = {
                     events.Unfinished.GROWS: "growing",
                     events.Unfinished.EMPTY: "empty",
-                    events.Unfinished.GONE: "gone with the folder",
+                    events.Unfinished.GONE: "gone with its folder",
                 }.get(how, "perhaps half written")
                 be = "is" if len(paths) == 1 else "are"
                 return f"{paths_shown(paths)} {be} {what} → waiting for at most {limit:g} s", Weight.ROUTINE

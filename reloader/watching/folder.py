@@ -131,8 +131,9 @@ class Lister:
                 except OSError as error:
                     self._untakable(path, name, entry.is_symlink(), error)
         for name in self._single.get(path, ()) if self.files else ():
-            if os.path.islink(inside + name):
-                links[name] = hops(inside + name)
+            way = hops(inside + name, os.sep)
+            if len(way) > 1:
+                links[name] = way
             try:
                 self._take(files, path, name, before, os.stat(inside + name))
             except OSError as error:
@@ -193,13 +194,14 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def hops(link: str) -> tuple[str, ...]:
-    """The paths that a symbolic link leads through, each a link itself, and the one that it leads to."""
+def hops(path: str, start: str | None = None) -> tuple[str, ...]:
+    """The links on the way to a file, each by its own path, and what they lead to in the end.
+
+    They are looked for below the folder `start`; without one below that of the file, by its real path.
+    """
     found: list[str] = []
-    here = os.path.realpath(os.path.dirname(link))
-    left = os.readlink(link).split(os.sep)[::-1] if os.path.islink(link) else []
-    if left and not left[-1]:
-        here = os.sep
+    here = start or os.path.realpath(os.path.dirname(path))
+    left = path.split(os.sep)[::-1] if start else [os.path.basename(path)]
     while left and len(found) < MOST_HOPS:
         name = left.pop()
         if name in ("", os.curdir):

@@ -72,7 +72,7 @@ def _looks_written(size: int, then: int, before: int | None) -> Unfinished | Non
 
 
 def _is_gone(path: str, imports: Imported | None) -> bool:
-    """Whether the file's folder is gone with it, and the worker has imported the file, as far as is known."""
-    if os.path.lexists(os.path.dirname(path)):
+    """Whether the file's folder is gone with it, and the worker is known to have imported the file."""
+    if imports is None or os.path.lexists(os.path.dirname(path)):
         return False
-    return imports is None or os.path.realpath(path) in imports.files
+    return os.path.realpath(path) in imports.files

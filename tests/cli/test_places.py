@@ -155,6 +155,25 @@ def test_a_watched_file_that_is_a_link_by_way_of_a_linked_folder(
     assert run.stop() == 0
 
 
+def test_a_watched_file_in_a_linked_folder_that_is_swapped(
+    project: Path, start: Start, outside: Path
+) -> None:
+    """As a deployment swaps `current`."""
+    for number in (1, 2):
+        (outside / f"release{number}").mkdir()
+        (outside / f"release{number}" / "conf.yaml").write_text(f"at: {number}\n")
+    (outside / "current").symlink_to("release1")
+    watched = str(outside / "current" / "conf.yaml")
+    run = start("-v", "-w", ".", "-w", watched, "--", PYTHON, "worker.py")
+    run.out.wait_for("ready 1")
+    run.err.wait_for("watching")
+    (outside / "tmp").symlink_to("release2")
+    (outside / "tmp").rename(outside / "current")
+    run.err.wait_for(r"conf\.yaml changed → draining", SOON)
+    run.out.wait_for("ready")
+    assert run.stop() == 0
+
+
 def test_a_single_file_that_is_mounted_is_watched(project: Path, start: Start) -> None:
     (project / "node_modules").mkdir()
     (project / "node_modules" / "real.py").write_text("VERSION = 1\n")

@@ -215,7 +215,7 @@ def test_an_imported_package_that_is_gone_for_a_moment_is_no_restart(project: Pa
     run.err.wait_for("watching")
     run.err.wait_for("the content of .* is known")
     package.rename(project.parent / "shop away")
-    run.err.wait_for(r"shop/__init__\.py is gone with the folder → waiting for at most 2 s")
+    run.err.wait_for(r"shop/__init__\.py is gone with its folder → waiting for at most 2 s")
     (project.parent / "shop away").rename(package)
     settle(run, project / "worker.py")
     assert restarts(run) == 0
@@ -223,7 +223,7 @@ def test_an_imported_package_that_is_gone_for_a_moment_is_no_restart(project: Pa
     (project / "task.py").write_text("VERSION = 2\n")
     package.rename(project / "store")
     run.out.wait_for("ready 2")
-    assert len(re.findall("is gone with the folder", run.err.text)) == 1
+    assert len(re.findall("is gone with its folder", run.err.text)) == 1
     assert run.stop() == 0
 
 

@@ -339,7 +339,7 @@ WORDS: list[tuple[notices.Notice, str]] = [
     ),
     (
         notices.WaitingForFiles((os.path.abspath("shop/a.py"),), events.Unfinished.GONE, 2.0),
-        "shop/a.py is gone with the folder → waiting for at most 2 s",
+        "shop/a.py is gone with its folder → waiting for at most 2 s",
     ),
     (
         notices.BrokenUnread((os.path.abspath("tests/bad.py"),), "SyntaxError: no"),

@@ -95,14 +95,15 @@ def test_a_folder_that_is_gone_is_waited_for_where_the_worker_has_imported_the_f
     def imports(*files: str) -> Imported:
         return Imported(frozenset(files), frozenset(), frozenset())
 
-    assert Looks(gone, 50).look(None) is Unfinished.GONE
+    assert Looks(gone, 50).look(None) is None, "what the worker has imported is not known"
     assert Looks(gone, 50, imports(f"{gone}/a.py")).look(None) is Unfinished.GONE
     assert Looks(gone, 50, imports("/other.py")).look(None) is None
-    assert Looks(tmp_path, 50).look(None) is None, "only the file is gone"
+    here = imports(f"{tmp_path}/a.py")
+    assert Looks(tmp_path, 50, here).look(None) is None, "only the file is gone"
     # A folder that has another name by now is not on its way back.
     elsewhere: Snapshot = {f"{tmp_path}/renamed": {"a.py": (50, 50, 1, 50)}}
-    looks = Looks(gone, 50)
+    looks = Looks(gone, 50, imports(f"{gone}/a.py"))
     latest = elsewhere
     changes = compare(looks.baseline, latest)
-    assert looks.half_written.found(changes, looks.baseline, latest, None, False, 0.0) == {}
+    assert looks.half_written.found(changes, looks.baseline, latest, looks.imports, False, 0.0) == {}
     assert {change.kind for change in changes} == {events.Kind.ADDED, events.Kind.DELETED}
