@@ -121,6 +121,9 @@ class Settings(Message):
     watch: tuple[str, ...] = (".",)
     ignore: tuple[str, ...] = ()
     include: tuple[str, ...] = ()
+    origins: tuple[tuple[str, str, str], ...] = ()
+    """Of options that were not set on the command line: the name, what the user knows it by, and the folder
+    of the settings file (empty for a variable)."""
     gitignore: bool = True
     debounce: float = 0.05
     max_wait: float = 2.0
@@ -172,6 +175,13 @@ class Settings(Message):
         if generation <= 1 or not self.later:
             return self.program
         return self.command_of(generation)[len(self.command) - len(self.program) :]
+
+    def origin(self, option: str) -> tuple[str, str]:
+        """What the user knows this option by, and the folder of the settings file that sets it, if any."""
+        for name, shown, folder in self.origins:
+            if name == option:
+                return shown, folder
+        return "--" + option.replace("_", "-"), ""
 
     @property
     def learns(self) -> bool:

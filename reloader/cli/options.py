@@ -130,16 +130,17 @@ PARAMS: list[Option] = [
         multiple=True,
         type=Parsed(str, "PATTERN"),
         help="Ignore what matches, in gitignore syntax; repeatable.",
-        details="Relative to each watched folder; the last rule that matches wins, and these come after the "
-        "built-in rules and those of Git, so --ignore '!generated.py' takes an ignore back. An ignored folder "
-        "is not entered and costs nothing.",
+        details="A path is relative to the current folder and to each watched one, in a settings file to that file; "
+        "./x, ../x, ~/x and absolute paths are understood, and so is '*.{html,css}'. The last rule that matches wins, "
+        "and these come after the built-in rules and those of Git, so --ignore '!generated.py' takes an ignore back. "
+        "An ignored folder is not entered and costs nothing.",
     ),
     _watching(
         ["--include"],
         multiple=True,
         type=Parsed(str, "PATTERN"),
         help="Count what matches, whatever else says no; repeatable.",
-        details="In gitignore syntax, and stronger than every ignore. It widens what counts: by default, for a "
+        details="In the syntax of --ignore, and stronger than every ignore. It widens what counts: by default, for a "
         "Python command, that is code and configuration (*.py, *.toml, *.yaml, *.ini, *.cfg, .env*, templates, "
         "*.mo, extension modules), and for any other command every file that is not ignored. A pattern with a "
         "slash leads into ignored folders: --include 'build/gen/*.py'.",

@@ -62,9 +62,17 @@ class Question(Command):
 
 def given(ctx: click.Context) -> dict[str, Any]:
     """The values that the user has set, by the names of the parameters."""
-    default = ParameterSource.DEFAULT
-    here = {name: value for name, value in ctx.params.items() if ctx.get_parameter_source(name) != default}
-    return {**ctx.obj, **here}
+    sources = {name: ctx.get_parameter_source(name) for name in ctx.params}
+    here = {name: value for name, value in ctx.params.items() if sources[name] != ParameterSource.DEFAULT}
+    variables = {
+        name: (f"RELOADER_{name.upper()}", "")
+        for name, source in sources.items()
+        if source == ParameterSource.ENVIRONMENT
+    }
+    from_file = dict(ctx.obj)
+    origins = {name: origin for name, origin in from_file.pop("origins", {}).items() if name not in here}
+    origins |= variables
+    return {**from_file, **here} | ({"origins": origins} if origins else {})
 
 
 def _run(**given: Any) -> int:
@@ -119,6 +127,8 @@ def parse_and_call(words: Sequence[str], verbs: Sequence[str], refuse: Refuse) -
 def settings_from_file(refuse: Refuse = lambda _path, _owner: None) -> dict[str, Any]:
     """The values that the nearest settings file sets, by option, and `presets` where it changes them.
 
+    `origins` has for each option what the user knows it by, and the folder of the file.
+
     Raises ReloaderError for a mistake in the file.
     """
     path = settings_file.find(run_folder(), refuse)
@@ -140,8 +150,9 @@ def settings_from_file(refuse: Refuse = lambda _path, _owner: None) -> dict[str,
             raise ReloaderError(
                 f"{relative(path)}: {key}: {error.message}", f"reloader -h tells what --{key} takes"
             ) from error
+    folder = os.path.dirname(path)
+    values["origins"] = {name: (f"{name.replace('_', '-')} in {relative(path)}", folder) for name in values}
     if "watch" in values:
-        folder = os.path.dirname(path)
         values["watch"] = tuple(relative(os.path.join(folder, item)) for item in values["watch"])
     if tables is not None:
         from reloader.presets import custom

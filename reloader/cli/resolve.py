@@ -20,30 +20,33 @@ if TYPE_CHECKING:
     from typing import Any
 
 # What a user may set that is no setting by itself.
-_NO_SETTINGS = ("command", "module", "preset", "presets", "verbose", "quiet")
+_NO_SETTINGS = ("command", "module", "preset", "presets", "origins", "verbose", "quiet")
 
 
 def build(given: Mapping[str, Any]) -> Settings:
     """The settings: the user's values come first, then the preset's, then the defaults.
 
-    `given` has the options that the user has set, by name, the `command`, and `presets`, the known workers of
-    a settings file. Raises ReloaderError for mistakes.
+    `given` has the options that the user has set, by name, the `command`, `presets`, the known workers of
+    a settings file, and `origins`, as parsing.given returns them. Raises ReloaderError for mistakes.
     """
     given = {key: value for key, value in given.items() if value not in ((), "")}
+    origins = _Origins(given.get("origins", {}))
     command: tuple[str, ...] = tuple(given.get("command", ()))
+    if command and "module" not in given:
+        _must_be_quoted(command, given, origins)
     if "module" in given:
         command = (_interpreter(), "-m", given["module"], *command)
     if not command:
         raise ReloaderError("no command given", "reloader -- python manage.py qcluster")
     command = startable(command)
-    recognised = _recognised(command, given.get("preset"), given.get("presets", PRESETS))
+    recognised = _recognised(command, given.get("preset"), given.get("presets", PRESETS), origins)
     environment = {**os.environ, **recognised.environment}
     preset = recognised.preset
     if preset is not None:
         preset = applied(preset, recognised.arguments, environment)
     values = _from_preset(recognised, preset)
     values |= {key: value for key, value in given.items() if key not in _NO_SETTINGS}
-    values |= _overlap(command, recognised, preset, given.get("overlap"))
+    values |= _overlap(command, recognised, preset, given.get("overlap"), origins)
     if preset is not None:
         values["preset"] = preset.key
         values["cautions"] += cautions(
@@ -52,24 +55,107 @@ def build(given: Mapping[str, Any]) -> Settings:
         values["hurried"] = hurried(preset, recognised.arguments, environment)
     values["why_cold"] = _why_cold(given.get("warm", True), recognised)
     values["warm"] = values["why_cold"] is None
-    _check_durations(given)
+    _check_durations(given, origins)
+    for option in ("ignore", "include"):
+        _check_patterns(option, given.get(option, ()), origins)
     verbosity = given.get("verbose", 0) - given.get("quiet", 0)
-    settings = Settings(command=command, verbosity=verbosity, **values)
+    settings = Settings(command=command, verbosity=verbosity, origins=origins.listed, **values)
     for path in settings.watch:
-        _must_be_watchable(path)
+        _must_be_watchable(path, origins)
     return settings
 
 
-def _check_durations(given: Mapping[str, Any]) -> None:
+class _Origins:
+    """What options are called where the user has set them, for errors and hints."""
+
+    def __init__(self, origins: Mapping[str, tuple[str, str]]) -> None:
+        self._origins = origins
+        self.listed = tuple((name, *origin) for name, origin in sorted(origins.items()))
+
+    def name(self, option: str) -> str:
+        """As `Settings.origin` tells it."""
+        return self._origins[option][0] if option in self._origins else "--" + option.replace("_", "-")
+
+    def is_elsewhere(self, option: str) -> bool:
+        """Whether it was not set on the command line."""
+        return option in self._origins
+
+    def example(self, option: str, *values: str) -> str:
+        """How the option is written with these values, in the place where the user has set it."""
+        import shlex
+
+        name, folder = self._origins.get(option, ("", ""))
+        if folder:
+            quoted = [f'"{value}"' for value in values]
+            listed = f"[{', '.join(quoted)}]" if len(values) > 1 else quoted[0]
+            return f"{option.replace('_', '-')} = {listed}"
+        if name:
+            return f"{name}={shlex.quote(os.pathsep.join(values))}"
+        return " ".join(f"--{option.replace('_', '-')} {shlex.quote(value)}" for value in values)
+
+
+def _check_durations(given: Mapping[str, Any], origins: _Origins) -> None:
     """Raise ReloaderError where an option does not take `0` or `none`."""
-    if given.get("poll", 1) in (0, None):
-        raise ReloaderError("--poll needs a time between two looks", "write for example --poll 1s")
-    if given.get("start_timeout", 1) in (0, None):
+    for option, refused, need, value in (
+        ("poll", (0, None), "needs a time between two looks", "1s"),
+        ("start_timeout", (0, None), "needs a time after which a start is over", "2m"),
+        ("debounce", (None,), "none would never restart", "50ms"),
+    ):
+        if given.get(option, 1) in refused:
+            raise ReloaderError(
+                f"{origins.name(option)} {need}", f"write for example {origins.example(option, value)}"
+            )
+
+
+def _check_patterns(option: str, patterns: Sequence[str], origins: _Origins) -> None:
+    """Raise ReloaderError for several patterns in one."""
+    if not any("," in pattern for pattern in patterns):
+        return
+    from reloader.watching.option_patterns import bare_comma
+
+    for pattern in filter(bare_comma, patterns):
+        several = [piece.strip() for piece in pattern.split(",") if piece.strip()]
         raise ReloaderError(
-            "--start-timeout needs a time after which a start is over", "write for example --start-timeout 2m"
+            f"{origins.name(option)}: commas do not separate patterns: {pattern}",
+            f"{origins.example(option, *several)}; a comma in a name is written as \\,",
         )
-    if given.get("debounce", 1) is None:
-        raise ReloaderError("--debounce none would never restart", "write for example --debounce 50ms")
+
+
+def _must_be_quoted(command: Sequence[str], given: Mapping[str, Any], origins: _Origins) -> None:
+    """Raise ReloaderError where the shell has made several words of a pattern.
+
+    The command then begins with a path of its own, which is no program.
+    """
+    last = {
+        one: given[one][-1]
+        for one in ("watch", "include", "ignore")
+        if given.get(one) and not origins.is_elsewhere(one)
+    }
+    first = command[0]
+    is_program = os.path.isfile(first) and os.access(first, os.X_OK)
+    if not last or is_program or not os.path.lexists(first):
+        return
+    import shutil
+
+    if shutil.which(first) is not None:
+        return
+
+    def likeness(option: str) -> tuple[bool, bool, bool]:
+        before = last[option]
+        is_beside = os.path.dirname(before) == os.path.dirname(first)
+        return os.path.lexists(before), is_beside, _ending(before) == _ending(first)
+
+    option = max(last, key=likeness)
+    remedy = f"repeat --watch for each of them: {origins.example(option, last[option], first)}"
+    if option != "watch":
+        ending = _ending(first) if _ending(first) == _ending(last[option]) else ""
+        remedy = f"quote it: --{option} '{os.path.join(os.path.dirname(first), '*' + ending)}'"
+    what = f"the shell has made several words of what follows --{option}: {first} is one"
+    raise ReloaderError(what, remedy)
+
+
+def _ending(path: str) -> str:
+    return os.path.splitext(path)[1]
 
 
 def _why_cold(wanted: bool, recognised: Detected) -> str | None:
@@ -86,18 +172,29 @@ def _why_cold(wanted: bool, recognised: Detected) -> str | None:
     return None if sys.platform == "linux" else "warm starts are tried on Linux alone"
 
 
-def _recognised(command: Sequence[str], choice: str | None, presets: Sequence[Preset]) -> Detected:
+def _recognised(
+    command: Sequence[str], choice: str | None, presets: Sequence[Preset], origins: _Origins
+) -> Detected:
     if choice is None:
         return recognise(command, presets)
     if choice == "none":
         return recognise(command, ())
     from reloader.presets.custom import named
 
-    return recognise(command, presets, named(choice, presets))
+    try:
+        preset = named(choice, presets)
+    except ReloaderError as error:
+        where = f"{origins.name('preset')}: " if origins.is_elsewhere("preset") else ""
+        raise ReloaderError(where + error.what, error.remedy) from error
+    return recognise(command, presets, preset)
 
 
 def _overlap(
-    command: Sequence[str], recognised: Detected, preset: Preset | None, wanted: bool | None
+    command: Sequence[str],
+    recognised: Detected,
+    preset: Preset | None,
+    wanted: bool | None,
+    origins: _Origins,
 ) -> dict[str, Any]:
     """The settings about overlap: whether, by which command of later generations, or why not.
 
@@ -110,7 +207,10 @@ def _overlap(
     later = later_command(command, program, arguments, preset)
     if later is None:
         apart = apart or "its name cannot be given a number within this command"
-    warnings = ((f"{preset.key}: {apart}", "--no-overlap drains first"),) if wanted and apart else ()
+    remedy = "--no-overlap drains first"
+    if origins.is_elsewhere("overlap"):
+        remedy = f"without {origins.name('overlap')} the old one drains first"
+    warnings = ((f"{preset.key}: {apart}", remedy),) if wanted and apart else ()
     overlap = wanted or not apart
     return {
         "overlap": overlap,
@@ -152,7 +252,7 @@ def _interpreter() -> str:
     return inside if inside and os.path.exists(inside) else sys.executable
 
 
-def _must_be_watchable(path: str) -> None:
+def _must_be_watchable(path: str, origins: _Origins) -> None:
     from reloader.showing.phrases import path_shown
 
     shown = path_shown(path)
@@ -162,7 +262,12 @@ def _must_be_watchable(path: str) -> None:
             os.listdir(path)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        remedy = "check the path after --watch; it is relative to the current folder"
+        name = origins.name("watch")
+        base = "that file" if " in " in name else "the current folder"
+        remedy = f"check {name if origins.is_elsewhere('watch') else 'the path after --watch'}"
+        remedy = f"{remedy}; it is relative to {base}"
+        if any(sign in path for sign in "*?[{,"):
+            remedy = f"{name} takes paths, not patterns: {origins.example('watch', 'one', 'another')}"
         if isinstance(error, PermissionError):
             remedy = f"ls -ld {shown}"
         raise ReloaderError(f"cannot watch {shown}: {reason}", remedy) from error

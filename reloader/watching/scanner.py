@@ -158,9 +158,9 @@ class Scanner:
                 self._renew_baseline(request)
 
     def _tell_idle_patterns(self) -> None:
-        for option, patterns in (("--ignore", self._settings.ignore), ("--include", self._settings.include)):
-            for pattern in self.tree.idle(patterns):
-                self._post(events.PatternIdle(option, pattern))
+        for option in ("ignore", "include"):
+            for pattern in self.tree.idle(option):
+                self._post(events.PatternIdle(self._settings.origin(option)[0], pattern))
 
     @property
     def _patience(self) -> float:

@@ -25,6 +25,7 @@ from reloader.watching.folder import (
     names_in,
 )
 from reloader.watching.gitignore_patterns import Layer
+from reloader.watching.option_patterns import option_layer
 from reloader.watching.rules import BUILT_IN_IGNORES, COUNTED_FOR_PYTHON, Verdict, View, layer
 
 Snapshot = dict[str, Files]
@@ -214,11 +215,11 @@ class Tree:
                 for name, is_folder in names_in(path):
                     yield path, name, is_folder
 
-    def idle(self, patterns: Iterable[str]) -> list[str]:
-        """Those of the user's patterns that match nothing in the folders that are entered."""
-        left = list(dict.fromkeys(patterns))
+    def idle(self, option: str) -> list[str]:
+        """Those patterns of `ignore` or `include` that match nothing in the folders that are entered."""
+        left = list(dict.fromkeys(getattr(self._settings, option)))
         for root in self.roots:
-            layers = {pattern: layer(root, [pattern], "") for pattern in left}
+            layers = {pattern: option_layer(self._settings, option, root, [pattern]) for pattern in left}
             for folder, name, is_folder in self.entries(root) if left else ():
                 path = os.path.join(folder, name)
                 left = [pattern for pattern in left if not layers[pattern].match(path, name, is_folder)]
@@ -376,9 +377,9 @@ class Tree:
             self._views[root] = View(
                 built_in=layer(base, BUILT_IN_IGNORES, "built-in"),
                 git=self.lister.git_rules.layers_above(root) if settings.gitignore else (),
-                options=layer(base, settings.ignore, "--ignore"),
+                options=option_layer(settings, "ignore", base),
                 counted=counted,
-                include=layer(base, settings.include, "--include"),
+                include=option_layer(settings, "include", base),
             )
         return self._views[root]
 

@@ -578,3 +578,126 @@ def test_in_a_project_file_the_hint_names_the_whole_section(tmp_path: Path) -> N
     with pytest.raises(ReloaderError) as error:
         settings_from_file()
     assert complaint(error)[1] == "write [tool.reloader.presets.NAME] above the keys"
+
+
+# --- where it was set -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "what", "remedy"),
+    [
+        (
+            "poll = 0",
+            "poll in reloader.toml needs a time between two looks",
+            'write for example poll = "1s"',
+        ),
+        (
+            "start-timeout = 'none'",
+            "start-timeout in reloader.toml needs a time after which a start is over",
+            'write for example start-timeout = "2m"',
+        ),
+        (
+            "watch = 'gone'",
+            "cannot watch gone: no such file or directory",
+            "check watch in reloader.toml; it is relative to that file",
+        ),
+        (
+            "watch = 'src/*'",
+            "cannot watch src/*: no such file or directory",
+            'watch in reloader.toml takes paths, not patterns: watch = ["one", "another"]',
+        ),
+        ("preset = 'celry'", "preset in reloader.toml: no preset is called 'celry'", "did you mean celery?"),
+        (
+            "ignore = '*.html, *.css'",
+            "ignore in reloader.toml: commas do not separate patterns: *.html, *.css",
+            'ignore = ["*.html", "*.css"]; a comma in a name is written as \\,',
+        ),
+    ],
+)
+def test_a_mistake_is_told_with_the_file_and_the_key(
+    tmp_path: Path, text: str, what: str, remedy: str
+) -> None:
+    put(tmp_path / "reloader.toml", text)
+    with pytest.raises(ReloaderError) as error:
+        built("python", "manage.py", "qcluster")
+    assert complaint(error) == (what, remedy)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "what", "remedy"),
+    [
+        ("POLL", "0", "RELOADER_POLL needs a time between two looks", "write for example RELOADER_POLL=1s"),
+        (
+            "IGNORE",
+            "*.html,*.css",
+            "RELOADER_IGNORE: commas do not separate patterns: *.html,*.css",
+            "RELOADER_IGNORE='*.html:*.css'; a comma in a name is written as \\,",
+        ),
+    ],
+)
+def test_a_mistake_is_told_with_the_variable(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, what: str, remedy: str
+) -> None:
+    monkeypatch.setenv(f"RELOADER_{name}", value)
+    with pytest.raises(ReloaderError) as error:
+        built("python", "manage.py", "qcluster")
+    assert complaint(error) == (what, remedy)
+
+
+def test_the_command_line_is_told_where_it_is_stronger_than_the_file(tmp_path: Path) -> None:
+    put(tmp_path / "reloader.toml", "poll = '1s'\n")
+    with pytest.raises(ReloaderError) as error:
+        built_with("--poll", "0", command=("true",))
+    assert complaint(error)[0] == "--poll needs a time between two looks"
+
+
+# --- patterns that the shell has expanded -------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "command", "option", "remedy"),
+    [
+        (
+            ("--ignore", "media/a.html"),
+            ("media/b.html", "media/c.html", "--", "true"),
+            "--ignore",
+            "quote it: --ignore 'media/*.html'",
+        ),
+        (("--ignore", "media/a.html"), ("media/c.css",), "--ignore", "quote it: --ignore 'media/*'"),
+        (
+            ("--include", "a.html", "--ignore", "x"),
+            ("b.html", "true"),
+            "--include",
+            "quote it: --include '*.html'",
+        ),
+        (
+            ("--watch", "media"),
+            ("other", "--", "true"),
+            "--watch",
+            "repeat --watch for each of them: --watch media --watch other",
+        ),
+    ],
+)
+def test_a_pattern_without_quotes_is_recognised(
+    tmp_path: Path, options: tuple[str, ...], command: tuple[str, ...], option: str, remedy: str
+) -> None:
+    """Seen to fail before: it was said that media/b.html cannot be run."""
+    (tmp_path / "other").mkdir()
+    for name in ("media/a.html", "media/b.html", "media/c.css", "b.html"):
+        put(tmp_path / name, "")
+    with RUN.make_context("reloader", [*options, *command]) as context:
+        values = given(context)
+    with pytest.raises(ReloaderError) as error:
+        build(values)
+    first = command[0]
+    assert complaint(error) == (
+        f"the shell has made several words of what follows {option}: {first} is one",
+        remedy,
+    )
+
+
+def test_a_program_of_the_project_is_no_pattern(tmp_path: Path) -> None:
+    put(tmp_path / "run.sh", "#!/bin/sh\n").chmod(0o755)
+    (tmp_path / "sh").mkdir()
+    assert built_with("--ignore", "a", command=("./run.sh",)).command == ("./run.sh",)
+    assert built_with("--ignore", "a", command=("sh", "-c", "true")).command == ("sh", "-c", "true")
