@@ -12,6 +12,7 @@ from reloader.messages.base import Message
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import TypeVar
 
     Choice = TypeVar("Choice", bound=enum.Enum)
@@ -204,6 +205,15 @@ class Settings(Message):
         if self.start_timeout is not None:
             return self.start_timeout
         return START_TIMEOUT if self.ready else ALIVE_IS_READY
+
+
+class SettingsSource(Message):
+    """Where the settings of a run come from."""
+
+    paths: tuple[str, ...]
+    """The absolute paths of all files that are settings files or would be, the nearest first."""
+    read: Callable[[], Settings]
+    """Builds the settings anew; raises ReloaderError for a mistake in a file."""
 
 
 def parse_duration(text: str) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,13 @@ print("ready", task.VERSION, "pid", os.getpid(), flush=True)
 while True:
     time.sleep(60)
 """
+
+
+def pytest_configure() -> None:
+    """Let the programs that tests start hear Ctrl-C, though the shell has put the tests into the background."""
+    for number in (signal.SIGINT, signal.SIGQUIT):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

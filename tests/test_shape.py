@@ -29,7 +29,7 @@ ARROWS: dict[str, set[str]] = {
     "terminal": {"common", "guard", "messages"},
     "presets": {"common", "errors", "messages", "settings"},
     "showing": {"common", "errors", "messages", "settings"},
-    "watching": {"common", "messages", "settings"},
+    "watching": {"common", "errors", "messages", "settings"},
     "controlling": {"common", "messages"},
     "processes": {"common", "errors", "guard", "in_worker", "messages", "presets", "settings"},
     "warm": {"__init__", "common", "guard", "in_worker", "messages", "processes", "settings"},

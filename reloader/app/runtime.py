@@ -17,7 +17,7 @@ from reloader.guard import system
 from reloader.messages import effects, events, notices
 from reloader.processes import guard_client, signals
 from reloader.processes.launch import Launched
-from reloader.settings import Settings
+from reloader.settings import Settings, SettingsSource
 from reloader.showing.console import Console
 from reloader.showing.sink import make_sinks
 from reloader.showing.wording import is_shown, word
@@ -51,8 +51,10 @@ class Runtime:
         environment: Mapping[str, str],
         post: Callable[[events.Event], None],
         launched: Launched,
+        source: SettingsSource | None,
     ) -> None:
         self._settings = settings
+        self._source = source
         self._environment = environment
         self._post = post
         self._spawn = partial(spawn_thread, post)
@@ -248,7 +250,7 @@ class Runtime:
         from reloader.watching.scanner import Scanner
         from reloader.watching.watcher import Watcher
 
-        self._scanner = Scanner(self._settings, self._began_ns, self._post)
+        self._scanner = Scanner(self._settings, self._began_ns, self._post, self._source)
         self._spawn("scanner", self._scanner.run)
         if self._scanner.contents is not None:
             self._spawn("reader", self._scanner.contents.run)

@@ -16,6 +16,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
+    from reloader.settings import Settings
+
 # The commands besides the run; each is an attribute of that name in commands.py.
 VERBS = ("why", "doctor", "presets", "status")
 
@@ -47,10 +49,16 @@ def _main(words: Sequence[str]) -> int:
                 tell_refused(*file)
             from reloader.cli.run import run
 
-            return run({"command": words[words[0] == "--" :]})
+            return run({"command": words[words[0] == "--" :]}, lambda: _settings_anew(words))
     from reloader.cli.parsing import parse_and_call
 
     return parse_and_call(words, VERBS, tell_refused)
+
+
+def _settings_anew(words: Sequence[str]) -> Settings:
+    from reloader.cli.parsing import settings_anew
+
+    return settings_anew(words)
 
 
 def _is_only_a_command(words: Sequence[str]) -> bool:

@@ -12,11 +12,15 @@ from click.core import ParameterSource
 from reloader.cli import settings_file
 from reloader.cli.help import EPILOG
 from reloader.cli.options import HELP, PARAMS, WORKER
+from reloader.cli.resolve import build
 from reloader.cli.run import run
 from reloader.common.run_folder import relative, run_folder
 from reloader.errors import ReloaderError
+from reloader.settings import Settings
 
 Refuse = Callable[[str, str], None]
+# The key of a context's words, those after the name of the command.
+WORDS = "reloader.words"
 # The options that a settings file may set, by name.
 _OPTIONS = {str(option.name): option for option in PARAMS if option.name != "module"}
 
@@ -41,7 +45,10 @@ class Command(click.Command):
         """Parse, with the settings of the file in `obj`. Raises ReloaderError for a mistake in the file."""
         refuse: Refuse = parent.obj if parent is not None else lambda _path, _owner: None
         settings = settings_from_file(refuse) if self._reads_file else {}
-        return super().make_context(info_name, args, parent, obj=settings, **extra)
+        words = tuple(args)
+        context = super().make_context(info_name, args, parent, obj=settings, **extra)
+        context.meta[WORDS] = words
+        return context
 
     def invoke(self, ctx: click.Context) -> Any:
         """Call the callback with the options that the user has set."""
@@ -76,7 +83,8 @@ def given(ctx: click.Context) -> dict[str, Any]:
 
 
 def _run(**given: Any) -> int:
-    return run(given)
+    words = click.get_current_context().meta[WORDS]
+    return run(given, lambda: settings_anew(words))
 
 
 RUN = Command(
@@ -122,6 +130,12 @@ def parse_and_call(words: Sequence[str], verbs: Sequence[str], refuse: Refuse) -
     except click.UsageError as error:
         raise ReloaderError(error.format_message(), "reloader -h shows the options") from error
     return int(code or 0)
+
+
+def settings_anew(words: Sequence[str]) -> Settings:
+    """The settings of a run with these words, as the files are now; raises ReloaderError for a mistake."""
+    with RUN.make_context("reloader", list(words)) as context:
+        return build(given(context))
 
 
 def settings_from_file(refuse: Refuse = lambda _path, _owner: None) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from reloader.common import trust
 from reloader.common.files import read_regular, upwards
@@ -25,25 +25,30 @@ def find(start: str, refuse: Callable[[str, str], None] = lambda _path, _owner: 
     changes. `refuse(path, owner)` is called for a file that is not followed since it belongs to another user.
     Raises ReloaderError if a file on the way is not TOML.
     """
+    for path in places(start):
+        if not os.path.isfile(path):
+            continue
+        is_ours = os.path.basename(path) == "reloader.toml"
+        try:
+            trust.check(path)
+        except trust.UntrustedError as untrusted:
+            if is_ours or _names_us(path):
+                refuse(path, untrusted.owner)
+        else:
+            if is_ours or read(path):
+                return path
+    return None
+
+
+def places(start: str) -> Iterator[str]:
+    """The absolute paths where a file would be found, in the order of the search."""
     home = os.path.realpath(os.path.expanduser("~"))
     for folder in upwards(os.path.abspath(start)):
-        for name in FILES:
-            path = os.path.join(folder, name)
-            if not os.path.isfile(path):
-                continue
-            try:
-                trust.check(path)
-            except trust.UntrustedError as untrusted:
-                if name == "reloader.toml" or _names_us(path):
-                    refuse(path, untrusted.owner)
-            else:
-                if name == "reloader.toml" or read(path):
-                    return path
+        yield from (os.path.join(folder, name) for name in FILES)
         parent = os.path.dirname(folder)
         is_top = os.path.lexists(os.path.join(folder, ".git")) or os.path.realpath(folder) == home
         if is_top or _owner_and_device(parent) != _owner_and_device(folder):
             break
-    return None
 
 
 def _owner_and_device(folder: str) -> tuple[int, int] | None:

@@ -57,6 +57,7 @@ class Supervisor:
         """The last signal that asked for the end, and when."""
         self._has_repeated = False
         """Whether somebody above us has passed that on."""
+        self._begins_anew = False
         self._told: set[type] = set()
         """What is told once in a run, and was."""
         self._suspended = False  # no time passes for anybody
@@ -90,8 +91,13 @@ class Supervisor:
         return 0
 
     @property
+    def begins_anew(self) -> bool:
+        """Whether the run is over only to begin anew, with other settings."""
+        return self._begins_anew and self._quit_by is None and self.died_by is None
+
+    @property
     def _ended_with_worker(self) -> bool:
-        return self.settings.on_exit is OnExit.QUIT and self._quit_by is None
+        return self.settings.on_exit is OnExit.QUIT and self._quit_by is None and not self._begins_anew
 
     def start(self, now: float) -> list[effects.Effect]:
         """Start the worker at once, and only then look at the tree."""
@@ -218,7 +224,7 @@ class Supervisor:
         self._seen = frozenset(changes)
         if worker.goal is not Goal.UP:
             return told
-        if worker.is_due:
+        if worker.is_due and not any(change.kind is events.Kind.SETTINGS for change in changes):
             worker.take_along(tuple(new))
             return [*told, *([effects.Tell(notices.ChangesMeanwhile(tuple(sorted(new))))] if new else [])]
         limit = self._restart_limit
@@ -239,6 +245,10 @@ class Supervisor:
 
     def _restart(self, changes: tuple[events.Change, ...], now: float) -> list[effects.Effect]:
         result: list[effects.Effect] = []
+        if any(change.kind is events.Kind.SETTINGS for change in changes) and self.worker.goal is Goal.UP:
+            self._begins_anew = True
+            told = effects.Tell(notices.BeginningAnew(changes))
+            return [told, *self._gate.forget(), *self.worker.stop(now, Goal.GONE)]
         if self.worker.goal is Goal.UP:
             if self._restart_limit.restarted(changes, now):
                 result.append(effects.NoteWrites())

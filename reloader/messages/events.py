@@ -17,6 +17,8 @@ class Kind(enum.Enum):
     DELETED = "deleted"
     REPLACED = "replaced"
     """Of the worker's folder: there is another one of its name."""
+    SETTINGS = "changed the settings"
+    """The settings file says something else of this run, which so has to begin anew."""
 
 
 class Change(Message):
@@ -244,6 +246,13 @@ class RulesRefused(Message):
 
     path: str
     owner: str
+
+
+class SettingsRefused(Message):
+    """The settings file was changed, and is wrong now."""
+
+    what: str
+    remedy: str
 
 
 class WatchingFailed(Message):
@@ -482,6 +491,7 @@ Event = (
     | TreeKnown
     | PathUnreadable
     | RulesRefused
+    | SettingsRefused
     | CacheIgnored
     | WatchingFailed
     | TemplateBegun

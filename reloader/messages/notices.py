@@ -388,6 +388,12 @@ class Status(Message):
     template: TemplateIs = TemplateIs("none")
 
 
+class BeginningAnew(Message):
+    """The run begins anew since its settings have changed."""
+
+    changes: tuple[events.Change, ...]
+
+
 class Paused(Message):
     """Changes are not looked at until the user wants it again."""
 
@@ -411,6 +417,7 @@ ToldEvent = (
     | events.SignalRefused
     | events.PathUnreadable
     | events.RulesRefused
+    | events.SettingsRefused
     | events.CacheIgnored
     | events.ListeningFailed
     | events.GuardLost
@@ -461,6 +468,7 @@ Notice = (
     | InterruptPassed
     | KeysAre
     | Status
+    | BeginningAnew
     | Paused
     | Unpaused
 )

@@ -228,6 +228,11 @@ class _Words:
             case events.RulesRefused(path, owner):
                 text = f"does not follow {path_linked(path)}: it belongs to {printable(owner)}"
                 return f"{text}\nhint: {printable(trust.remedy(path))}", Weight.STRONG
+            case events.SettingsRefused(what, remedy):
+                text = f"{printable(what)} → goes on with the settings as they were"
+                return f"{text}\nhint: {printable(remedy)}" if remedy else text, Weight.STRONG
+            case notices.BeginningAnew(changes):
+                return f"{changed(changes)} → begins anew with them", Weight.PLAIN
             case events.PathUnreadable(path, reason):
                 text = f"cannot watch {path_linked(path)}: {lowered(reason)}; changes in it go unnoticed"
                 return f"{text}\nhint: make it readable, or --ignore it", Weight.STRONG

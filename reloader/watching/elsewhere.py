@@ -1,4 +1,4 @@
-"""What is watched outside of the folders that are entered: where links lead, mounted files, rules of Git."""
+"""What is watched outside of the folders that are entered: where links lead, mounts, rules and settings."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ class Elsewhere:
         """The links to files that count, by the paths that they lead through or to."""
         self.mounted: frozenset[str] = frozenset()
         """Files that are mount points: the folder brings no event of what is written to such a file."""
+        self.settings: frozenset[str] = frozenset()
+        """The files that the settings of the run come from, or would."""
 
     def note(self, folders: Mapping[str, Folder]) -> None:
         """Take over the links in these folders."""
@@ -31,7 +33,10 @@ class Elsewhere:
 
     def concerns(self, path: str) -> bool:
         """Whether an event at this path deserves a look."""
-        return path in self._targets or path in self.mounted or path in self._git_rules.outside
+        return path in self._targets or path in self.mounted or self._is_rule(path)
+
+    def _is_rule(self, path: str) -> bool:
+        return path in self.settings or path in self._git_rules.outside
 
     def to_look_at(self, paths: set[str], folders: Container[str]) -> set[str]:
         """The paths without those that lie in none of the folders, and with the links that lead to any."""
@@ -41,7 +46,7 @@ class Elsewhere:
             for path in paths
             if path not in folders
             and os.path.dirname(path) not in folders
-            and (path in self._targets or path in self._git_rules.outside)
+            and (path in self._targets or self._is_rule(path))
         }
         return (paths - outside) | links
 
@@ -50,10 +55,10 @@ class Elsewhere:
 
         Folders that are known already are left out.
 
-        Rules outside are watched file by file, since they mostly lie in folders where much else happens. Only
-        a .gitignore that comes is told by its folder.
+        Rules and settings outside are watched file by file, since they mostly lie in folders where much else
+        happens. Only a .gitignore that comes is told by its folder.
         """
-        files = self.mounted | self._git_rules.outside.keys()
+        files = self.mounted | self.settings | self._git_rules.outside.keys()
         beside = (path for path in files if os.path.basename(path) == GITIGNORE)
         folders = {os.path.dirname(path) for path in (*tops, *self._targets, *beside)}
         found = set()

@@ -14,13 +14,14 @@ from queue import Empty, SimpleQueue
 
 from reloader.common.run_folder import absolute, relative
 from reloader.messages import events
-from reloader.settings import RestartOn, Settings, Trigger
+from reloader.settings import RestartOn, Settings, SettingsSource, Trigger
 from reloader.watching import git_activity
 from reloader.watching.content_cache import ContentCache
 from reloader.watching.folder import FORGOTTEN, identity_of
 from reloader.watching.half_written import HalfWritten
-from reloader.watching.imported import Imported, Recording, by_writer, imported
+from reloader.watching.imported import Recording, RunningImports, by_writer
 from reloader.watching.mounts import mounted_files, mounts, silent_places
+from reloader.watching.own_settings import OwnSettings
 from reloader.watching.scan_requests import Compare, CountImported, Poll, RenewBaseline, Request
 from reloader.watching.snapshot import accept, adopt, compare, remove_cached_bytecode, seen
 from reloader.watching.tree import Snapshot, Tree
@@ -50,13 +51,16 @@ class Scanner:
     the first start.
     """
 
-    def __init__(self, settings: Settings, since_ns: int, post: Callable[[events.Event], None]) -> None:
-        self._recording: Recording | None = None
-        self._imports: Imported | None = None
-        self._imports_size = 0
-        """How many bytes of the recording these imports are from."""
-        self._counted_size = 0
-        """How many of it have been counted."""
+    def __init__(
+        self,
+        settings: Settings,
+        since_ns: int,
+        post: Callable[[events.Event], None],
+        source: SettingsSource | None = None,
+    ) -> None:
+        self._imports = RunningImports(settings.program)
+        self._counted: tuple[Recording | None, int] = None, 0
+        """The recording of which so many bytes have been counted."""
         self.tree = Tree(
             settings,
             lambda path, reason: post(events.PathUnreadable(path, reason)),
@@ -64,6 +68,8 @@ class Scanner:
         )
         self.tree.lister.since_ns = since_ns
         self._settings = settings
+        self._own_settings = OwnSettings(settings, source, since_ns, post)
+        self.tree.elsewhere.settings = self._own_settings.paths
         self._post = post
         self.contents = ContentCache(post) if settings.restart_on is RestartOn.CHANGE else None
         self._requests: SimpleQueue[Request] = SimpleQueue()
@@ -135,7 +141,7 @@ class Scanner:
         self._tell_idle_patterns()
         self._find_silent()
         if not self._settings.learns:
-            self._count_also(self.tree.count_tracked(), is_tracked=True)
+            self._count_also(self._count_inputs(), is_tracked=True)
         while True:
             try:
                 request = self._requests.get(timeout=self._patience)
@@ -145,13 +151,13 @@ class Scanner:
             if isinstance(request, Poll):
                 self._polls = request.needed
             elif isinstance(request, CountImported):
-                self._use(request.recording)
+                self._imports.use(request.recording)
                 self._count_imported()
             elif not request.at_once and (git := self._git_at_work()):
                 coming = request.generation if isinstance(request, RenewBaseline) else None
                 self._post(events.TreeBusy(git.operation, coming, git.step))
             elif isinstance(request, Compare):
-                self._use(request.recording)
+                self._imports.use(request.recording)
                 self._look(request.paths)
                 self._tell_what_differs(request.at_once)
             else:
@@ -195,7 +201,7 @@ class Scanner:
             unchanged = self._sift(changes, self.contents)
             if unchanged:
                 changes = compare(self._baseline, self._latest)
-        imports = self._imported() if changes and self._settings.trigger is Trigger.LOADED else None
+        imports = self._imports.now() if changes and self._settings.trigger is Trigger.LOADED else None
         if imports is not None:
             unconcerning = [change for change in changes if not imports.concerns(change)]
             remove_cached_bytecode(unconcerning, self.tree.places)
@@ -207,14 +213,17 @@ class Scanner:
             return
         if self._is_home_replaced():
             changes = (*changes, events.Change(self._home, events.Kind.REPLACED))
+        changes = self._own_settings.among(changes)
         state = tuple((change.path, change.kind, seen(self._latest, change.path)) for change in changes)
         if state != self._state:
             self._state = state
             self._states += 1
-        written = self._recording.writes() if changes and self._recording is not None else None
+        written = (
+            recording.writes() if changes and (recording := self._imports.recording) is not None else None
+        )
         own, foreign = by_writer(changes, written)
         is_source = any(change.path.endswith(".py") for change in changes)
-        imports = self._imported() if is_source else None
+        imports = self._imports.now() if is_source else None
         unread = imports.unread(changes, self._baseline) if imports is not None else frozenset()
         self._post(events.TreeCompared(changes, tuple(unchanged), self._states, own, foreign, unread))
 
@@ -223,7 +232,7 @@ class Scanner:
     ) -> bool:
         """Whether some of these files look half written, which is told then; `coming` is put off by it."""
         is_gone = any(change.kind is events.Kind.DELETED for change in changes)
-        imports = self._imported() if is_gone else None
+        imports = self._imports.now() if is_gone else None
         snapshots = self._baseline, self._latest
         found = self._half_written.found(changes, *snapshots, imports, at_once, time.monotonic())
         if not found:
@@ -278,31 +287,21 @@ class Scanner:
             self._remember()
         return unchanged
 
-    def _use(self, recording: Recording | None) -> None:
-        """From now on this is what the newest worker tells of its imports."""
-        if recording != self._recording:
-            self._recording, self._imports = recording, None
-            self._imports_size = self._counted_size = 0
-
-    def _imported(self) -> Imported | None:
-        """What the worker has imported so far; None where that is not known."""
-        if self._recording is None:
-            return None
-        size = self._recording.size()
-        if size != self._imports_size:
-            self._imports = imported(*self._recording.own_modules(), self._settings.program)
-            self._imports_size = size
-        return self._imports
-
     def _count_imported(self) -> None:
         """Count what the worker has imported, also since it was ready."""
-        if self._recording is None or self._recording.size() == self._counted_size:
+        recording = self._imports.recording
+        if recording is None or self._counted == (recording, recording.size()):
             return
-        imports = self._imported()
-        self._counted_size = self._imports_size
-        if imports is None:
-            return
-        self._count_also(self.tree.count_imported(imports.files), is_tracked=False)
+        new = self._count_inputs()
+        self._counted = recording, self._imports.size
+        self._count_also(new, is_tracked=False)
+
+    def _count_inputs(self) -> list[str]:
+        """Count what rules leave out although it is an input; a survey has to follow where that is new."""
+        if not self._settings.learns:
+            return self.tree.count_tracked()
+        imports = self._imports.now()
+        return [] if imports is None else self.tree.count_imported(imports.files)
 
     def _count_also(self, new: Sequence[str], is_tracked: bool) -> None:
         """Look at these files for the first time: they were there before, unless they have changed since."""
@@ -347,6 +346,8 @@ class Scanner:
         self.tree.lister.since_ns = since - TICK_NS
         self.tree.lister.recent.clear()
         self._post(events.BaselineTaken(request.generation))
+        if self._own_settings.change():
+            self._post(events.TreeTouched(frozenset()))
 
     def _look_without_a_hint(self) -> None:
         self._count_imported()
@@ -360,7 +361,7 @@ class Scanner:
         missed = compare(before, self._latest)
         if missed:
             self._post(events.TreeTouched(frozenset(change.path for change in missed)))
-        elif self._is_home_replaced():
+        elif self._is_home_replaced() or self._own_settings.change():
             self._post(events.TreeTouched(frozenset()))
 
     def _look(self, paths: frozenset[str] | None = None, below: Sequence[str] = ()) -> None:
@@ -377,6 +378,8 @@ class Scanner:
         if self.tree.lister.rules_changed:
             self.tree.forget_rules()
             self.tree.survey()
+            if self._count_inputs():
+                self.tree.survey()
             self._latest = self.tree.snapshot()
             self._baseline = adopt(self._baseline, self._latest, self.tree.lister.recent)
         self._tell_folders()

@@ -421,14 +421,14 @@ def test_a_changed_gitignore_changes_the_rules_and_restarts_nothing(project: Pat
     run = start("-v", "--", PYTHON, "worker.py")
     run.out.wait_for("ready 1")
     run.err.wait_for("watching")
-    (project / ".gitignore").write_text("task.py\n")
+    (project / ".gitignore").write_text("new.py\n")
     settle(run, project / "worker.py")
-    save(project / "task.py", "VERSION = 2\n")
+    save(project / "new.py", "VERSION = 2\n")
     settle(run, project / "worker.py")
     assert restarts(run) == 0
     (project / "old.py").write_text("x = 1")
     run.err.wait_for(r"old\.py changed → draining")
-    run.out.wait_for("ready 2")
+    run.out.wait_for("ready 1")
     assert run.stop() == 0
 
 

@@ -440,3 +440,68 @@ def test_what_the_worker_itself_has_touched_before_its_end_does_not_start_it() -
     assert supervisor.handle(events.TreeCompared((), same), 5.2) == [
         effects.Tell(notices.WasUnchanged(same)),
     ]
+
+
+# --- other settings -------------------------------------------------------------------------------
+
+OTHER = events.Change("/p/reloader.toml", events.Kind.SETTINGS)
+
+
+def ended(supervisor: Supervisor) -> bool:
+    """Whether the run is over once the worker has ended and its output is written."""
+    supervisor.handle(events.WorkerExited(1, OK), 3.0)
+    supervisor.handle(events.OutputFlushed(), 3.1)
+    return supervisor.finished
+
+
+def test_other_settings_end_the_run_to_begin_anew() -> None:
+    supervisor = at_work()
+    told = effects.Tell(notices.BeginningAnew((OTHER,)))
+    expected = [told, effects.StopWorker(1), draining(quitting=True)]
+    assert supervisor.handle(events.TreeCompared((OTHER,)), 2.0) == expected
+    assert ended(supervisor)
+    assert supervisor.begins_anew
+
+
+def test_a_start_that_is_due_is_not_made_with_the_old_settings() -> None:
+    supervisor = at_work()
+    supervisor.handle(events.TreeCompared((A,)), 2.0)
+    result = supervisor.handle(events.TreeCompared((A, OTHER)), 2.1)
+    assert result[0] == effects.Tell(notices.BeginningAnew((A, OTHER)))
+    assert ended(supervisor)
+    assert supervisor.begins_anew
+
+
+def test_broken_code_keeps_the_old_settings_at_work() -> None:
+    supervisor = at_work(python=True)
+    preflight = supervisor.handle(events.TreeCompared((A, OTHER)), 2.0)
+    assert [type(effect) for effect in preflight] == [effects.Preflight]
+    supervisor.handle(events.PreflightFailed(1, None, ("bad",)), 2.1)
+    assert supervisor.worker.shown_state is GenerationState.READY
+    assert not supervisor.begins_anew
+
+
+def test_ctrl_c_ends_the_run_for_good() -> None:
+    supervisor = at_work()
+    supervisor.handle(events.TreeCompared((OTHER,)), 2.0)
+    assert supervisor.handle(events.SignalReceived(signal.SIGINT), 2.1) == []
+    assert ended(supervisor)
+    assert not supervisor.begins_anew
+    assert supervisor.exit_code == 0
+
+
+def test_a_second_ctrl_c_kills_then_too() -> None:
+    supervisor = at_work()
+    supervisor.handle(events.TreeCompared((OTHER,)), 2.0)
+    supervisor.handle(events.SignalReceived(signal.SIGINT), 2.1)
+    assert effects.KillWorker(1) in supervisor.handle(events.SignalReceived(signal.SIGINT), 2.9)
+    assert not supervisor.begins_anew
+
+
+def test_a_run_that_ends_with_its_worker_does_not_take_its_status_over() -> None:
+    supervisor = at_work(on_exit=OnExit.QUIT)
+    supervisor.handle(events.TreeCompared((OTHER,)), 2.0)
+    supervisor.handle(events.WorkerExited(1, events.ExitStatus(signal=9)), 3.0)
+    supervisor.handle(events.OutputFlushed(), 3.1)
+    assert supervisor.finished
+    assert supervisor.begins_anew

@@ -387,6 +387,15 @@ WORDS: list[tuple[notices.Notice, str]] = [
         "does not use /home/me/.cache/reloader/own-1.json: it is a link",
     ),
     (
+        events.SettingsRefused("reloader.toml: unknown key 'nmae'", "did you mean name?"),
+        "reloader.toml: unknown key 'nmae' → goes on with the settings as they were\nhint: did you mean name?",
+    ),
+    (events.SettingsRefused("it is wrong", ""), "it is wrong → goes on with the settings as they were"),
+    (
+        notices.BeginningAnew((events.Change("pyproject.toml", events.Kind.SETTINGS),)),
+        "pyproject.toml changed the settings → begins anew with them",
+    ),
+    (
         events.RulesRefused("/srv/a b/.gitignore", "eve (uid 7)"),
         "does not follow /srv/a b/.gitignore: it belongs to eve (uid 7)\n"
         "hint: RELOADER_TRUST='/srv/a b' follows what lies there; RELOADER_TRUST='*' follows the files of all users",
@@ -498,6 +507,7 @@ def test_notices_with_text_of_others_are_known() -> None:
             notices.ChangesMeanwhile,
             events.PathUnreadable,
             events.RulesRefused,
+            events.SettingsRefused,
             events.CacheIgnored,
             events.LeftoversFound,
             notices.CannotStart,
@@ -512,6 +522,7 @@ def test_notices_with_text_of_others_are_known() -> None:
             notices.Checking,
             notices.Held,
             notices.BrokenUnread,
+            notices.BeginningAnew,
             notices.WaitingForFiles,
             notices.SetAside,
             events.PatternIdle,
