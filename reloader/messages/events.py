@@ -154,6 +154,12 @@ class AlsoWatched(Message):
     """Since they are in Git's index; else since the worker has imported them."""
 
 
+class ImportedBeside(Message):
+    """The worker imports what lies in these folders, which are not watched."""
+
+    folders: tuple[str, ...]
+
+
 class ContentsKnown(Message):
     """What the running generation was started from has been read, so far as there is room for it."""
 
@@ -481,6 +487,7 @@ Event = (
     | PathsIgnored
     | PatternIdle
     | AlsoWatched
+    | ImportedBeside
     | ContentsKnown
     | PreflightPassed
     | PreflightFailed

@@ -410,6 +410,7 @@ ToldEvent = (
     | events.PathsIgnored
     | events.PatternIdle
     | events.AlsoWatched
+    | events.ImportedBeside
     | events.ContentsKnown
     | events.LeftoversFound
     | events.TargetDoubtful

@@ -6,7 +6,7 @@ import os
 
 from reloader.common import trust
 from reloader.common.lazy_pattern import lazy_pattern
-from reloader.common.run_folder import absolute
+from reloader.common.run_folder import absolute, relative
 from reloader.errors import ReloaderError
 from reloader.messages import events, notices
 from reloader.settings import ALIVE_IS_READY, Settings, StopTarget, signal_name
@@ -193,6 +193,8 @@ class _Words:
                 these = "it" if len(paths) == 1 else "them"
                 why = f"Git has {these} in its index" if is_tracked else f"{self.name} imports {these}"
                 return f"watching {paths_shown(paths)} as well, since {why}", Weight.DETAIL
+            case events.ImportedBeside(folders):
+                return self._imported_beside(folders), Weight.PLAIN
             case events.ContentsKnown(files, kept):
                 return (
                     f"the content of {counted(files, 'file')} is known ({kept / 1e6:.1f} MB kept)",
@@ -324,6 +326,18 @@ class _Words:
             return f"{why} → draining {name}"
         limit = "for as long as it takes" if notice.timeout is None else f"for at most {notice.timeout:g} s"
         return f"draining {name} {limit}; Ctrl-C again kills it"
+
+    def _imported_beside(self, folders: tuple[str, ...]) -> str:
+        be, these = ("is", "it") if len(folders) == 1 else ("are", "them")
+        text = f"{self.name} imports from {paths_shown(folders)}, which {be} not watched"
+        source, file = self.settings.origin("watch")
+        shown = [printable(min(relative(path), path, key=len)) for path in folders]
+        if file:
+            return f"{text}\nhint: add {these} to {printable(source)}"
+        options = " ".join(
+            f"--watch {_quoted(path)}" for path in (*map(printable, self.settings.watch), *shown)
+        )
+        return f"{text}\nhint: {options}"
 
     def _held(self, notice: notices.Held) -> str:
         if notice.missing is not None:

@@ -6,7 +6,8 @@ import os
 import stat
 from collections.abc import Container, Iterable, Mapping
 
-from reloader.watching.folder import Folder, identity_of
+from reloader.common.files import upwards
+from reloader.watching.folder import INSTALLED, VENV_MARK, Folder, identity_of
 from reloader.watching.gitignore_files import GITIGNORE, GitRules
 
 
@@ -71,3 +72,29 @@ class Elsewhere:
                 if identity is not None:
                     found.add((path, *identity))
         return found
+
+
+def beside(
+    files: Iterable[str], roots: Iterable[str], single: Mapping[str, Container[str]]
+) -> frozenset[str]:
+    """The folders of packages, and of other modules, that hold some of these real paths and are not watched.
+
+    `single` are the names of files that are watched by themselves, by folder. What is installed is left out:
+    it changes by installing.
+    """
+    watched = tuple(os.path.realpath(root).rstrip(os.sep) + os.sep for root in roots)
+    found = set()
+    for file in files:
+        folder, name = os.path.split(file)
+        if not file.startswith(watched) and name not in single.get(folder, ()):
+            while os.path.lexists(os.path.join(os.path.dirname(folder), "__init__.py")):
+                folder = os.path.dirname(folder)
+            found.add(folder)
+    return frozenset(folder for folder in found if not _is_installed(folder))
+
+
+def _is_installed(folder: str) -> bool:
+    return any(
+        os.path.basename(path) in INSTALLED or os.path.lexists(os.path.join(path, VENV_MARK))
+        for path in upwards(folder)
+    )

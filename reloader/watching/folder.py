@@ -18,6 +18,8 @@ Files = dict[str, Stat]
 Identity = tuple[int, int]
 """Device and inode of a folder: a folder made anew at the same path is another one."""
 
+# Folders of what is installed.
+INSTALLED = frozenset({"site-packages", "node_modules"})
 VENV_MARK = "pyvenv.cfg"
 # Linux follows so many links on the way to a file: path_resolution(7).
 MOST_HOPS = 40

@@ -38,6 +38,8 @@ class Imported(NamedTuple):
     """The last parts of all module names: a new file of such a name may be found in another's place."""
     folders: frozenset[str]
     """The folders that the files lie in."""
+    modules: frozenset[str]
+    """Those of the files that are modules, and not the program."""
 
     def concerns(self, change: events.Change) -> bool:
         """Whether the worker would be another one with this change. Only code can be of no concern."""
@@ -119,10 +121,13 @@ def imported(
     """
     if not places:
         return None
-    files = {os.path.realpath(absolute(place)) for found in places.values() for place in found}
-    files |= {os.path.realpath(absolute(word)) for word in program if word.endswith(_CODE) or os.sep in word}
+    modules = {os.path.realpath(absolute(place)) for found in places.values() for place in found}
+    files = modules | {
+        os.path.realpath(absolute(word)) for word in program if word.endswith(_CODE) or os.sep in word
+    }
     return Imported(
         frozenset(files),
         frozenset(name.rpartition(".")[2] for name in (*places, *missing)),
         frozenset(map(os.path.dirname, files)),
+        frozenset(modules),
     )

@@ -17,6 +17,7 @@ from reloader.messages import events
 from reloader.settings import RestartOn, Settings, SettingsSource, Trigger
 from reloader.watching import git_activity
 from reloader.watching.content_cache import ContentCache
+from reloader.watching.elsewhere import beside
 from reloader.watching.folder import FORGOTTEN, identity_of
 from reloader.watching.half_written import HalfWritten
 from reloader.watching.imported import Recording, RunningImports, by_writer
@@ -61,6 +62,7 @@ class Scanner:
         self._imports = RunningImports(settings.program)
         self._counted: tuple[Recording | None, int] = None, 0
         """The recording of which so many bytes have been counted."""
+        self._told_beside: frozenset[str] = frozenset()
         self.tree = Tree(
             settings,
             lambda path, reason: post(events.PathUnreadable(path, reason)),
@@ -295,6 +297,12 @@ class Scanner:
         new = self._count_inputs()
         self._counted = recording, self._imports.size
         self._count_also(new, is_tracked=False)
+        imports = self._imports.now()
+        if imports is not None and self._settings.trigger is Trigger.TREE:
+            found = beside(imports.modules, self.tree.roots, self.tree.single) - self._told_beside
+            self._told_beside |= found
+            if found:
+                self._post(events.ImportedBeside(tuple(sorted(found))))
 
     def _count_inputs(self) -> list[str]:
         """Count what rules leave out although it is an input; a survey has to follow where that is new."""

@@ -16,6 +16,7 @@ from reloader.watching import gitignore_files
 from reloader.watching.elsewhere import Elsewhere
 from reloader.watching.folder import (
     FORGOTTEN,
+    INSTALLED,
     VENV_MARK,
     Files,
     Folder,
@@ -34,8 +35,6 @@ Snapshot = dict[str, Files]
 Todo = list[tuple[str, View]]
 """Folders to be entered, each with the rules from above."""
 
-# Folders of what is installed.
-INSTALLED = frozenset({"site-packages", "node_modules"})
 # Hints at more folders than this make a full survey the cheaper way to look.
 MANY = 64
 

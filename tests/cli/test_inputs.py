@@ -260,3 +260,66 @@ def test_a_folder_that_rules_from_above_hide_counts_where_it_is_named(
     assert run.stop() == 0
     _, told, _ = ask(home / "project", "why", *watched, "noise.log", "--", "true")
     assert re.search(r"does not count: it is ignored \(.*/\.gitignore:2: \*\.log\)", told)
+
+
+# --- beside the tree --------------------------------------------------------------------------------
+
+BESIDE = """
+import signal, sys, time
+import task, sibling.models, tools
+signal.signal(signal.SIGINT, lambda *_: sys.exit(0))
+print("ready", flush=True)
+while True: time.sleep(60)
+"""
+
+
+@pytest.fixture
+def siblings(project: Path) -> Path:
+    """A project that imports a package and a module from beside it, as with an editable install."""
+    shop = project / "shop"
+    for name in ("libs/sibling/__init__.py", "libs/sibling/models.py", "more/tools.py", "shop/task.py"):
+        (project / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / name).write_text("VERSION = 1\n")
+    (shop / "worker.py").write_text(BESIDE)
+    return shop
+
+
+def begun_beside(start: Start, shop: Path, *options: str) -> Run:
+    """The run, with what lies beside on the worker's path."""
+    path = f"{shop.parent / 'libs'}:{shop.parent / 'more'}"
+    command = ("-v", *options, "--", PYTHON, "worker.py")
+    run = start(*command, folder=shop, env={"PYTHONPATH": path, "XDG_CACHE_HOME": str(shop.parent / "cache")})
+    run.out.wait_for("ready")
+    run.err.wait_for("watching")
+    return run
+
+
+def test_what_is_imported_from_beside_is_told_once_with_the_option(siblings: Path, start: Start) -> None:
+    """Seen to fail before: a save of it restarted nothing, without a word."""
+    run = begun_beside(start, siblings)
+    run.err.wait_for("worker imports from .*/libs/sibling and .*/more, which are not watched")
+    run.err.wait_for(r"hint: --watch \. --watch \.\./libs/sibling --watch \.\./more")
+    save(siblings / "task.py", "VERSION = 2\n")
+    run.err.wait_for("task.py changed → draining")
+    run.err.wait_for("worker started in")
+    settle(run, siblings / "worker.py")
+    assert run.err.text.count("which are not watched") == 1
+    assert run.stop() == 0
+    # The option that is named helps.
+    run = begun_beside(start, siblings, "-w", ".", "-w", "../libs/sibling", "-w", "../more/tools.py")
+    for name in ("libs/sibling/models.py", "more/tools.py"):
+        save(siblings.parent / name, "VERSION = 2\n")
+        run.err.wait_for(f"{name} changed → draining")
+        run.out.wait_for("ready")
+    assert "not watched" not in run.err.text
+    assert run.stop() == 0
+
+
+def test_the_hint_names_the_settings_file_where_that_tells_what_is_watched(
+    siblings: Path, start: Start
+) -> None:
+    (siblings / "reloader.toml").write_text('watch = "."\n')
+    run = begun_beside(start, siblings)
+    run.err.wait_for("which are not watched")
+    run.err.wait_for("hint: add them to watch in reloader.toml")
+    assert run.stop() == 0

@@ -387,6 +387,11 @@ WORDS: list[tuple[notices.Notice, str]] = [
         "does not use /home/me/.cache/reloader/own-1.json: it is a link",
     ),
     (
+        events.ImportedBeside(("/srv/lib", "/srv/my lib")),
+        "qcluster imports from /srv/lib and /srv/my lib, which are not watched\n"
+        "hint: --watch . --watch /srv/lib --watch '/srv/my lib'",
+    ),
+    (
         events.SettingsRefused("reloader.toml: unknown key 'nmae'", "did you mean name?"),
         "reloader.toml: unknown key 'nmae' → goes on with the settings as they were\nhint: did you mean name?",
     ),
@@ -537,6 +542,7 @@ def test_notices_with_text_of_others_are_known() -> None:
             events.TemplateFailed,
             notices.WarmInVain,
             events.AlsoWatched,
+            events.ImportedBeside,
         ),
     }
 

@@ -93,7 +93,7 @@ def test_a_folder_that_is_gone_is_waited_for_where_the_worker_has_imported_the_f
     gone = tmp_path / "gone"
 
     def imports(*files: str) -> Imported:
-        return Imported(frozenset(files), frozenset(), frozenset())
+        return Imported(frozenset(files), frozenset(), frozenset(), frozenset(files))
 
     assert Looks(gone, 50).look(None) is None, "what the worker has imported is not known"
     assert Looks(gone, 50, imports(f"{gone}/a.py")).look(None) is Unfinished.GONE
