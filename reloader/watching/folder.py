@@ -91,11 +91,13 @@ class Lister:
             self._unreadable(path, error)
             # What cannot be seen is not taken for deleted.
             return known or (Folder(outer, identity, {}, {}) if identity is not None else None)
-        if VENV_MARK in listed and path not in self._named:
+        # Where nothing but single files counts, it does not matter what else the folder holds.
+        is_named = path in self._named or (outer.passing and path in self._single)
+        if VENV_MARK in listed and not is_named:
             return None
         if ".git" in listed and gitignore_files.is_top(path):
             # One that was entered before it became a work tree goes on to count.
-            if known is None and path not in self._named and gitignore_files.is_nested(path):
+            if known is None and not is_named and gitignore_files.is_nested(path):
                 return None
             self.repositories.add(path)
         else:
