@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -32,7 +33,11 @@ while True:
 
 
 def pytest_configure() -> None:
-    """Let the programs that tests start hear Ctrl-C, though the shell has put the tests into the background."""
+    """Let the programs that tests start be as a user's are.
+
+    They hear Ctrl-C, though a shell may have put the tests into the background, and keep bytecode.
+    """
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     for number in (signal.SIGINT, signal.SIGQUIT):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)

@@ -220,6 +220,7 @@ class Scanner:
         if state != self._state:
             self._state = state
             self._states += 1
+            remove_cached_bytecode(changes, self.tree.places)  # a check may have left it
         written = (
             recording.writes() if changes and (recording := self._imports.recording) is not None else None
         )
