@@ -266,7 +266,7 @@ def test_only_the_main_loop_and_threads_of_their_own_read_the_clock() -> None:
 
 
 def test_what_time_it_is_is_asked_only_to_compare_it_with_time_stamps() -> None:
-    asking = {"app/runtime.py", "watching/scanner.py", "watching/watcher.py"}
+    asking = {"app/runtime.py", "watching/scanner.py", "watching/hints.py"}
     assert {file for file in FILES if "time_ns" in _names(file)} == asking
 
 

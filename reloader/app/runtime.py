@@ -246,7 +246,6 @@ class Runtime:
 
     def _begin_watching(self) -> None:
         # These imports take a third of our start; the worker is started before.
-        from reloader.watching.ignored_log import IgnoredLog
         from reloader.watching.scanner import Scanner
         from reloader.watching.watcher import Watcher
 
@@ -255,9 +254,7 @@ class Runtime:
         if self._scanner.contents is not None:
             self._spawn("reader", self._scanner.contents.run)
         if self._settings.poll is None:
-            tree = self._scanner.tree
-            log = (IgnoredLog(tree, self._post).note,) if self._settings.verbosity > 0 else ()
-            self._watcher = Watcher(tree.may_count, self._post, self._scanner.standing, *log)
+            self._watcher = Watcher(self._scanner.heard, self._post, self._scanner.standing)
             self._watching = self._spawn("watcher", self._watcher.run)
 
     def _begin_listening(self) -> None:

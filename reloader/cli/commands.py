@@ -9,7 +9,7 @@ import json as json_text
 import os
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
 from typing import Any
@@ -188,22 +188,22 @@ def _polled(path: str, kind: str, settings: Settings) -> str:
 
 def _canary(root: str) -> tuple[float | None, str]:
     """Write a file that never counts and wait for its event; the seconds that it took, or what failed."""
-    inbox: SimpleQueue[events.Event] = SimpleQueue()
+    heard: SimpleQueue[Collection[str]] = SimpleQueue()
+    failures: SimpleQueue[events.Event] = SimpleQueue()
     is_watching = Event()
-    watcher = Watcher(lambda _path: True, inbox.put, lambda _complete: is_watching.set())
+    watcher = Watcher(heard.put, failures.put, lambda _complete: is_watching.set())
     thread = Thread(target=watcher.run, daemon=True)
     thread.start()
     try:
         watcher.watch(frozenset({(root, *(identity_of(root) or (0, 0)))}))
         is_watching.wait(PATIENCE)
-        if not inbox.empty():
-            return None, f"cannot be watched: {printable(str(inbox.get()))}"
+        if not failures.empty():
+            return None, f"cannot be watched: {printable(str(failures.get()))}"
         with tempfile.NamedTemporaryFile(dir=root, prefix=".reloader-", suffix=".tmp") as canary:
             written = time.monotonic()
             left = PATIENCE
             while left > 0:
-                event = inbox.get(timeout=left)
-                if isinstance(event, events.TreeTouched) and event.paths and canary.name in event.paths:
+                if canary.name in heard.get(timeout=left):
                     return time.monotonic() - written, ""
                 left = written + PATIENCE - time.monotonic()
     except OSError as error:

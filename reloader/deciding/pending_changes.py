@@ -43,6 +43,8 @@ class PendingChanges:
         self._at_once = False
         self._unfinished_since: float | None = None
         """Since when files look half written."""
+        self._grown_at = 0.0
+        """When one of them was seen to grow last."""
         self._waits_itself: str | None = None
         """The step at which Git was waited for in vain."""
 
@@ -107,8 +109,12 @@ class PendingChanges:
         """Files look half written: look at the same paths again soon, or at once after a while."""
         is_first = self._unfinished_since is None
         since = self._unfinished_since = now if self._unfinished_since is None else self._unfinished_since
-        limit = FILES_GROW if files.how is events.Unfinished.GROWS else FILES_PATIENCE
-        self._put_off(now, None if now - since >= limit else FILES_PAUSE)
+        if files.how is events.Unfinished.GROWS:
+            self._grown_at = now
+            limit, is_over = FILES_GROW, now - since >= FILES_GROW
+        else:
+            limit, is_over = FILES_PATIENCE, now - max(since, self._grown_at) >= FILES_PATIENCE
+        self._put_off(now, None if is_over else FILES_PAUSE)
         # What may be whole is looked at once more, which nobody notices.
         if not is_first or files.how is events.Unfinished.IN_BLOCKS:
             return []

@@ -112,6 +112,8 @@ class Unfinished(enum.Enum):
     """It is larger than at the last look."""
     EMPTY = "empty"
     """It was not at the last start."""
+    OPEN = "open"
+    """Somebody has opened it for writing."""
     GONE = "gone"
     """The worker has imported it, and its whole folder is gone."""
     IN_BLOCKS = "in blocks"

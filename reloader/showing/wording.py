@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 
 from reloader.common import trust
 from reloader.common.lazy_pattern import lazy_pattern
@@ -104,7 +105,7 @@ class _Words:
             case notices.NotReady(timeout, number, other):
                 text = f"{self.called(number)} was not ready within {timeout:g} s → draining it"
                 text = f"{text}; {self.called(other)} goes on with the last good code"
-                return f"{text}\nhint: --start-timeout sets the limit", Weight.STRONG
+                return f"{text}\nhint: {self._option('start_timeout')} sets the limit", Weight.STRONG
             case notices.Draining():
                 return self._draining(notice), Weight.STRONG
             case notices.StillDraining(drains, _, alive):
@@ -142,7 +143,7 @@ class _Words:
                 return f"{sizes} → the old one drains first", Weight.PLAIN
             case notices.NoLineCame():
                 text = f"no line has matched {self.settings.ready!r} so far → the old one drains first"
-                return f"{text}\nhint: --ready sets the pattern of its line", Weight.PLAIN
+                return f"{text}\nhint: {self._option('ready')} sets the pattern of its line", Weight.PLAIN
             case notices.AddressInUse(addresses, number):
                 ports = all(one.isdecimal() for one in addresses)
                 named = ("port " if ports else "") + " or ".join(map(printable, addresses))
@@ -154,7 +155,8 @@ class _Words:
             case notices.AwaitingRoom(numbers, most):
                 awaited = " or ".join(self.called(number) for number in numbers)
                 text = f"{counted(most, 'generation')} may drain at once → waiting for {awaited} to end"
-                return f"{text}\nhint: k kills the draining ones; --max-draining allows more", Weight.PLAIN
+                option = self._option("max_draining")
+                return f"{text}\nhint: k kills the draining ones; {option} allows more", Weight.PLAIN
             case notices.ChangesMeanwhile(changes):
                 return f"{changed(changes)} as well; the restart under way includes it", Weight.ROUTINE
             case notices.WasUnchanged(files):
@@ -165,6 +167,7 @@ class _Words:
                 what = {
                     events.Unfinished.GROWS: "growing",
                     events.Unfinished.EMPTY: "empty",
+                    events.Unfinished.OPEN: "being written",
                     events.Unfinished.GONE: "gone with its folder",
                 }.get(how, "perhaps half written")
                 be = "is" if len(paths) == 1 else "are"
@@ -315,7 +318,7 @@ class _Words:
         if notice.timeout is None:
             return f"killing {name}{still}"
         text = f"{name} did not end within {notice.timeout:g} s → SIGKILL to its whole process tree{still}"
-        return f"{text}\nhint: --stop-timeout sets the limit; with none it waits for ever"
+        return f"{text}\nhint: {self._option('stop_timeout')} sets the limit; with none it waits for ever"
 
     def _draining(self, notice: notices.Draining) -> str:
         name = self.called(notice.generation) + (f" (pid {notice.pid})" if notice.pid is not None else "")
@@ -351,7 +354,7 @@ class _Words:
         head = f"{changed(notice.changes)}, but {why} → {self.name} goes on with the last good code"
         hint = "hint: a save that mends it restarts; --no-hold restarts regardless"
         if where is not None:
-            hint += f"; --ignore {_quoted(self._pattern(where[1]))} ignores it"
+            hint += f"; to ignore it: {self._ignoring(where[1])}"
         return "\n".join([head, *lines, hint])
 
     def _set_aside(self, notice: notices.SetAside) -> str:
@@ -359,18 +362,30 @@ class _Words:
         if notice.by_worker:
             text = f"{self.name} writes {shown} after every start"
             text = f"{text} → it restarts nothing for {span(notice.seconds)}"
-            return f"{text}\nhint: --ignore {_quoted(self._pattern(notice.path))}"
+            return f"{text}\nhint: {self._ignoring(notice.path)}"
         if notice.seconds < 60:
             text = f"{shown} caused {notice.restarts} restarts within {span(notice.within)}"
             return f"{text} → waiting for {notice.seconds:g} s without changes"
         text = f"{shown} changes after every start → it restarts nothing for {span(notice.seconds)}"
-        return f"{text}\nhint: if {self.name} writes it: --ignore {_quoted(self._pattern(notice.path))}"
+        return f"{text}\nhint: if {self.name} writes it: {self._ignoring(notice.path)}"
 
-    def _pattern(self, path: str) -> str:
-        """A pattern for --ignore that matches only this path, as far as it can be shown."""
+    def _option(self, name: str) -> str:
+        """An option by the place where the user has set it."""
+        return printable(self.settings.origin(name)[0])
+
+    def _ignoring(self, path: str) -> str:
+        """What to write for a pattern that matches only this path, as far as it can be shown."""
+        source, folder = self.settings.origin("ignore")
+        if source.startswith("--"):
+            return f"--ignore {_quoted(self._pattern(path, self.settings.watch))}"
+        pattern = self._pattern(path, (folder,) if folder else self.settings.watch)
+        return f'add "{pattern}" to {printable(source)}'
+
+    def _pattern(self, path: str, folders: Iterable[str]) -> str:
+        """The path in one of these folders, from there on, or its name alone."""
         try:
             path = absolute(path)
-            for root in map(absolute, self.settings.watch):
+            for root in map(absolute, folders):
                 if path.startswith(root.rstrip("/") + "/"):
                     return "/" + printable(os.path.relpath(path, root))
         except ReloaderError:

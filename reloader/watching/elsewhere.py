@@ -12,7 +12,7 @@ from reloader.watching.gitignore_files import GITIGNORE, GitRules
 
 
 class Elsewhere:
-    """Knows these paths, after each look. Other threads may ask `concerns` meanwhile."""
+    """Knows these paths, after each look."""
 
     def __init__(self, git_rules: GitRules) -> None:
         self._git_rules = git_rules

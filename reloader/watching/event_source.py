@@ -30,8 +30,8 @@ LAST = 50
 GATHER = 200
 # More paths than this at once may be what is left of a full queue, which watchfiles does not tell.
 SUSPICIOUS = 4096
-# A RustNotify that is closed gives its watches back within this time, in seconds.
-RELEASE = 0.2
+# A RustNotify that is closed gives its watches back within one of these times, in seconds: a busy system takes longer.
+RELEASE = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32)
 _LIMIT = "the watch limit is reached"
 # How RustNotify numbers what happened.
 _ADDED, _DELETED = 1, 3
@@ -99,11 +99,12 @@ class EventSource:
         if old is not None and reason == _LIMIT:
             # Both together were too many. What happens until the next one stands is told by none.
             self._missed = True
-            until = time.monotonic() + RELEASE
-            while reason == _LIMIT and time.monotonic() < until:
+            for pause in RELEASE:
                 self._notify.close()
-                time.sleep(RELEASE / 20)
+                time.sleep(pause)
                 self._notify, watched, reason = self._make(first)
+                if reason != _LIMIT:
+                    break
         held = frozenset(
             (path, *identity)
             for identity, paths in by_identity.items()

@@ -148,7 +148,10 @@ class Layer:
         parts = [*inside.split("/"), ""] if inside else [""]
         depth = len(parts)
         return any(
-            glob.least <= depth and (glob.most is None or depth <= glob.most) for glob, _ in self._near(parts)
+            glob.least <= depth
+            and (glob.most is None or depth <= glob.most)
+            and (not glob.ends_open or glob.fits(parts))
+            for glob, _ in self._near(parts)
         )
 
     def leads_through(self, path: str) -> bool:

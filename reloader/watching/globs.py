@@ -121,6 +121,11 @@ class Glob:
         """How many it has at most; None for any number."""
 
     @property
+    def ends_open(self) -> bool:
+        """Whether it ends with `**`, and so says nothing of the last name of a path."""
+        return self._runs[-1].is_open and not self._runs[-1].names
+
+    @property
     def start(self) -> tuple[str, ...]:
         """The names of the folders that a path that fits begins with, as far as each can be only one."""
         first = self._runs[0]

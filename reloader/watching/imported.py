@@ -68,32 +68,6 @@ class Imported(NamedTuple):
         return is_in_new_folder and os.path.lexists(os.path.join(os.path.dirname(path), "__init__.py"))
 
 
-class RunningImports:
-    """What the newest worker has imported so far: its recording is read again when it has grown."""
-
-    def __init__(self, program: tuple[str, ...]) -> None:
-        self._program = program
-        self._imports: Imported | None = None
-        self.recording: Recording | None = None
-        self.size = 0
-        """How many bytes of the recording have been read."""
-
-    def use(self, recording: Recording | None) -> None:
-        """From now on this is what the newest worker tells."""
-        if recording != self.recording:
-            self.recording, self._imports, self.size = recording, None, 0
-
-    def now(self) -> Imported | None:
-        """What it has imported; None where that is not known."""
-        if self.recording is None:
-            return None
-        size = self.recording.size()
-        if size != self.size:
-            self._imports = imported(*self.recording.own_modules(), self._program)
-            self.size = size
-        return self._imports
-
-
 def by_writer(
     changes: Iterable[events.Change], written: Collection[str] | None
 ) -> tuple[frozenset[str], frozenset[str]]:

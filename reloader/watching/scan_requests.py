@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from reloader.watching.imported import Recording
@@ -40,4 +41,11 @@ class CountImported:
     recording: Recording
 
 
-Request = Compare | RenewBaseline | Poll | CountImported
+@dataclass(frozen=True)
+class Heard:
+    """There were events at these paths."""
+
+    paths: Collection[str]
+
+
+Request = Heard | Compare | RenewBaseline | Poll | CountImported

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from queue import Empty, SimpleQueue
 
 from reloader.common.run_folder import absolute, relative
@@ -17,13 +17,14 @@ from reloader.messages import events
 from reloader.settings import RestartOn, Settings, SettingsSource, Trigger
 from reloader.watching import git_activity
 from reloader.watching.content_cache import ContentCache
-from reloader.watching.elsewhere import beside
 from reloader.watching.folder import FORGOTTEN, identity_of
 from reloader.watching.half_written import HalfWritten
-from reloader.watching.imported import Recording, RunningImports, by_writer
+from reloader.watching.hints import Hints
+from reloader.watching.imported import Recording, by_writer
+from reloader.watching.inputs import Inputs
 from reloader.watching.mounts import mounted_files, mounts, silent_places
 from reloader.watching.own_settings import OwnSettings
-from reloader.watching.scan_requests import Compare, CountImported, Poll, RenewBaseline, Request
+from reloader.watching.scan_requests import Compare, CountImported, Heard, Poll, RenewBaseline, Request
 from reloader.watching.snapshot import accept, adopt, compare, remove_cached_bytecode, seen
 from reloader.watching.tree import Snapshot, Tree
 
@@ -59,15 +60,12 @@ class Scanner:
         post: Callable[[events.Event], None],
         source: SettingsSource | None = None,
     ) -> None:
-        self._imports = RunningImports(settings.program)
-        self._counted: tuple[Recording | None, int] = None, 0
-        """The recording of which so many bytes have been counted."""
-        self._told_beside: frozenset[str] = frozenset()
         self.tree = Tree(
             settings,
             lambda path, reason: post(events.PathUnreadable(path, reason)),
             lambda path, owner: post(events.RulesRefused(path, owner)),
         )
+        self._inputs = Inputs(settings, self.tree)
         self.tree.lister.since_ns = since_ns
         self._settings = settings
         self._own_settings = OwnSettings(settings, source, since_ns, post)
@@ -91,7 +89,8 @@ class Scanner:
         self._poll_took = 0.0
         self._state: tuple[object, ...] = ()
         self._states = 0
-        self._half_written = HalfWritten()
+        self._hints = Hints(self.tree, settings.verbosity > 0, post)
+        self._half_written = HalfWritten(self._tells_of_writers)
 
     # --- from other threads -----------------------------------------------------------------------
 
@@ -116,6 +115,10 @@ class Scanner:
     def count_imported(self, recording: Recording) -> None:
         """Count what the worker has imported, whatever a rule says, from now on."""
         self._requests.put(CountImported(recording))
+
+    def heard(self, paths: Collection[str]) -> None:
+        """There were events at these paths; TreeTouched follows for those that may count."""
+        self._requests.put(Heard(paths))
 
     def standing(self, complete: bool) -> None:
         """The watches stand. Where these are not `complete` everything is looked at, at intervals."""
@@ -142,24 +145,30 @@ class Scanner:
         self._remember()
         self._tell_idle_patterns()
         self._find_silent()
-        if not self._settings.learns:
-            self._count_also(self._count_inputs(), is_tracked=True)
+        if self._inputs.are_tracked:
+            self._count_also(self._inputs.count(), is_tracked=True)
+        looked = time.monotonic()
         while True:
             try:
-                request = self._requests.get(timeout=self._patience)
+                request = self._requests.get(timeout=max(0.0, looked + self._patience - time.monotonic()))
             except Empty:
                 self._look_without_a_hint()
+                looked = time.monotonic()
                 continue
+            if isinstance(request, Heard):
+                self._hints.heard(request.paths)
+                continue
+            looked = time.monotonic()
             if isinstance(request, Poll):
                 self._polls = request.needed
             elif isinstance(request, CountImported):
-                self._imports.use(request.recording)
+                self._inputs.use(request.recording)
                 self._count_imported()
             elif not request.at_once and (git := self._git_at_work()):
                 coming = request.generation if isinstance(request, RenewBaseline) else None
                 self._post(events.TreeBusy(git.operation, coming, git.step))
             elif isinstance(request, Compare):
-                self._imports.use(request.recording)
+                self._inputs.use(request.recording)
                 self._look(request.paths)
                 self._tell_what_differs(request.at_once)
             else:
@@ -203,7 +212,7 @@ class Scanner:
             unchanged = self._sift(changes, self.contents)
             if unchanged:
                 changes = compare(self._baseline, self._latest)
-        imports = self._imports.now() if changes and self._settings.trigger is Trigger.LOADED else None
+        imports = self._inputs.imports() if changes and self._settings.trigger is Trigger.LOADED else None
         if imports is not None:
             unconcerning = [change for change in changes if not imports.concerns(change)]
             remove_cached_bytecode(unconcerning, self.tree.places)
@@ -221,12 +230,9 @@ class Scanner:
             self._state = state
             self._states += 1
             remove_cached_bytecode(changes, self.tree.places)  # a check may have left it
-        written = (
-            recording.writes() if changes and (recording := self._imports.recording) is not None else None
-        )
-        own, foreign = by_writer(changes, written)
+        own, foreign = by_writer(changes, self._inputs.writes() if changes else None)
         is_source = any(change.path.endswith(".py") for change in changes)
-        imports = self._imports.now() if is_source else None
+        imports = self._inputs.imports() if is_source else None
         unread = imports.unread(changes, self._baseline) if imports is not None else frozenset()
         self._post(events.TreeCompared(changes, tuple(unchanged), self._states, own, foreign, unread))
 
@@ -235,7 +241,7 @@ class Scanner:
     ) -> bool:
         """Whether some of these files look half written, which is told then; `coming` is put off by it."""
         is_gone = any(change.kind is events.Kind.DELETED for change in changes)
-        imports = self._imports.now() if is_gone else None
+        imports = self._inputs.imports() if is_gone else None
         snapshots = self._baseline, self._latest
         found = self._half_written.found(changes, *snapshots, imports, at_once, time.monotonic())
         if not found:
@@ -244,6 +250,9 @@ class Scanner:
         paths = tuple(path for path, one in found.items() if one is how)
         self._post(events.FilesUnfinished(paths, how, coming))
         return True
+
+    def _tells_of_writers(self, path: str) -> bool:
+        return not path.startswith(tuple(place.rstrip(os.sep) + os.sep for place in self._silent))
 
     def _without_mere_status(self, changes: tuple[events.Change, ...]) -> tuple[events.Change, ...]:
         """The changes without those of a mode, an owner or a link count, which are taken into the baseline.
@@ -292,25 +301,11 @@ class Scanner:
 
     def _count_imported(self) -> None:
         """Count what the worker has imported, also since it was ready."""
-        recording = self._imports.recording
-        if recording is None or self._counted == (recording, recording.size()):
+        if not self._inputs.have_grown():
             return
-        new = self._count_inputs()
-        self._counted = recording, self._imports.size
-        self._count_also(new, is_tracked=False)
-        imports = self._imports.now()
-        if imports is not None and self._settings.trigger is Trigger.TREE:
-            found = beside(imports.modules, self.tree.roots, self.tree.single) - self._told_beside
-            self._told_beside |= found
-            if found:
-                self._post(events.ImportedBeside(tuple(sorted(found))))
-
-    def _count_inputs(self) -> list[str]:
-        """Count what rules leave out although it is an input; a survey has to follow where that is new."""
-        if not self._settings.learns:
-            return self.tree.count_tracked()
-        imports = self._imports.now()
-        return [] if imports is None else self.tree.count_imported(imports.files)
+        self._count_also(self._inputs.count(), is_tracked=False)
+        if found := self._inputs.beside():
+            self._post(events.ImportedBeside(tuple(sorted(found))))
 
     def _count_also(self, new: Sequence[str], is_tracked: bool) -> None:
         """Look at these files for the first time: they were there before, unless they have changed since."""
@@ -350,6 +345,7 @@ class Scanner:
             return
         remove_cached_bytecode(changes, self.tree.places)
         self._baseline = dict(self._latest)
+        self._half_written.started()
         self._home_then = identity_of(self._home)
         self._remember()
         self.tree.lister.since_ns = since - TICK_NS
@@ -387,7 +383,7 @@ class Scanner:
         if self.tree.lister.rules_changed:
             self.tree.forget_rules()
             self.tree.survey()
-            if self._count_inputs():
+            if self._inputs.count():
                 self.tree.survey()
             self._latest = self.tree.snapshot()
             self._baseline = adopt(self._baseline, self._latest, self.tree.lister.recent)

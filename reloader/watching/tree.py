@@ -1,8 +1,7 @@
 """The watched folders and the files in them that count: a pruned walk, kept up to date.
 
-The truth about a file is its modification time, size and inode. A Folder is replaced, never changed,
-and a survey puts its result in place at once, so other threads may ask `may_count` while the
-scanner's thread, the only writer, is at work.
+The truth about a file is its modification time, size and inode. The scanner's thread alone reads and writes
+the tree.
 """
 
 from __future__ import annotations
@@ -161,7 +160,7 @@ class Tree:
             path, is_folder = os.path.dirname(path), True
         return False
 
-    # --- asked by the watcher's thread ------------------------------------------------------------
+    # --- events -----------------------------------------------------------------------------------
 
     def may_count(self, path: str) -> bool:
         """Whether an event at this path deserves a look. Errs on the side of looking."""

@@ -6,19 +6,14 @@ event says is not relied upon; only that there was one, and where.
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable, Collection
 
 from reloader.messages import events
 from reloader.settings import POLL_INTERVAL
-from reloader.watching.event_source import GATHER, EventSource, Place, WatchRefusedError
+from reloader.watching.event_source import EventSource, Place, WatchRefusedError
 
-# No event is told later than this, in seconds.
-OLDEST = GATHER / 1000
-# More paths than this at once are not asked when they changed.
-FEW = 100
 # Watches that were refused, or a source that cannot be had, are tried again after this, in seconds.
 RETRY = 10.0
 # A source that failed is not made anew more often than this, in seconds, and not for more than this share of
@@ -28,26 +23,23 @@ RENEWAL_SHARE = 1 / 20
 
 
 class Watcher:
-    """Posts TreeTouched for events at paths of which `may_count` is true, and WatchingFailed.
+    """Hands the paths of all events to `heard`, and posts WatchingFailed.
 
     `standing` is called whenever watches have been set, with whether all events can be had now. What was
     written into a folder before its watch stood has no event: whoever asks for the first watches looks
-    once they stand; for later ones TreeTouched tells the folder. `ignored` is given the paths of all
-    other events.
+    once they stand; for later ones TreeTouched tells the folder.
     """
 
     def __init__(
         self,
-        may_count: Callable[[str], bool],
+        heard: Callable[[Collection[str]], None],
         post: Callable[[events.Event], None],
         standing: Callable[[bool], None],
-        ignored: Callable[[Collection[str]], None] = lambda _paths: None,
     ) -> None:
-        self._may_count = may_count
+        self._heard = heard
         self._post = post
         self._standing = standing
         self._stood = False
-        self._ignored = ignored
         self._source: EventSource | None = None
         self._wanted: frozenset[Place] = frozenset()
         self._rearm = threading.Event()
@@ -112,8 +104,10 @@ class Watcher:
                 pause = self._armed + max(RENEWAL, self._took / RENEWAL_SHARE) - time.monotonic()
                 self._rearm.wait(max(0.0, pause))
             elif paths is not None:
-                self._pass_on(paths)
-            if self._rearm.is_set() or source.is_stale or (self._reason and not paths):
+                self._heard(paths)
+            # After so long without an event, what was refused may be had.
+            is_over = paths is not None and not paths
+            if self._rearm.is_set() or source.is_stale or (self._reason and is_over):
                 self._arm(source)
             if paths is None:
                 self._post(events.TreeTouched(None))
@@ -142,26 +136,3 @@ class Watcher:
             self._told.add(reason)
             self._post(events.WatchingFailed(reason, POLL_INTERVAL))
         self._reason = reason
-
-    def _pass_on(self, paths: Collection[str]) -> None:
-        touched = frozenset(path for path in paths if self._may_count(path))
-        if touched:
-            self._post(events.TreeTouched(touched, _age(touched)))
-        if len(touched) < len(paths):
-            self._ignored(set(paths) - touched)
-
-
-def _age(paths: Collection[str]) -> float:
-    """How many seconds ago the last of these paths changed, as far as their status tells.
-
-    A time stamp lies up to a tick of the kernel's clock behind; the quiet period is so much shorter.
-    """
-    newest = 0
-    for path in paths if len(paths) <= FEW else ():
-        try:
-            newest = max(newest, os.lstat(path).st_ctime_ns)
-        except (OSError, ValueError):
-            pass  # it is gone
-    seconds = (time.time_ns() - newest) / 1e9
-    # Times of another machine's clock, or of a file that was long there, tell nothing.
-    return max(seconds, 0.0) if seconds <= OLDEST else 0.0

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from measure import Sample, pause
+from measure import CALM, Sample, pause
 from peers import PYTHON, environment, program
 from playground import LIMIT, Late
 from report import QUIET, against
@@ -107,6 +107,7 @@ def _await_standstill(folder: Path, writing: int) -> None:
         return time.monotonic() - since > STILL
 
     _wait(is_still, "the worker waits")
+    time.sleep(CALM)
     pause()
 
 

@@ -17,6 +17,8 @@ from playground import Playground
 
 # The pause before every save or start, in seconds, so that none keeps step with a tool's own clock.
 PAUSE = (0.2, 0.5)
+# Saves of which the last was longer ago than this, in seconds, are no saves in a row, for which reloader waits longer.
+CALM = 1.1
 # How long a tool is left alone before its memory is read, in seconds.
 SETTLE = 2.0
 
@@ -100,6 +102,7 @@ def reloads(
             running.append(one)
         for number in range(1, rounds + 1):
             report(f"save {number} of {rounds}")
+            time.sleep(CALM)
             for one in random.sample(running, len(running)):
                 pause()
                 figures = found[one.tool.name]

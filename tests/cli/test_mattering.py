@@ -184,7 +184,7 @@ def test_broken_code_leaves_the_worker_at_work_until_it_is_mended(
     run.err.wait_for(r"def broken\(:$")
     run.err.wait_for(r"^reloader \|\s+\^$")
     run.err.wait_for("SyntaxError: ")
-    run.err.wait_for(r"hint: .*--no-hold restarts regardless; --ignore /task\.py ignores it")
+    run.err.wait_for(r"hint: .*--no-hold restarts regardless; to ignore it: --ignore /task\.py")
     settle(run, project / "worker.py")
     assert restarts(run) == 0
     save(project / "task.py", "VERSION = 2\n")

@@ -198,11 +198,39 @@ def test_a_file_that_grows_is_waited_for(project: Path, start: Start) -> None:
     with (project / "task.py").open("w") as file:
         for version in range(2, 5):
             print(f"VERSION = {version}", file=file, flush=True)
-            run.err.wait_for("draining" if version == 2 else "growing → waiting" if version == 3 else "")
+            if version == 2:
+                run.err.wait_for("task.py is being written → waiting for at most 2 s")
     run.out.wait_for("ready 4")
     settle(run, project / "worker.py")
-    assert restarts(run) <= 2
+    assert restarts(run) == 1
     assert run.stop() == 0
+
+
+def test_a_file_that_is_held_open_is_not_waited_for_again_and_again(project: Path, start: Start) -> None:
+    run = start("-v", "--", PYTHON, "worker.py")
+    run.out.wait_for("ready 1")
+    run.err.wait_for("watching")
+    with (project / "task.py").open("w") as file:
+        for version in range(2, 5):
+            file.seek(0)
+            print(f"VERSION = {version}", file=file, flush=True)
+            run.out.wait_for(f"ready {version}")
+    assert run.err.text.count("is being written") == 1
+    assert run.stop() == 0
+
+
+def test_a_file_that_grows_between_its_writers_is_waited_for(project: Path, start: Start) -> None:
+    """Each piece is appended by somebody who closes the file."""
+    run = start("-v", "--", PYTHON, "worker.py")
+    run.out.wait_for("ready 1")
+    run.err.wait_for("watching")
+    for version in range(2, 5):
+        with (project / "task.py").open("a") as file:
+            print(f"VERSION = {version}", file=file)
+        run.err.wait_for("draining" if version == 2 else "growing → waiting" if version == 3 else "")
+    run.out.wait_for("ready 4")
+    assert run.stop() == 0
+    assert restarts(run) <= 2
 
 
 def test_an_imported_package_that_is_gone_for_a_moment_is_no_restart(project: Path, start: Start) -> None:

@@ -42,7 +42,7 @@ def wide(project: Path) -> Path:
 
 
 def test_a_limit_of_watches_is_told_once_and_nothing_is_missed(wide: Path, start: Start) -> None:
-    run = start("-v", "--", PYTHON, "worker.py", launcher=limited("max_inotify_watches", 3))
+    run = start("-v", "--cold", "--", PYTHON, "worker.py", launcher=limited("max_inotify_watches", 3))
     run.out.wait_for("ready 1")
     run.err.wait_for("watch limit is reached")
     run.err.wait_for("the files are looked at every 1 s instead")
@@ -56,7 +56,7 @@ def test_a_limit_of_watches_is_told_once_and_nothing_is_missed(wide: Path, start
 
 
 def test_a_limit_of_watches_that_is_reached_later_is_told(wide: Path, start: Start) -> None:
-    run = start("-v", "--", PYTHON, "worker.py", launcher=limited("max_inotify_watches", 9))
+    run = start("-v", "--cold", "--", PYTHON, "worker.py", launcher=limited("max_inotify_watches", 9))
     run.out.wait_for("ready 1")
     run.err.wait_for("watching")
     settle(run, wide / "task.py")
@@ -71,7 +71,7 @@ def test_a_limit_of_watches_that_is_reached_later_is_told(wide: Path, start: Sta
 
 
 def test_events_are_relied_upon_again_once_there_are_watches_enough(wide: Path, start: Start) -> None:
-    run = start("-v", "--", PYTHON, "worker.py", launcher=limited("max_inotify_watches", 5))
+    run = start("-v", "--cold", "--", PYTHON, "worker.py", launcher=limited("max_inotify_watches", 5))
     run.out.wait_for("ready 1")
     run.err.wait_for("watch limit is reached")
     run.err.wait_for("watching")
@@ -88,7 +88,7 @@ def test_events_are_relied_upon_again_once_there_are_watches_enough(wide: Path, 
 
 def test_a_new_folder_is_watched_where_most_watches_are_in_use(wide: Path, start: Start) -> None:
     """A set of watches is made while the old one is there. Seen to fail where both had to fit below the limit."""
-    run = start("-v", "--", PYTHON, "worker.py", launcher=limited("max_inotify_watches", 8))
+    run = start("-v", "--cold", "--", PYTHON, "worker.py", launcher=limited("max_inotify_watches", 8))
     run.out.wait_for("ready 1")
     run.err.wait_for("watching")
     eventually(lambda: watches_of(run) == 7, "every folder is watched")

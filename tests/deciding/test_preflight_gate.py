@@ -379,6 +379,18 @@ def test_a_growing_file_is_waited_for_longer() -> None:
     ]
 
 
+def test_a_pause_of_one_that_grows_is_no_longer_than_that_of_another() -> None:
+    supervisor = at_work()
+    supervisor.handle(events.TreeTouched(frozenset({CONF.path})), 2.0)
+    supervisor.handle(events.DeadlinePassed(), 2.05)
+    supervisor.handle(unfinished(events.Unfinished.OPEN), 2.06)
+    supervisor.handle(unfinished(events.Unfinished.GROWS), 4.0)
+    assert supervisor.handle(unfinished(events.Unfinished.OPEN), 5.9) == []
+    assert supervisor.handle(unfinished(events.Unfinished.OPEN), 4.0 + FILES_PATIENCE) == [
+        effects.CompareTree(frozenset({CONF.path}), at_once=True)
+    ]
+
+
 def test_a_start_waits_for_half_written_files_too() -> None:
     supervisor = at_work()
     supervisor.handle(events.TreeCompared((CONF,), state=1), 2.0)

@@ -322,7 +322,7 @@ WORDS: list[tuple[notices.Notice, str]] = [
         "tasks.py changed, but tasks.py:1 cannot be compiled → qcluster goes on with the last good code\n"
         '  File "tasks.py", line 1\n    def (\n        ^\nSyntaxError: invalid syntax\n'
         "hint: a save that mends it restarts; --no-hold restarts regardless; "
-        "--ignore /tasks.py ignores it",
+        "to ignore it: --ignore /tasks.py",
     ),
     (
         notices.Held(EDIT, "manage.py check", ("oh", "(exit status 1)")),
@@ -720,3 +720,22 @@ def test_of_many_processes_that_are_killed_the_first_are_named_and_the_rest_coun
     text, _ = word(notices.Killing(1, 10.0, alive), SETTINGS)
     assert "python (pid 6) for 12.0 s, CPU 0 %, 3 more\n" in text
     assert "(pid 7)" not in text
+
+
+FROM_FILE = (
+    ("ignore", "ignore in reloader.toml", "/srv"),
+    ("ready", "ready in reloader.toml", "/srv"),
+    ("max_draining", "RELOADER_MAX_DRAINING", ""),
+)
+
+
+def test_hints_name_the_place_where_the_user_has_set_the_option() -> None:
+    settings = Settings(("w",), name="w", watch=("/srv/app",), ready="up", origins=FROM_FILE)
+    aside = notices.SetAside("/srv/app/made.toml", 3, 60.0, 60.0, True)
+    for notice, hint in (
+        (aside, 'hint: add "/app/made.toml" to ignore in reloader.toml'),
+        (notices.NoLineCame(), "hint: ready in reloader.toml sets the pattern of its line"),
+        (notices.AwaitingRoom((1,), 1), "hint: k kills the draining ones; RELOADER_MAX_DRAINING allows more"),
+    ):
+        text, _ = word(notice, settings, False)
+        assert text.splitlines()[-1] == hint

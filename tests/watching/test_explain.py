@@ -152,8 +152,8 @@ def test_why_and_a_run_agree(
         if asked.trigger is Trigger.LOADED and imports is not None:
             counted = {path for path in counted if imports.concerns(events.Change(path, events.Kind.CHANGED))}
         real = {os.path.realpath(path) for path in counted}
-        for folder, folders, here in os.walk(root):
-            folders[:] = [name for name in folders if name != ".git"]
+        for folder, below, here in os.walk(root):
+            below[:] = [name for name in below if name != ".git"]
             for name in here:
                 path = os.path.join(folder, name)
                 reason = explain(asked, path, imports)

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
+
+import pytest
 
 from reloader.messages import events
 from reloader.messages.events import Unfinished
 from reloader.watching.folder import Stat
-from reloader.watching.half_written import BLOCK, RECENT, HalfWritten
+from reloader.watching.half_written import (
+    BLOCK,
+    MOST_ASKED,
+    RECENT,
+    RECENT_AFTER_START,
+    HalfWritten,
+    is_open_for_writing,
+)
 from reloader.watching.imported import Imported
 from reloader.watching.snapshot import compare
 from reloader.watching.tree import Snapshot
@@ -107,3 +118,62 @@ def test_a_folder_that_is_gone_is_waited_for_where_the_worker_has_imported_the_f
     changes = compare(looks.baseline, latest)
     assert looks.half_written.found(changes, looks.baseline, latest, looks.imports, False, 0.0) == {}
     assert {change.kind for change in changes} == {events.Kind.ADDED, events.Kind.DELETED}
+
+
+@pytest.mark.parametrize("after", [RECENT_AFTER_START / 2, RECENT_AFTER_START * 1.5])
+def test_a_second_save_after_a_start_is_no_growth_but_at_once(tmp_path: Path, after: float) -> None:
+    """Seen to fail before: each of two saves within a second, the second with more in it, cost 0.2 s."""
+    looks = Looks(tmp_path, 50)
+    assert looks.look(100) is None
+    looks.half_written.started()
+    looks.baseline = looks.snapshot(100)
+    found = looks.look(110, after=after)
+    assert found is (Unfinished.GROWS if after < RECENT_AFTER_START else None)
+
+
+# --- open for writing -------------------------------------------------------------------------------
+
+only_linux = pytest.mark.skipif(sys.platform != "linux", reason="no other system tells of writers")
+
+
+@only_linux
+def test_who_writes_is_told_and_who_reads_is_not(tmp_path: Path) -> None:
+    path = tmp_path / "a.py"
+    assert not is_open_for_writing(str(path))
+    path.write_text("1")
+    assert not is_open_for_writing(str(path))
+    with path.open():
+        assert not is_open_for_writing(str(path))
+    for mode in ("a", "r+", "w"):
+        with path.open(mode):
+            assert is_open_for_writing(str(path))
+    assert not is_open_for_writing(str(path))
+
+
+@only_linux
+def test_who_opens_it_just_then_ends_nobody(tmp_path: Path) -> None:
+    """Seen to end the process, by SIGIO, where the signal is not another one."""
+    path = tmp_path / "a.py"
+    path.write_text("1")
+    writing = "import sys\nfor _ in range(3000): open(sys.argv[1], 'a').close()"
+    with subprocess.Popen([sys.executable, "-c", writing, path]) as writer:
+        asked = 0
+        while writer.poll() is None or not asked:
+            is_open_for_writing(str(path))
+            asked += 1
+    assert writer.returncode == 0
+    assert not is_open_for_writing(str(path))
+
+
+@only_linux
+def test_an_open_file_is_waited_for_unless_many_have_changed(tmp_path: Path) -> None:
+    looks = Looks(tmp_path, 50)
+    with (tmp_path / "a.py").open("w"):
+        assert looks.look(100) is Unfinished.OPEN
+        assert looks.look(200) is Unfinished.GROWS
+        assert looks.look(200) is Unfinished.OPEN
+        assert looks.look(200, at_once=True) is None
+        assert looks.look(200) is None
+        many = {f"{tmp_path}/{number}": {"b.py": (1, 9, number, 1)} for number in range(2, MOST_ASKED + 2)}
+        assert Looks(tmp_path, 50).look(100, elsewhere=many) is None
+    assert looks.look(200) is None

@@ -1,4 +1,4 @@
-"""What the watcher tells of the system's events, with real files and its real thread."""
+"""What is told of the system's events, with real files and the watcher's real thread."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from threading import Thread
 import pytest
 
 from reloader.messages import events
+from reloader.settings import Settings
+from reloader.watching.hints import Hints
+from reloader.watching.tree import Tree
 from reloader.watching.watcher import Watcher
 
 LIMIT = 15.0
@@ -26,7 +29,10 @@ def inbox() -> SimpleQueue[events.Event]:
 @pytest.fixture
 def watched(tmp_path: Path, inbox: SimpleQueue[events.Event]) -> Iterator[Path]:
     stands = threading.Event()
-    watcher = Watcher(lambda path: not path.endswith(".log"), inbox.put, lambda _complete: stands.set())
+    tree = Tree(Settings(("worker",), watch=(str(tmp_path),)), lambda _path, _reason: None)
+    tree.survey()
+    hints = Hints(tree, False, inbox.put)
+    watcher = Watcher(hints.heard, inbox.put, lambda _complete: stands.set())
     thread = Thread(target=watcher.run, daemon=True)
     thread.start()
     found = os.stat(tmp_path)
