@@ -30,7 +30,7 @@ LAST = 50
 GATHER = 200
 # More paths than this at once may be what is left of a full queue, which watchfiles does not tell.
 SUSPICIOUS = 4096
-# A RustNotify that is closed gives its watches back within one of these times, in seconds: a busy system takes longer.
+# A RustNotify that is closed gives its watches back after one of these times, in seconds.
 RELEASE = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32)
 _LIMIT = "the watch limit is reached"
 # How RustNotify numbers what happened.
