@@ -84,7 +84,6 @@ CLOCK = {
     "showing/pump.py",
     "showing/sink.py",
     "watching/content_cache.py",
-    "watching/event_source.py",
     "watching/scanner.py",
     "watching/watcher.py",
 }
