@@ -240,6 +240,24 @@ def save(path: Path, text: str) -> None:
     path.write_text(text)
 
 
+def template_of(run: Run) -> int:
+    """The pid of the template: of the processes in a group of its own that no other one stands behind, the newest.
+
+    The first of them is the supervisor's child; others may have become that when their parent ended. Those that
+    were forked ahead begin with a guard.
+    """
+    found = {pid: status for pid in run.survivors() if (status := status_of(pid)) is not None}
+    ours = [pid for pid, one in found.items() if one.parent == run.process.pid and pid != run.forkserver()]
+    leader = next(pid for pid in ours if found[pid].group == pid != found[pid].session)
+    template = max(pid for pid in ours if found[pid].group == leader)
+    while True:
+        below = [pid for pid, one in found.items() if one.parent == template and one.group == leader]
+        below = [pid for pid in below if name_of(pid) != "reloader-guard"]
+        if not below:
+            return template
+        template = max(below)
+
+
 def settle(run: Run, path: Path) -> None:
     """Wait until everything that happened to the files before this call has been looked at.
 

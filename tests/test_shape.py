@@ -86,6 +86,7 @@ CLOCK = {
     "watching/content_cache.py",
     "watching/scanner.py",
     "watching/watcher.py",
+    "in_worker/preload.py",
 }
 
 

@@ -166,6 +166,9 @@ def _why_cold(wanted: bool, recognised: Detected) -> str | None:
         return "warm starts are turned off"
     if recognised.why_cold:
         return recognised.why_cold
+    for name in ("PYTHONPROFILEIMPORTTIME", "PYTHONVERBOSE"):
+        if os.environ.get(name):
+            return f"{name} shows each import"
     if not recognised.is_sure:
         return "what starts the worker does not tell how"
     # It should work on other systems, but has not been tried there.

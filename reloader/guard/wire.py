@@ -32,7 +32,8 @@ To a template, which is a forkserver besides:
 - "prefork": fork a guard and a worker ahead of the next "start". Descriptors: the worker's terminal, if any.
 - "learn": the last worker is ready.
 
-From a template: "loaded" (modules, left_out), after "preload"; "preforked" (pid), within its own processes.
+From a template: "loaded" (modules, left_out, is_clean), after "preload"; "preforked" (pid), within its own
+processes.
 """
 
 from __future__ import annotations

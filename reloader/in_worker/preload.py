@@ -3,22 +3,27 @@
 Only modules that the program itself has imported are loaded, and only from where it found them. A module is
 left out, and with it every module that was being imported at that moment, when its import
 - raises, or imports a module that the program has found elsewhere (in the tree), or has not looked for;
-- reads a variable of the environment that the program changes, or loads a native library that names one;
+- reads a variable of the environment that the program changes, or loads a native library that names one (of
+  five letters or more);
 - prints, since that would be seen once and not at every start;
 - leaves a thread, an open descriptor or a child: threads do not survive a fork (those of numpy and pyarrow
   are known to come back in the child), the others would be shared;
 - ends the interpreter, or does not end.
-A module that was left out is refused in the next template, a fresh process: a failed import may leave traces.
+A failed import may leave traces. So what is not known to leave none is imported in a fork, which goes on as
+the template where that is so, and else ends: the process before it goes on without these modules.
 """
 
 from __future__ import annotations
 
+import _signal as signal  # type: ignore[import-not-found]
 import os
 import sys
+from time import monotonic
 
 from reloader.guard.child_status import is_childless
 from reloader.in_worker import native_libraries
 from reloader.in_worker.bootstrap import find_by_others, places_of
+from reloader.in_worker.checkpoints import Checkpoints
 from reloader.in_worker.staleness import Staleness, is_installed
 
 # For type checkers alone: what a program finds imported should be its own.
@@ -29,17 +34,25 @@ if TYPE_CHECKING:
 
 # Packages whose threads are created anew in a forked child: OpenBLAS and Arrow use pthread_atfork.
 RETHREAD = ("numpy", "scipy", "pyarrow")
+# A shorter name among the constants of a library is no evidence that it reads the variable: `TZ`, which every
+# Django project sets, stands in any text about time. The C library reads that one again with tzset(3), which
+# Django calls.
+TELLING = 5
+NO_END = "its import does not end, or ends the interpreter"
+# The least time between two checkpoints, in seconds: so much is done again where something is at fault.
+BATCH = 0.05
 STANDARD = (os.path.dirname(os.__file__),)
 
 
 class Preload:
-    """One pass over the modules that a program has imported before.
+    """Imports the modules that a program has imported before.
 
     `request` has the fields of "preload": `names` to import, in their order; `places`, where the program
     found each; `missing`, names that it did not find; `changed`, environment variables that it changes;
-    `refused`, names never to import; `tree`, the watched folders; `program_folders`, where the program's own
-    modules are (`deciding_files` is used by template_process.py). `note` is called with each name before its
-    import; `may_go_on` is called before each import, and may block.
+    `refused`, names never to import; `trusted`, names whose imports left no traces before; `tree`, watched
+    folders; `program_folders`, where the program's own modules are (`deciding_files` is used by
+    template_process.py). `note` is called with each name before its import; `may_go_on` is called before each
+    import, and may block.
     """
 
     def __init__(
@@ -56,8 +69,17 @@ class Preload:
         self.wanted = frozenset(self.names)
         self.missing = frozenset(request["missing"])
         self.changed = frozenset(request["changed"])
-        self.refused = frozenset(request["refused"])
+        self._telling = frozenset(name for name in self.changed if len(name) >= TELLING)
+        self.refused = set(request["refused"])
         self.left_out: dict[str, str] = {}
+        """What is at fault since the last checkpoint, and why."""
+        self.found: dict[str, str] = {}
+        """What has been left out for that before."""
+        self._trusted = set(request["trusted"])
+        self._checkpoints = Checkpoints()
+        self._done: list[str] = []
+        """The modules that were imported since the last checkpoint."""
+        self._forked_at = 0.0
         self._staleness = staleness
         self._note = note
         self._may_go_on = may_go_on
@@ -67,7 +89,7 @@ class Preload:
         self._libraries: set[str] = set()
 
     def run(self) -> dict[str, str]:
-        """Import the modules; returns those that must be left out, and why."""
+        """Import the modules; returns those that were left out, and why. Returns in the template alone."""
         before = [os.dup(fd) for fd in (1, 2)]
         # Of the same kind as before: a module may ask at its import whether output is a terminal.
         self._printed, printing = os.openpty() if os.isatty(1) else os.pipe()
@@ -98,9 +120,15 @@ class Preload:
             sys.meta_path.insert(0, self)
             bootstrap._load_unlocked = load_and_look
             os._Environ.__getitem__, os._Environ.__iter__ = note_read, note_all  # type: ignore[method-assign]
+            self._checkpoint()
             for name in self.names:
-                if name not in self.refused and name not in self.left_out and name not in sys.modules:
+                if name not in self.refused and name not in sys.modules:
+                    if name not in self._trusted and monotonic() - self._forked_at > BATCH:
+                        self._checkpoint()
+                        if name in self.refused:
+                            continue
                     self._import(name)
+            self._checkpoints.finish()
         finally:
             os._Environ.__getitem__, os._Environ.__iter__ = read, iterate  # type: ignore[method-assign]
             bootstrap._load_unlocked = load
@@ -110,14 +138,40 @@ class Preload:
                 os.close(saved)
             os.close(printing)
             os.close(self._printed)
-        return self.left_out
+        return self.found
+
+    def _checkpoint(self) -> None:
+        """Fork, and go on in the child; once one has given up, in another one without what was at fault."""
+        while True:
+            signal.alarm(0)
+            try:
+                verdict = self._checkpoints.fork()
+            except OSError:
+                verdict = None  # then there is nothing to fall back on
+            self._forked_at = monotonic()
+            self._done.clear()
+            self._traces = self._look_for_traces()
+            if verdict is None:
+                return
+            at_fault = verdict.left_out
+            if at_fault is None:
+                at_fault = dict.fromkeys(verdict.begun[-1:], NO_END)
+            if not at_fault:
+                os._exit(1)
+            self.refused.update(at_fault)
+            self.found.update(at_fault)
+            self._trusted.update(verdict.done)
 
     def _import(self, name: str) -> None:
         self._note(name + "\n")
+        self._checkpoints.begin(name)
         try:
             __import__(name)
         except BaseException as error:
             self._leave_out([name, *_importing(error)], f"{type(error).__name__}: {error}")
+        if self.left_out:
+            self._checkpoints.give_up(self._done, self.left_out)
+        self._done.append(name)
 
     def _leave_out(self, names: Iterable[str], why: str) -> None:
         for name in names:
@@ -146,11 +200,11 @@ class Preload:
                 self._leave_out(importing, "leaves a descriptor open")
             if after[2] and not child:
                 self._leave_out(importing, "leaves a child running")
-        if self.changed and any(".so" in place for place in self.places.get(importing[0], ())):
+        if self._telling and any(".so" in place for place in self.places.get(importing[0], ())):
             new = native_libraries.loaded() - self._libraries
             self._libraries |= new
             for path in sorted(new):
-                for name in native_libraries.named_in(path, self.changed):
+                for name in native_libraries.named_in(path, self._telling):
                     self._leave_out(importing, f"loads a library that knows {name}, which the program sets")
 
     def _look_for_traces(self) -> tuple[set[str], set[str], bool, int]:

@@ -50,6 +50,7 @@ def serve(order: dict, hidden: dict[str, ModuleType]) -> dict:  # type: ignore[t
         request = _receive(control)
     staleness = Staleness(request["deciding_files"])
     note = Recorder(order["record"]).write
+
     preload = Preload(request.fields, staleness, note, lambda: _may_go_on(control))
     # At low priority: the user waits for other processes.
     before = _set_scheduling(None)
@@ -57,7 +58,7 @@ def serve(order: dict, hidden: dict[str, ModuleType]) -> dict:  # type: ignore[t
     signal.alarm(0)
     _set_scheduling(before)
     loaded = sum(name in sys.modules for name in preload.names)
-    wire.send(control, "loaded", modules=loaded, left_out=left_out)
+    wire.send(control, "loaded", modules=loaded, left_out=left_out, is_clean=not preload.left_out)
     staleness.settle()
     pages = PagePrefault()
     _keep((staleness, preload, request, hidden, pages))

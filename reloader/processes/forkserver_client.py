@@ -60,6 +60,8 @@ class ForkserverClient:
 
     def is_alive(self) -> bool:
         """Whether it has not ended; where it has, it is collected."""
+        if self._leads:
+            self.collect_members()
         if (
             not self._collected
             and os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
@@ -67,10 +69,20 @@ class ForkserverClient:
             self._collect()
         return not self._collected
 
+    def collect_members(self) -> None:
+        """Collect members of its group that have ended and lost their parent: we are a subreaper."""
+        how = os.WEXITED | os.WNOHANG
+        with suppress(ChildProcessError):
+            while not self._collected:
+                ended = os.waitid(os.P_PGID, self.pid, how | os.WNOWAIT)
+                if ended is None or ended.si_pid == self.pid:
+                    return
+                os.waitid(os.P_PID, ended.si_pid, how)
+
     def kill(self) -> None:
         """Kill it. The guards that it has forked go on."""
         if not self._collected:
-            os.kill(self.pid, signal.SIGKILL)
+            (os.killpg if self._leads else os.kill)(self.pid, signal.SIGKILL)
 
     def close(self) -> None:
         """Kill and collect it. The guards that it has forked go on."""

@@ -10,7 +10,7 @@ import _socket
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import suppress
 from io import BufferedReader
 from typing import Any, NamedTuple
@@ -23,12 +23,18 @@ from reloader.warm.hook import make_unnamed
 from reloader.warm.import_record import ImportRecord
 from reloader.warm.launch import TemplateLaunch
 
-# How many templates are tried. Each leaves out what the ones before it have found, and may find more.
+# How many templates are tried, where one ends or cannot fork. Each leaves out what those before have found.
 PASSES = 8
 # How long the end of the run waits for the thread.
 PATIENCE = 5.0
+# How the reason begins for which a module is left out that another one stands behind.
+ASKS = "asks for "
 # How often the thread asks whether it may begin.
 LOOK = 0.05
+
+
+# What was left out is tried again after this, in seconds of the wall clock: its reason may have gone.
+TRIED_AGAIN = 7 * 86400.0
 
 
 class BuildRequest(NamedTuple):
@@ -73,6 +79,8 @@ class Builder:
         self._control: _socket.socket | None = None
         """The socket of the template that is being built; at first, the one that it connects to."""
         self._closing = False
+        self._trusted: list[str] = []
+        """The modules whose imports have left no traces in an earlier run."""
         self.forkserver: ForkserverClient | None = None
         """The template, once TemplateBuilt was posted."""
 
@@ -124,11 +132,13 @@ class Builder:
         began = time.monotonic()
         record, path, conditions = self._request.record, self._request.path, self._request.conditions
         before = cache.load(path)
-        refused = {
-            name: why
-            for name, why in before.left_out.items()
-            if before.conditions == conditions and before.record.places.get(name) == record.places.get(name)
-        }
+        refused: dict[str, str] = {}
+        tried = time.time()
+        if before.conditions == conditions and 0 <= tried - before.tried < TRIED_AGAIN:
+            same = {name for name, found in before.record.places.items() if record.places.get(name) == found}
+            refused = still_left_out(before.left_out, same)
+            self._trusted = sorted(same - refused.keys())
+            tried = before.tried
         for _ in range(PASSES):
             self._may_build.wait()
             while not self._may_begin() and not self._closing:
@@ -146,11 +156,12 @@ class Builder:
                     refused[names[-1]] = "its import does not end, or ends the interpreter"
                     continue
             forkserver, answer = built
-            if not (left_out := answer["left_out"]):
-                cache.save(path, cache.Cache(record, refused, conditions))
+            refused.update(answer["left_out"])
+            if answer["is_clean"]:
+                forkserver.collect_members()
+                cache.save(path, cache.Cache(record, refused, conditions, tried))
                 self.forkserver = forkserver
                 return events.TemplateBuilt(answer["modules"], time.monotonic() - began)
-            refused.update(left_out)
             forkserver.close()
         return events.TemplateFailed("modules to leave out are found again and again")
 
@@ -176,6 +187,7 @@ class Builder:
             "missing": list(record.missing),
             "changed": list(record.changed),
             "refused": list(refused),
+            "trusted": [name for name in self._trusted if name not in refused],
             "tree": list(request.tree),
             "program_folders": import_record.program_folders(record, request.folder),
             "deciding_files": import_record.deciding_files(request.command, request.program, request.folder),
@@ -192,3 +204,18 @@ class Builder:
             forkserver.close()
             return None
         return forkserver, received
+
+
+def still_left_out(left_out: Mapping[str, str], names: Container[str]) -> dict[str, str]:
+    """Those modules, among these names, that are left out for reasons that still hold.
+
+    Where one asks for another that is left out no more, that reason is gone.
+    """
+    kept = {name: why for name, why in left_out.items() if name in names}
+    while True:
+        asked = {name: why[len(ASKS) :] for name, why in kept.items() if why.startswith(ASKS)}
+        back = [name for name, other in asked.items() if other in left_out and other not in kept]
+        if not back:
+            return kept
+        for name in back:
+            del kept[name]

@@ -44,6 +44,8 @@ class Cache(NamedTuple):
     """The modules that are not preloaded, and why."""
     conditions: str = ""
     """The conditions under which they were left out, see `conditions`."""
+    tried: float = 0.0
+    """When all of them were tried last, in seconds of the wall clock."""
 
 
 def path_for(
@@ -74,14 +76,16 @@ def load(path: str | None, tell: Tell = lambda _why: None) -> Cache:
         left_out = dict(
             zip(_names(list(found["left_out"])), _names(list(found["left_out"].values())), strict=True)
         )
-        return Cache(record, left_out, str(found.get("conditions")))
+        return Cache(record, left_out, str(found.get("conditions")), float(found.get("tried", 0.0)))
 
     return _load(path, tell, understand) or Cache()
 
 
 def save(path: str | None, kept: Cache) -> None:
     """Write it to the file, readable by its owner only; does nothing where that is not possible."""
-    _save(path, {"record": kept.record, "left_out": dict(kept.left_out), "conditions": kept.conditions})
+    left_out = dict(kept.left_out)
+    fields = {"record": kept.record, "left_out": left_out, "conditions": kept.conditions, "tried": kept.tried}
+    _save(path, fields)
 
 
 def load_own(path: str | None, tell: Tell = lambda _why: None) -> ImportRecord:

@@ -701,3 +701,11 @@ def test_a_program_of_the_project_is_no_pattern(tmp_path: Path) -> None:
     (tmp_path / "sh").mkdir()
     assert built_with("--ignore", "a", command=("./run.sh",)).command == ("./run.sh",)
     assert built_with("--ignore", "a", command=("sh", "-c", "true")).command == ("sh", "-c", "true")
+
+
+@pytest.mark.parametrize("name", ["PYTHONPROFILEIMPORTTIME", "PYTHONVERBOSE"])
+def test_where_each_import_is_shown_starts_are_cold(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Seen to fail before: all modules seemed to print, and next to nothing was preloaded, in later runs too."""
+    assert built("python", "manage.py", "qcluster").why_cold is None
+    monkeypatch.setenv(name, "1")
+    assert built("python", "manage.py", "qcluster").why_cold == f"{name} shows each import"

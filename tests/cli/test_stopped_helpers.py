@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from harness import LIMIT, Run, eventually, name_of, save
+from harness import LIMIT, Run, eventually, name_of, save, template_of
 from processes import identify, status_of
 from terminal import Terminal
 
@@ -28,16 +28,6 @@ def stop_helper(pid: int | None) -> int:
 def is_stopped(pid: int) -> bool:
     status = status_of(pid)
     return status is not None and status.state == "T"
-
-
-def template_of(run: Run) -> int | None:
-    """The supervisor's child, other than the forkserver, that leads a group in its session."""
-    for pid in run.survivors():
-        status = status_of(pid)
-        leads = status and status.parent == run.process.pid and status.group == pid != status.session
-        if leads and name_of(pid) != "reloader-forks":
-            return pid
-    return None
 
 
 @pytest.mark.parametrize("presses", [1, 3])

@@ -13,10 +13,9 @@ import pytest
 from conftest import WORKER
 from families import STUBBORN
 from generations import PYTHON, Start, next_start, warmed
-from harness import LIMIT, RELOADER, Run, eventually, save, settle
+from harness import LIMIT, RELOADER, Run, eventually, save, settle, template_of
 from processes import status_of
 from terminal import Terminal
-from test_left_out import template_of
 
 IMPORTS = "import json, email.message, http.client, concurrent.futures, logging, decimal, select, colorsys\n"
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 from pathlib import Path
 
 import pytest
 from generations import PYTHON, Environment, Start, next_start, warmed
-from harness import Run, eventually, name_of
+from harness import eventually, name_of, template_of
 from processes import identify, status_of
 
 
@@ -84,21 +83,6 @@ def test_modules_that_need_their_order_are_imported_in_that_of_the_program(
     assert {"base", "inner", "catching"} <= set(one.preloaded(run))
     assert one.again(run) == "warm"
     run.out.wait_for("ready 2 .*base")
-
-
-def template_of(run: Run) -> int:
-    """The pid of the template: the supervisor's child that runs the worker's command in a group of its own."""
-    found = []
-    for pid in run.survivors():
-        try:
-            parent = int(re.search(r"PPid:\t(\d+)", Path(f"/proc/{pid}/status").read_text())[1])  # type: ignore[index]
-            leads = os.getpgid(pid) == pid and os.getsid(pid) != pid
-        except (OSError, ProcessLookupError):
-            continue
-        if parent == run.process.pid and leads and pid != run.forkserver():
-            found.append(pid)
-    (only,) = found
-    return only
 
 
 HANGS = "import sys, time\nif 'work' not in sys.modules:\n    open('hanging', 'w').close()\nwhile 'work' not in sys.modules:\n    time.sleep(0.05)\nVERSION = 'bad'\n"

@@ -13,9 +13,8 @@ from pathlib import Path
 
 import pytest
 from generations import Environment, Start, next_start, warmed, write
-from harness import Run, eventually
+from harness import Run, eventually, name_of, template_of
 from processes import status_of
-from test_left_out import template_of
 
 
 @pytest.fixture
@@ -50,9 +49,11 @@ def edit_configuration(one: Environment) -> None:
 
 
 def preforked(run: Run, template: int) -> list[int]:
-    """The processes that wait for their order, in the group of the template."""
-    found = ((pid, status_of(pid)) for pid in run.survivors())
-    return [pid for pid, status in found if status and status.group == template and pid != template]
+    """The processes that wait for their order: a guard that the template has forked, and its worker."""
+    found = {pid: status for pid in run.survivors() if (status := status_of(pid)) is not None}
+    group = found[template].group if template in found else -1
+    guards = [pid for pid, one in found.items() if one.group == group and name_of(pid) == "reloader-guard"]
+    return guards + [pid for pid, one in found.items() if one.group == group and one.parent in guards]
 
 
 DRAINING = """
