@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from reloader.watching.event_source import SUSPICIOUS, EventSource, Place, _load
+from reloader.watching.event_source import MANY, SUSPICIOUS, EventSource, Place, _load
 
 LIMIT = 15.0
 
@@ -167,3 +167,22 @@ def test_its_package_and_what_that_needs_are_not_imported() -> None:
     )
     answer = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
     assert answer.stdout == "[]\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no other system tells a thread where to run")
+def test_many_watches_leave_no_thread_on_one_processor(tmp_path: Path) -> None:
+    """They are made on one, which takes a quarter of the time."""
+    before = os.sched_getaffinity(0)
+    places = set()
+    for number in range(MANY + 1):
+        (tmp_path / str(number)).mkdir()
+        found = os.stat(tmp_path / str(number))
+        places.add((str(tmp_path / str(number)), found.st_dev, found.st_ino))
+    source = EventSource()
+    assert len(source.watch(frozenset(places))) == MANY + 1
+    assert {frozenset(os.sched_getaffinity(int(tid))) for tid in os.listdir("/proc/self/task")} == {
+        frozenset(before)
+    }
+    (tmp_path / "7" / "a.py").write_text("1")
+    assert str(tmp_path / "7" / "a.py") in (source.wait(15.0) or ())
+    source.close()
