@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from math import ceil, floor
 
 from flood import LINE, Flood
-from measure import PAUSE, Reloads, Sample
+from measure import CALM, PAUSE, Reloads, Sample
 from peers import DIRECT, Tool
 from scale import BURST, FILES_EACH, FOLDERS, IDLE, KEPT, PATIENCE, SOURCE_SIZE, SOURCES, WAYS, Saves, Scale
 
@@ -85,7 +85,8 @@ def _saves(results: Results) -> list[str]:
     lines = [
         "## From a save to the stop signal, and to the new code",
         "",
-        f"{rounds} saves a tool, each {PAUSE[0]:g} to {PAUSE[1]:g} s after the worker told that it was up."
+        f"{rounds} saves a tool, each {PAUSE[0]:g} to {PAUSE[1]:g} s after the worker told that it was up, and more"
+        f" than {CALM:g} s after the last: for saves in a row reloader waits longer (docs/concepts/watching.md)."
         " The time begins before the file is opened for writing.",
         "It ends when the old worker's handler is entered (the stop signal), and when the first statement of"
         " the worker runs that then has the new code (the new code).",
