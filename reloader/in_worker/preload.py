@@ -153,6 +153,7 @@ class Preload:
             self._traces = self._look_for_traces()
             if verdict is None:
                 return
+            self._may_go_on()  # it may have ended since the supervisor has
             at_fault = verdict.left_out
             if at_fault is None:
                 at_fault = dict.fromkeys(verdict.begun[-1:], NO_END)

@@ -106,6 +106,24 @@ def test_an_import_that_does_not_end_delays_nothing_and_is_left_out(
     run.out.wait_for("ready 3 .*good bad")
 
 
+def test_an_import_that_ends_after_the_supervisor_ends_the_template(
+    environment: Environment, start: Start
+) -> None:
+    """Seen to fail before: it went through all other modules, each in a fork, with nobody to be there for."""
+    one = environment
+    counting = "import os\nopen('counted', 'a').close()\nVERSION = 'late'\n"
+    one.install(bad=HANGS, late=counting)
+    run = one.begin(start, "import work, bad, late, colorsys")
+    run.out.wait_for("ready 1")
+    eventually((one.folder / "hanging").exists, "the template imports it")
+    (one.folder / "counted").unlink()
+    template = template_of(run)
+    run.kill()
+    os.kill(template, signal.SIGALRM)
+    run.nothing_is_left()
+    assert not (one.folder / "counted").exists()
+
+
 def test_an_import_that_does_not_end_keeps_nobody_from_quitting(
     environment: Environment, start: Start
 ) -> None:
