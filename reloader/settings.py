@@ -178,11 +178,8 @@ class Settings(Message):
         return self.command_of(generation)[len(self.command) - len(self.program) :]
 
     def origin(self, option: str) -> tuple[str, str]:
-        """What the user knows this option by, and the folder of the settings file that sets it, if any."""
-        for name, shown, folder in self.origins:
-            if name == option:
-                return shown, folder
-        return "--" + option.replace("_", "-"), ""
+        """See `origin_of`."""
+        return origin_of(self.origins, option)
 
     @property
     def learns(self) -> bool:
@@ -205,6 +202,17 @@ class Settings(Message):
         if self.start_timeout is not None:
             return self.start_timeout
         return START_TIMEOUT if self.ready else ALIVE_IS_READY
+
+
+def origin_of(origins: tuple[tuple[str, str, str], ...], option: str) -> tuple[str, str]:
+    """What the user knows this option by, and the folder of the settings file that sets it (else empty).
+
+    It is `--poll`, `RELOADER_POLL` or `poll in reloader.toml`. `origins` are as in Settings.
+    """
+    for name, shown, folder in origins:
+        if name == option:
+            return shown, folder
+    return "--" + option.replace("_", "-"), ""
 
 
 class SettingsSource(Message):

@@ -13,7 +13,7 @@ from reloader.presets.generation_command import later_command
 from reloader.presets.preset import SET_SO, Preset, applied, cautions, hurried
 from reloader.presets.table import PRESETS
 from reloader.presets.whole_command import startable
-from reloader.settings import Settings
+from reloader.settings import Settings, origin_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,32 +66,35 @@ def build(given: Mapping[str, Any]) -> Settings:
 
 
 class _Origins:
-    """What options are called where the user has set them, for errors and hints."""
+    """The names of options in errors and hints, as the user has set them."""
 
     def __init__(self, origins: Mapping[str, tuple[str, str]]) -> None:
-        self._origins = origins
         self.listed = tuple((name, *origin) for name, origin in sorted(origins.items()))
 
     def name(self, option: str) -> str:
-        """As `Settings.origin` tells it."""
-        return self._origins[option][0] if option in self._origins else "--" + option.replace("_", "-")
+        """The option's name, see `settings.origin_of`."""
+        return origin_of(self.listed, option)[0]
 
     def is_elsewhere(self, option: str) -> bool:
-        """Whether it was not set on the command line."""
-        return option in self._origins
+        """Whether a settings file or a variable has set it."""
+        return any(name == option for name, _, _ in self.listed)
+
+    def is_in_file(self, option: str) -> bool:
+        """Whether a settings file has set it."""
+        return bool(origin_of(self.listed, option)[1])
 
     def example(self, option: str, *values: str) -> str:
         """How the option is written with these values, in the place where the user has set it."""
         import shlex
 
-        name, folder = self._origins.get(option, ("", ""))
+        name, folder = origin_of(self.listed, option)
         if folder:
             quoted = [f'"{value}"' for value in values]
             listed = f"[{', '.join(quoted)}]" if len(values) > 1 else quoted[0]
             return f"{option.replace('_', '-')} = {listed}"
-        if name:
+        if self.is_elsewhere(option):
             return f"{name}={shlex.quote(os.pathsep.join(values))}"
-        return " ".join(f"--{option.replace('_', '-')} {shlex.quote(value)}" for value in values)
+        return " ".join(f"{name} {shlex.quote(value)}" for value in values)
 
 
 def _check_durations(given: Mapping[str, Any], origins: _Origins) -> None:
@@ -99,7 +102,7 @@ def _check_durations(given: Mapping[str, Any], origins: _Origins) -> None:
     for option, refused, need, value in (
         ("poll", (0, None), "needs a time between two looks", "1s"),
         ("start_timeout", (0, None), "needs a time after which a start is over", "2m"),
-        ("debounce", (None,), "none would never restart", "50ms"),
+        ("debounce", (None,), "must not be none: nothing would ever restart", "50ms"),
     ):
         if given.get(option, 1) in refused:
             raise ReloaderError(
@@ -124,34 +127,31 @@ def _check_patterns(option: str, patterns: Sequence[str], origins: _Origins) -> 
 def _must_be_quoted(command: Sequence[str], given: Mapping[str, Any], origins: _Origins) -> None:
     """Raise ReloaderError where the shell has made several words of a pattern.
 
-    The command then begins with a path of its own, which is no program.
+    Then a path that the option takes is followed by others like it, up to `--`, or one at least.
     """
-    last = {
-        one: given[one][-1]
-        for one in ("watch", "include", "ignore")
-        if given.get(one) and not origins.is_elsewhere(one)
-    }
     first = command[0]
-    is_program = os.path.isfile(first) and os.access(first, os.X_OK)
-    if not last or is_program or not os.path.lexists(first):
+    if not os.path.lexists(first) or (os.path.isfile(first) and os.access(first, os.X_OK)):
         return
     import shutil
 
-    if shutil.which(first) is not None:
-        return
-
-    def likeness(option: str) -> tuple[bool, bool, bool]:
-        before = last[option]
-        is_beside = os.path.dirname(before) == os.path.dirname(first)
-        return os.path.lexists(before), is_beside, _ending(before) == _ending(first)
-
-    option = max(last, key=likeness)
-    remedy = f"repeat --watch for each of them: {origins.example(option, last[option], first)}"
-    if option != "watch":
-        ending = _ending(first) if _ending(first) == _ending(last[option]) else ""
-        remedy = f"quote it: --{option} '{os.path.join(os.path.dirname(first), '*' + ending)}'"
-    what = f"the shell has made several words of what follows --{option}: {first} is one"
-    raise ReloaderError(what, remedy)
+    words = command[: command.index("--")] if "--" in command else ()
+    for option in ("ignore", "include", "watch"):
+        if not given.get(option) or origins.is_elsewhere(option) or shutil.which(first) is not None:
+            continue
+        before = given[option][-1]
+        is_beside = os.path.lexists(before) and os.path.dirname(before) == os.path.dirname(first)
+        is_alike = _ending(before) == _ending(first)
+        # Who has only left out the interpreter has a path there too.
+        if not is_beside or not (
+            all(map(os.path.lexists, words)) if words else is_alike and option != "watch"
+        ):
+            continue
+        remedy = f"repeat --watch for each of them: {origins.example(option, before, first)}"
+        if option != "watch":
+            pattern = os.path.join(os.path.dirname(first), "*" + (_ending(first) if is_alike else ""))
+            remedy = f"quote it: --{option} '{pattern}'"
+        what = f"the shell has made several words of what follows --{option}: {first} is one"
+        raise ReloaderError(what, remedy)
 
 
 def _ending(path: str) -> str:
@@ -266,7 +266,7 @@ def _must_be_watchable(path: str, origins: _Origins) -> None:
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         name = origins.name("watch")
-        base = "that file" if " in " in name else "the current folder"
+        base = "that file" if origins.is_in_file("watch") else "the current folder"
         remedy = f"check {name if origins.is_elsewhere('watch') else 'the path after --watch'}"
         remedy = f"{remedy}; it is relative to {base}"
         if any(sign in path for sign in "*?[{,"):

@@ -224,7 +224,7 @@ class Supervisor:
         self._seen = frozenset(changes)
         if worker.goal is not Goal.UP:
             return told
-        if worker.is_due and not any(change.kind is events.Kind.SETTINGS for change in changes):
+        if worker.is_due and not _set_something_else(changes):
             worker.take_along(tuple(new))
             return [*told, *([effects.Tell(notices.ChangesMeanwhile(tuple(sorted(new))))] if new else [])]
         limit = self._restart_limit
@@ -245,7 +245,7 @@ class Supervisor:
 
     def _restart(self, changes: tuple[events.Change, ...], now: float) -> list[effects.Effect]:
         result: list[effects.Effect] = []
-        if any(change.kind is events.Kind.SETTINGS for change in changes) and self.worker.goal is Goal.UP:
+        if _set_something_else(changes) and self.worker.goal is Goal.UP:
             self._begins_anew = True
             told = effects.Tell(notices.BeginningAnew(changes))
             return [told, *self._gate.forget(), *self.worker.stop(now, Goal.GONE)]
@@ -331,3 +331,8 @@ class Supervisor:
         if self.died_by is not None or self.worker.alive:
             self._flush_deadline = now + FORCED_FLUSH
         return [effects.FlushOutput()]
+
+
+def _set_something_else(changes: tuple[events.Change, ...]) -> bool:
+    """Whether these changes are of the settings, too."""
+    return any(change.kind is events.Kind.SETTINGS for change in changes)

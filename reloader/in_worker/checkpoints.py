@@ -8,14 +8,19 @@ program in front of the worker may wait for it.
 
 from __future__ import annotations
 
+import _signal as signal  # type: ignore[import-not-found]
 import marshal
 import os
 import select
 
 from reloader.guard.child_status import open_pidfd
+from reloader.guard.system import children_of
 
 # How many bytes are read at once.
 PIECE = 1 << 16
+# How often a child is looked at where the system has no pidfd, in seconds.
+LOOK = 0.1
+PROVED = b"proved\n"
 
 
 class Verdict:
@@ -31,7 +36,7 @@ class Verdict:
 
 
 class Checkpoints:
-    """Those of one process and of the children that take its place."""
+    """Makes the checkpoints of this process; in a child that takes its place, those of that."""
 
     def __init__(self) -> None:
         self._is_first = True
@@ -62,9 +67,9 @@ class Checkpoints:
             self._is_first, self._parents = False, writing
             return None
         os.close(writing)
-        told = _read_all(reading)
+        told = _hear(reading, pid)
         os.close(reading)
-        if told.endswith(b"proved\n"):
+        if told.endswith(PROVED):
             self._end()
         os.waitpid(pid, 0)
         return _understood(told)
@@ -77,12 +82,14 @@ class Checkpoints:
         """End this process for what is at fault, where there is a parent to go on; else return."""
         if self._parents >= 0:
             self._tell(b"fault " + marshal.dumps((done, left_out)))
+            for pid in children_of(os.getpid()) or ():
+                os.kill(pid, signal.SIGKILL)  # what an import has left running
             os._exit(1)
 
     def prove(self) -> None:
         """What was done since the last checkpoint leaves no traces: nobody needs to wait for us."""
         if self._parents >= 0:
-            self._tell(b"proved\n")
+            self._tell(PROVED)
             os.close(self._parents)
             self._parents = -1
 
@@ -90,7 +97,7 @@ class Checkpoints:
         """All is done: this process takes the place of the first one."""
         self.prove()
         if self._lasts >= 0:
-            os.write(self._lasts, b"%d" % os.getpid())
+            os.write(self._lasts, b"%d\n" % os.getpid())
             os.close(self._lasts)
             if self._is_first:
                 os.close(self._last)
@@ -107,7 +114,7 @@ class Checkpoints:
             for name in os.listdir("/proc/self/fd"):
                 if int(name) != self._last:
                     _close(int(name))
-            pid = _read_all(self._last)
+            pid = os.read(self._last, PIECE)
             if pid:
                 _await(int(pid))
         os._exit(0)
@@ -120,13 +127,28 @@ def _close(fd: int) -> None:
         pass  # that of the listing
 
 
-def _read_all(fd: int) -> bytes:
-    data = b""
-    while True:
-        piece = os.read(fd, PIECE)
-        if not piece:
-            return data
-        data += piece
+def _hear(fd: int, pid: int) -> bytes:
+    """What a child tells until it has proved itself or ended.
+
+    The end of the pipe alone would not do: an import may have forked somebody who has the pipe, too.
+    """
+    handle = open_pidfd(pid)
+    told = b""
+    while not told.endswith(PROVED):
+        if handle >= 0:
+            ready = select.select([fd, handle], [], [])[0]
+        else:
+            ready = select.select([fd], [], [], LOOK)[0]
+        if fd in ready:
+            piece = os.read(fd, PIECE)
+            if not piece:
+                break
+            told += piece
+        elif handle in ready or os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
+            break
+    if handle >= 0:
+        os.close(handle)
+    return told
 
 
 def _understood(told: bytes) -> Verdict:

@@ -74,7 +74,7 @@ class Preload:
         self.left_out: dict[str, str] = {}
         """What is at fault since the last checkpoint, and why."""
         self.found: dict[str, str] = {}
-        """What has been left out for that before."""
+        """What was at fault before that checkpoint, and why."""
         self._trusted = set(request["trusted"])
         self._checkpoints = Checkpoints()
         self._done: list[str] = []

@@ -84,7 +84,12 @@ def fails(folder: Path, *arguments: str, env: dict[str, str] | None = None) -> t
         ([], 2, "no command given", "reloader -- python manage.py qcluster"),
         (["-w", "nowhere", "--", "true"], 2, "cannot watch nowhere: no such file or directory", "--watch"),
         (["--debounce", "soon", "--", "true"], 2, "'soon' is not a duration", "-h"),
-        (["--debounce", "none", "--", "true"], 2, "--debounce none would never restart", "50ms"),
+        (
+            ["--debounce", "none", "--", "true"],
+            2,
+            "--debounce must not be none: nothing would ever restart",
+            "50ms",
+        ),
         (["-t", "5 parsecs", "--", "true"], 2, "'5 parsecs' is not a duration", "-h"),
         (["-s", "TREM", "--", "true"], 2, "'TREM' is not a signal; did you mean TERM?", "-h"),
         (["--on-exit", "explode", "--", "true"], 2, "'explode' is not one of", "-h"),

@@ -659,11 +659,22 @@ def test_the_command_line_is_told_where_it_is_stronger_than_the_file(tmp_path: P
     [
         (
             ("--ignore", "media/a.html"),
-            ("media/b.html", "media/c.html", "--", "true"),
+            ("media/b.html", "media/c.css", "--", "true"),
             "--ignore",
             "quote it: --ignore 'media/*.html'",
         ),
-        (("--ignore", "media/a.html"), ("media/c.css",), "--ignore", "quote it: --ignore 'media/*'"),
+        (
+            ("--ignore", "media/a.html"),
+            ("media/b.html", "true"),
+            "--ignore",
+            "quote it: --ignore 'media/*.html'",
+        ),
+        (
+            ("--ignore", "media/a.html"),
+            ("media/c.css", "--", "a"),
+            "--ignore",
+            "quote it: --ignore 'media/*'",
+        ),
         (
             ("--include", "a.html", "--ignore", "x"),
             ("b.html", "true"),
@@ -683,7 +694,7 @@ def test_a_pattern_without_quotes_is_recognised(
 ) -> None:
     """Seen to fail before: it was said that media/b.html cannot be run."""
     (tmp_path / "other").mkdir()
-    for name in ("media/a.html", "media/b.html", "media/c.css", "b.html"):
+    for name in ("media/a.html", "media/b.html", "media/c.css", "a.html", "b.html"):
         put(tmp_path / name, "")
     with RUN.make_context("reloader", [*options, *command]) as context:
         values = given(context)
@@ -694,6 +705,16 @@ def test_a_pattern_without_quotes_is_recognised(
         f"the shell has made several words of what follows {option}: {first} is one",
         remedy,
     )
+
+
+@pytest.mark.parametrize("options", [("--watch", "."), ("--watch", "task.py"), ("--ignore", "*.html")])
+def test_who_has_left_out_the_interpreter_is_told_nothing_of_patterns(
+    tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    """Seen to fail before: it was said that the shell has made several words of `.`."""
+    for name in ("task.py", "worker.py"):
+        put(tmp_path / name, "")
+    assert built_with(*options, command=("worker.py",)).command == ("worker.py",)
 
 
 def test_a_program_of_the_project_is_no_pattern(tmp_path: Path) -> None:

@@ -36,6 +36,16 @@ BAD = {
     ),
     "opens a file": ("import os\nKEPT = os.open(os.devnull, os.O_RDONLY)\n", "leaves a descriptor open"),
     "opens a socket": ("import socket\nKEPT = socket.socketpair()\n", "leaves a descriptor open"),
+    "forks": (
+        "import os, time\nif not os.fork():\n    time.sleep(99)\n    os._exit(0)\n",
+        "leaves a child running",
+    ),
+    # Whoever was forked has all that the template has, its pipes too.
+    "forks and aborts": (
+        "import os, sys, time\nif 'work' not in sys.modules:\n    if not os.fork():\n        time.sleep(99)\n"
+        "    os.abort()\n",
+        "its import does not end, or ends the interpreter",
+    ),
     "starts a process": (
         "import subprocess, atexit\nKEPT = subprocess.Popen(['sleep', '99'])\natexit.register(KEPT.kill)\n",
         "leaves a child running",
